@@ -1,0 +1,1 @@
+"""Carries payloads between `phy` and `semantic`, and composes whole systems from both."""

@@ -1,0 +1,1 @@
+"""Whole systems, from source to reconstruction, with every channel use counted."""

@@ -1,0 +1,1 @@
+"""Source codecs: pictures and text to bytes and back."""

@@ -1,0 +1,42 @@
+"""What every image codec offers, and how one is made to fit a budget of bytes."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["CodecError", "ImageCodec"]
+
+
+class CodecError(Exception):
+    """A file could not be decoded: damaged, of another format, or not of the expected size."""
+
+
+class ImageCodec(Protocol):
+    """A lossy image codec with an ordered quality setting."""
+
+    @property
+    def name(self) -> str:
+        """Name, as it stands in results (for example ``bpg-444-8``)."""
+
+    @property
+    def version(self) -> str:
+        """Versions of the libraries that make the bytes."""
+
+    @property
+    def qualities(self) -> tuple[int, ...]:
+        """All settings, from the smallest file to the best picture."""
+
+    def encode(self, image: NDArray[np.uint8], quality: int) -> bytes:
+        """Compress ``[height, width, 3]`` (or ``[height, width]`` for gray), ``uint8``."""
+
+    def decode(self, data: bytes, shape: tuple[int, int]) -> NDArray[np.uint8]:
+        """Decompress to ``[height, width, 3]``, ``uint8``; zeros behind the file's end are ignored.
+
+        Raises
+        ------
+        CodecError
+            And nothing else, if the data do not give a picture of exactly ``shape`` = (height, width).
+        """

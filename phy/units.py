@@ -1,0 +1,114 @@
+"""Signal-to-noise ratios and bandwidth ratios as types, converted in this one place.
+
+Everywhere in this project *SNR* is Es/N0 per complex channel use at unit average transmit power, and N0
+is the variance of the noise per complex dimension (half of it per real dimension).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+__all__ = ["BandwidthRatio", "EbN0", "EsN0"]
+
+
+def _finite(db: float, name: str) -> float:
+    value = float(db)
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number of decibels, got {db!r}")
+    return value
+
+
+@dataclass(frozen=True, order=True)
+class EsN0:
+    """Energy per complex channel use over noise density.
+
+    Parameters
+    ----------
+    db:
+        The ratio in decibels.
+
+    Raises
+    ------
+    ValueError
+        If ``db`` is not finite.
+
+    Examples
+    --------
+    >>> EsN0(3.0).to_ebn0(bits_per_use=2.0).db.__round__(2)
+    -0.01
+    """
+
+    db: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "db", _finite(self.db, "Es/N0"))
+
+    @property
+    def linear(self) -> float:
+        """Es/N0 as a plain ratio."""
+        return float(10.0 ** (self.db / 10.0))
+
+    @property
+    def no(self) -> float:
+        """Noise variance per complex dimension at unit symbol energy, N0 = 1 / (Es/N0)."""
+        return float(10.0 ** (-self.db / 10.0))
+
+    def to_ebn0(self, bits_per_use: float) -> EbN0:
+        """Eb/N0 of a link that carries ``bits_per_use`` information bits a channel use: Eb = Es / R."""
+        return EbN0(self.db - 10.0 * math.log10(bits_per_use))
+
+
+@dataclass(frozen=True, order=True)
+class EbN0:
+    """Energy per information bit over noise density, in decibels."""
+
+    db: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "db", _finite(self.db, "Eb/N0"))
+
+    def to_esn0(self, bits_per_use: float) -> EsN0:
+        """Es/N0 of a link that carries ``bits_per_use`` information bits a channel use: Es = Eb R."""
+        return EsN0(self.db + 10.0 * math.log10(bits_per_use))
+
+
+@dataclass(frozen=True, order=True)
+class BandwidthRatio:
+    """Complex channel uses per source sample (CBR), k / (3 H W) for an RGB picture.
+
+    Examples
+    --------
+    >>> BandwidthRatio.parse("1/24").channel_uses(512, 768)
+    49152
+    """
+
+    value: Fraction
+
+    def __post_init__(self) -> None:
+        if self.value <= 0:
+            raise ValueError(f"bandwidth ratio must be positive, got {self.value}")
+
+    @classmethod
+    def parse(cls, text: str) -> BandwidthRatio:
+        """Read ``"1/24"`` or ``"0.0417"``.
+
+        Raises
+        ------
+        ValueError
+            If the text is no positive number or fraction.
+        """
+        try:
+            return cls(Fraction(text.strip()))
+        except (ValueError, ZeroDivisionError) as error:
+            raise ValueError(
+                f"bandwidth ratio must be a positive fraction such as 1/24 or a number such as 0.04, got {text!r}"
+            ) from error
+
+    def channel_uses(self, height: int, width: int, channels: int = 3) -> int:
+        """Whole complex channel uses that a picture of this size may take, rounded down."""
+        return int(self.value * height * width * channels)
+
+    def __str__(self) -> str:
+        return str(self.value)

@@ -1,0 +1,1 @@
+"""How good is what arrived: pictures and text."""
