@@ -7,7 +7,7 @@ from typing import Protocol
 
 import torch
 
-__all__ = ["Code", "Decoded"]
+__all__ = ["Code", "Decoded", "check_bits", "check_llr"]
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,15 @@ class Decoded:
         Their soft values log p(b=1)/p(b=0), ``[batch, k]``, ``torch.float32``; None if the decoder has none.
     crc_ok:
         Verdict of the code's own check sum, ``[batch]``, ``torch.bool``; None if it has no check sum.
+    block_ok:
+        Verdict of the check sum of each code block inside, ``[batch, blocks]``, ``torch.bool``; None if the
+        code is not made of blocks.
     """
 
     bits: torch.Tensor
     llr: torch.Tensor | None = None
     crc_ok: torch.Tensor | None = None
+    block_ok: torch.Tensor | None = None
 
 
 class Code(Protocol):
@@ -49,3 +53,33 @@ class Code(Protocol):
 
     def decode(self, llr: torch.Tensor) -> Decoded:
         """Decode ``[batch, n]`` channel LLRs log p(b=1)/p(b=0), ``torch.float32``."""
+
+
+def check_bits(bits: torch.Tensor, k: int) -> torch.Tensor:
+    """Return ``bits`` if they are ``[batch, k]`` zeros and ones of ``torch.uint8``.
+
+    Raises
+    ------
+    ValueError
+        If shape, type or values are anything else.
+    """
+    if bits.ndim != 2 or bits.shape[1] != k or bits.dtype != torch.uint8:
+        raise ValueError(f"expected bits [batch, {k}] of torch.uint8, got {list(bits.shape)} of {bits.dtype}")
+    if bits.numel() and int(bits.max()) > 1:
+        raise ValueError(f"bits must be 0 or 1, got {int(bits.max())}")
+    return bits
+
+
+def check_llr(llr: torch.Tensor, n: int) -> torch.Tensor:
+    """Return ``llr`` as ``torch.float32`` if they are ``[batch, n]`` floating-point numbers.
+
+    Raises
+    ------
+    ValueError
+        If the shape is another, the numbers are no floats, or one of them is NaN.
+    """
+    if llr.ndim != 2 or llr.shape[1] != n or not llr.is_floating_point():
+        raise ValueError(f"expected LLRs [batch, {n}] of torch.float32, got {list(llr.shape)} of {llr.dtype}")
+    if bool(torch.isnan(llr).any()):
+        raise ValueError("LLRs must be numbers (infinite ones are fine), got NaN")
+    return llr.to(torch.float32)

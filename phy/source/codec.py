@@ -1,4 +1,4 @@
-"""What every image codec offers, and how one is made to fit a budget of bytes."""
+"""What every image codec offers, and what all of them take."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CodecError", "ImageCodec"]
+__all__ = ["CodecError", "ImageCodec", "as_picture"]
 
 
 class CodecError(Exception):
@@ -40,3 +40,20 @@ class ImageCodec(Protocol):
         CodecError
             And nothing else, if the data do not give a picture of exactly ``shape`` = (height, width).
         """
+
+
+def as_picture(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return ``image`` itself if a codec can take it.
+
+    Raises
+    ------
+    ValueError
+        If it is not ``uint8`` of shape ``[height, width, 3]`` or ``[height, width]``, or is empty.
+    """
+    array = np.asarray(image)
+    if array.dtype != np.uint8 or array.ndim < 2 or array.shape[2:] not in ((), (3,)) or not array.size:
+        raise ValueError(
+            "a picture must be uint8 of shape [height, width, 3] or [height, width], "
+            f"got {array.dtype} of shape {list(array.shape)}"
+        )
+    return array

@@ -1,0 +1,37 @@
+# Each target sets up what it needs the first time: an environment in .venv, kept until pyproject.toml changes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+export OMP_WAIT_POLICY := PASSIVE
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.run
+	$(BIN)/semphy compare --config demo --out runs/demo
+	$(BIN)/semphy plot runs/demo
+
+test: $(VENV)/.test
+	$(BIN)/pytest
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+$(VENV)/.lint: $(VENV)/.run
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[lint]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,8 @@
+"""``python -m benchmarks`` is ``semphy``."""
+
+from __future__ import annotations
+
+from benchmarks.cli import main
+
+if __name__ == "__main__":
+    main()

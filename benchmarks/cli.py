@@ -1,0 +1,229 @@
+"""The command line. Commands import what they need when they run, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["cli", "main"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+_WRONG_INPUT, _INTERRUPTED = 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run ``semphy``: wrong input ends as one line on standard error and status 2, Ctrl-C as status 130."""
+    try:
+        status = cli.main(args=arguments, prog_name="semphy", standalone_mode=False)
+    except click.ClickException as error:
+        _refuse(error.format_message())
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:  # semphy ... | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        from benchmarks.spec import InputError
+
+        if not isinstance(error, InputError):
+            raise
+        _refuse(str(error))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _refuse(message: str) -> None:
+    click.echo(f"semphy: {' '.join(message.split())}", err=True)
+    sys.exit(_WRONG_INPUT)
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="semphy", prog_name="semphy")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Link-level simulator for semantic communication.
+
+    SNR is Es/N0 per complex channel use at unit transmit power, unless an option says Eb/N0.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def _as_json(command: Command) -> Command:
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print the result as JSON, everything else on standard error."
+    )(command)
+
+
+def _settings(command: Command) -> Command:
+    """Options of every command that simulates."""
+    options = (
+        click.option("--seed", type=int, help="Root of every random draw.  [default: 1]"),
+        click.option(
+            "--workers", type=click.IntRange(1), default=1, show_default=True, help="Local processes."
+        ),
+        click.option("--out", type=_folder(), help="Run directory; the same command resumes it."),
+        click.option("--config", type=_file(), help="YAML file of settings, or the spec.yaml of a run."),
+        click.option(
+            "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="One setting, such as code.k=256."
+        ),
+        click.option("--confidence", type=float, help="Of the intervals.  [default: 0.95]"),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return _as_json(command)
+
+
+def _folder() -> click.Path:
+    return click.Path(file_okay=False, path_type=Path)
+
+
+def _file() -> click.Path:
+    return click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@cli.command()
+@click.option("--code", help="ldpc5g, polar5g, conv, turbo or none.  [default: ldpc5g]")
+@click.option("--k", type=int, help="Information bits a block.  [default: 512; 1024 without a code]")
+@click.option("--n", type=int, help="Coded bits a block.  [default: 2 k; conv and turbo: their own]")
+@click.option("--modulation", help="bpsk, qpsk, qam16, qam64, qam256 or qam1024.  [default: bpsk]")
+@click.option("--demapping", help="app or maxlog.  [default: app]")
+@click.option("--channel", help="awgn, rayleigh, rayleigh-block, rician:k_db=6, tdl-a ...  [default: awgn]")
+@click.option("--ebno", metavar="RANGE", help="Eb/N0 in dB: first:last:step, or numbers with commas.")
+@click.option("--esno", metavar="RANGE", help="Es/N0 in dB, instead of --ebno.")
+@click.option(
+    "--block-errors", metavar="COUNT", help="A point ends with so many block errors.  [default: 100]"
+)
+@click.option("--max-blocks", metavar="COUNT", help="A point ends with so many blocks.  [default: 1e6]")
+@click.option(
+    "--seconds", type=float, help="A point ends after this time; counts then depend on the machine."
+)
+@click.option(
+    "--stop-bler", type=float, help="Leave out the points behind the first whose BLER is below this."
+)
+@click.option("--engine", help="auto, sionna or compiled.  [default: auto]")
+@click.option(
+    "--decoder", help="sum-product, minsum, offset-minsum ... (semphy list).  [default: the code's first]"
+)
+@click.option("--schedule", help="flooding or layered, for ldpc5g.  [default: flooding]")
+@click.option("--iterations", type=int, help="Most decoder iterations.  [default: 20; turbo: 8]")
+@click.option(
+    "--no-early-stop", is_flag=True, help="Always do all iterations, as the sionna engine does anyway."
+)
+@click.option("--llr-bits", type=int, help="Width of fixed-point LLRs; not for the sionna engine.")
+@click.option(
+    "--batch-size", type=click.IntRange(1), help="Blocks computed at once; does not change a count."
+)
+@_settings
+def ber(
+    ebno: str | None,
+    esno: str | None,
+    no_early_stop: bool,
+    workers: int,
+    batch_size: int | None,
+    out: Path | None,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
+) -> None:
+    r"""BER and BLER against the SNR for a code, modulation and channel.
+
+    \b
+    semphy ber --k 512 --n 1024 --modulation bpsk --ebno 0:3:0.5 --out runs/ldpc
+    semphy ber --code none --modulation qam16 --esno 0:12:2 --block-errors 1000
+    """
+    from benchmarks.settings import read_settings
+    from benchmarks.spec import BerSpec, InputError
+    from benchmarks.sweep import quiet_threads
+
+    if ebno is not None and esno is not None:
+        raise InputError("give either --ebno or --esno, not both")
+    flags = {_BER_SETTINGS[name]: value for name, value in options.items()}
+    for kind, values in (("ebno", ebno), ("esno", esno)):
+        if values is not None:
+            flags["snr"] = {"kind": kind, "values_db": values}
+    if no_early_stop:
+        flags["code.decoder.early_stop"] = False
+    spec = read_settings(BerSpec, config, overrides, flags)
+    quiet_threads()
+    from benchmarks.ber import run_ber
+
+    result = run_ber(spec, out, workers, batch_size)
+    click.echo(json.dumps(result.to_json(), indent=2) if as_json else result.to_text())
+    if result.interrupted:
+        _say_interrupted(out)
+
+
+_BER_SETTINGS = {
+    "code": "code.name",
+    "k": "code.k",
+    "n": "code.n",
+    "decoder": "code.decoder.algorithm",
+    "schedule": "code.decoder.schedule",
+    "iterations": "code.decoder.iterations",
+    "llr_bits": "code.decoder.llr_bits",
+    "block_errors": "stop.block_errors",
+    "max_blocks": "stop.max_blocks",
+    "seconds": "stop.seconds",
+    "stop_bler": "stop.below_bler",
+    **{name: name for name in ("modulation", "demapping", "channel", "engine", "seed", "confidence")},
+}
+
+
+def _say_interrupted(out: Path | None) -> None:
+    from benchmarks.versions import command_line
+
+    if out is None:
+        click.echo("interrupted; nothing is kept without --out", err=True)
+    else:
+        click.echo(f"interrupted; {out} keeps what is done, resume with: {command_line()}", err=True)
+    sys.exit(_INTERRUPTED)
+
+
+@cli.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=_folder())
+@click.option("--out", type=_folder(), help="Folder of the figures.  [default: figures in the first RUN]")
+@_as_json
+def plot(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
+    """Figures of one run, or of several in one, as PNG, SVG and PDF."""
+    from benchmarks.plots import plot_runs
+
+    files = [str(path) for path in plot_runs(runs, out or runs[0] / "figures")]
+    click.echo(json.dumps({"files": files}, indent=2) if as_json else "\n".join(files))
+
+
+@cli.command(name="list")
+@_as_json
+def list_(as_json: bool) -> None:
+    """Codes, decoders, modulations, channels, codecs, systems, metrics and presets."""
+    from benchmarks.doctor import catalogue
+
+    found = catalogue()
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    width = max(map(len, found)) + 2
+    for name, entries in found.items():
+        click.echo(f"{name:<{width}}{', '.join(entries)}")
+
+
+@cli.command()
+@_as_json
+def doctor(as_json: bool) -> None:
+    """What works on this machine, and what to type if it does not."""
+    from benchmarks.doctor import examine
+
+    checks = examine()
+    if as_json:
+        click.echo(json.dumps({"checks": [check.to_json() for check in checks]}, indent=2))
+    else:
+        click.echo("\n".join(check.to_text() for check in checks))
+    if any(check.needed and not check.works for check in checks):
+        sys.exit(1)

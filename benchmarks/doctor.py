@@ -1,0 +1,222 @@
+"""What works on this machine, what to type if it does not, and what there is to choose from."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Check", "catalogue", "examine"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding.
+
+    Attributes
+    ----------
+    name:
+        What was looked at.
+    works:
+        Whether it can be used.
+    needed:
+        Whether semphy as a whole does not work without it.
+    detail:
+        What was found.
+    cure:
+        What to type if it does not work; empty if it does.
+    """
+
+    name: str
+    works: bool
+    needed: bool
+    detail: str
+    cure: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the finding as ``--json`` prints it."""
+        return asdict(self)
+
+    def to_text(self) -> str:
+        """Return the finding as lines."""
+        mark = "ok  " if self.works else "FAIL" if self.needed else "no  "
+        line = f"{mark}  {self.name:<20} {self.detail}"
+        return line if self.works else f"{line}\n{'':<27}-> {self.cure}"
+
+
+def examine() -> list[Check]:
+    """Look at everything that a command of semphy may need; imports what it looks at."""
+    return list(_examine())
+
+
+def _examine() -> Iterator[Check]:
+    version = platform.python_version()
+    yield Check(
+        "python",
+        sys.version_info >= (3, 11),
+        True,
+        f"{version} on {platform.machine()}",
+        "install Python 3.11 or 3.12",
+    )
+    yield _probe("torch", True, "pip install 'torch>=2.9.1,<2.14'", _torch)
+    yield _probe("sionna", True, "pip install 'sionna>=2.2,<3'", _sionna)
+    yield _probe("av (PyAV)", True, "pip install 'av>=16'", _av)
+    yield _probe(
+        "pillow",
+        True,
+        "pip install 'pillow>=12'",
+        lambda: (
+            f"{_version('pillow')} with JPEG, JPEG 2000 and WebP"
+            if _pillow("jpg", "jpg_2000", "webp")
+            else ""
+        ),
+    )
+    yield _probe(
+        "avif",
+        False,
+        "pip install 'pillow>=12' (its wheels read and write AVIF)",
+        lambda: "through Pillow" if _pillow("avif") else "",
+    )
+    yield _probe(
+        "heif",
+        False,
+        "pip install pillow-heif",
+        lambda: f"pillow-heif {_imported('pillow_heif', 'pillow-heif')}",
+    )
+    yield _torchvision()
+    yield from _bpg_tools()
+    yield from _lpips()
+
+
+def _probe(name: str, needed: bool, cure: str, find: Callable[[], str]) -> Check:
+    """Call a finder: it returns the detail, or raises or returns nothing when the thing does not work."""
+    try:
+        detail = find()
+    except Exception as error:  # whatever a broken installation raises is what is to be shown
+        return Check(name, False, needed, _short(error), cure)
+    return Check(name, bool(detail), needed, detail or "not in this installation", "" if detail else cure)
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:160]}"
+
+
+def _version(distribution: str) -> str:
+    return metadata.version(distribution)
+
+
+def _imported(module: str, distribution: str) -> str:
+    importlib.import_module(module)
+    return _version(distribution)
+
+
+def _torch() -> str:
+    import torch
+
+    from benchmarks.sweep import cores
+
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
+    return f"{torch.__version__}, {torch.get_num_threads()} threads on {cores()} cores, {device}"
+
+
+def _sionna() -> str:
+    from sionna.phy.fec.ldpc import LDPC5GEncoder
+
+    LDPC5GEncoder(64, 128)  # reads the tables of the base graphs
+    return _version("sionna")
+
+
+def _av() -> str:
+    import av
+
+    av.CodecContext.create("libx265", "w")
+    av.CodecContext.create("hevc", "r")
+    return f"{av.__version__} with libx265 and the HEVC decoder (BPG)"
+
+
+def _pillow(*features: str) -> bool:
+    from PIL import features as pillow
+
+    return all(pillow.check(feature) for feature in features)
+
+
+def _torchvision() -> Check:
+    """Nothing here needs it, but model libraries that find a broken one fail where none would do."""
+    if importlib.util.find_spec("torchvision") is None:
+        return Check("torchvision", True, False, "not installed and not needed")
+    return _probe(
+        "torchvision",
+        False,
+        "pip uninstall torchvision (nothing here needs it), or install the build that matches torch",
+        lambda: f"{_imported('torchvision', 'torchvision')}, not needed",
+    )
+
+
+def _bpg_tools() -> Iterator[Check]:
+    for tool in ("bpgenc", "bpgdec"):
+        path = shutil.which(tool)
+        yield Check(
+            tool,
+            path is not None,
+            False,
+            path or "not on the PATH; only a cross-check of our BPG files uses it",
+            "" if path else "build libbpg 0.9.8 (https://bellard.org/bpg)",
+        )
+
+
+def _lpips() -> Iterator[Check]:
+    from semantic import weights
+    from semantic.metrics.lpips import BACKBONES
+
+    for checkpoint in BACKBONES.values():
+        try:
+            yield Check(checkpoint.name, True, False, str(weights.locate(checkpoint)))
+        except weights.WeightsMissing:
+            detail = f"weights are not on this machine ({checkpoint.size / 2**20:.0f} MiB)"
+            yield Check(checkpoint.name, False, False, detail, f"semphy fetch {checkpoint.name}")
+
+
+def catalogue() -> dict[str, list[str]]:
+    """Names that the options take, by kind."""
+    from benchmarks.measures import IMAGE_METRICS, TEXT_METRICS
+    from benchmarks.spec import DECODERS
+    from bridge.schemes import SCHEME_SETS
+    from bridge.systems.bounds import KINDS
+    from bridge.systems.catalog import CARRIERS, CODECS
+
+    carriers = [*CARRIERS, *KINDS]
+    return {
+        "codes": list(DECODERS),
+        **{f"decoders of {code}": list(names) for code, names in DECODERS.items()},
+        "schedules of ldpc5g": ["flooding", "layered"],
+        "engines": ["auto", "sionna"],
+        "modulations": ["bpsk", "qpsk", "qam16", "qam64", "qam256", "qam1024"],
+        "demappings": ["app", "maxlog"],
+        "channels": [
+            *(
+                "awgn",
+                "rayleigh",
+                "rayleigh-block",
+                "rayleigh:coherence=24",
+                "rician:k_db=6",
+                "rician-block:k_db=6",
+            ),
+            *(f"tdl-{model}:delay_spread=100e-9,speed=3" for model in "abcde"),
+        ],
+        "codecs": list(CODECS),
+        "systems": [
+            *(f"{codec}-{carrier}" for codec in CODECS for carrier in carriers),
+            *(f"text-{c}" for c in CARRIERS),
+        ],
+        "schemes": list(SCHEME_SETS),
+        "metrics": [*IMAGE_METRICS, *TEXT_METRICS],
+        "presets": sorted(path.stem for path in (Path(__file__).parent / "presets").glob("*.yaml")),
+    }

@@ -1,0 +1,115 @@
+"""``semphy send``: one picture or sentence through one system at one SNR."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from benchmarks.measures import measure
+from bridge.systems.catalog import build_systems
+from bridge.systems.system import Reconstruction, Source, System
+from bridge.transport import Transmission, send
+from phy.channels import parse_channel
+from phy.random import Stream
+from phy.units import BandwidthRatio, EsN0
+from semantic.datasets import load_pictures, sample_pictures
+
+__all__ = ["Sent", "send_one", "source_of"]
+
+_MEASURED = {"image": ("psnr", "ssim"), "text": ("bleu", "cer", "wer")}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What was sent, what arrived, and what it cost."""
+
+    system: System
+    source: Source
+    snr: EsN0
+    transmission: Transmission
+    made: Reconstruction
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        ledger = self.transmission.ledger
+        original = self.source.image if self.system.modality == "image" else self.source.text
+        arrived = self.made.image if self.system.modality == "image" else self.made.text
+        return {
+            "system": self.system.name,
+            "source": self.source.name,
+            "snr_db": self.snr.db,
+            "channel_uses": ledger.channel_uses,
+            "cbr": None
+            if self.transmission.shape is None
+            else float(ledger.bandwidth_ratio(*self.transmission.shape)),
+            "ledger": ledger.rows(),
+            "notes": dict(self.transmission.notes),
+            "failed": self.made.failed,
+            "remark": self.made.remark,
+            "policy": self.system.policy,
+            "text": self.made.text,
+            "metrics": {name: measure(name)(original, arrived) for name in _MEASURED[self.system.modality]},
+        }
+
+    def write(self, folder: Path) -> Path:
+        """Write the picture as PNG or the sentence as text, with the account beside it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "arrived.json").write_text(json.dumps(self.to_json(), indent=2), encoding="utf-8")
+        if self.made.image is None:
+            path = folder / "arrived.txt"
+            path.write_text(self.made.text or "", encoding="utf-8")
+        else:
+            path = folder / "arrived.png"
+            Image.fromarray(self.made.image).save(path)
+        return path
+
+
+def source_of(image: str | None, text: str | None) -> Source:
+    """Read a source: a picture file, the name of a bundled picture, or a sentence.
+
+    Raises
+    ------
+    ValueError
+        If neither or both are given, or the picture cannot be found.
+    """
+    if (image is None) == (text is None):
+        raise ValueError("give either a picture (--image) or a sentence (--text)")
+    if text is not None:
+        return Source("sentence", text=text)
+    if Path(str(image)).exists():
+        name, pixels = load_pictures(Path(str(image)))[0]
+        return Source(name, image=pixels)
+    bundled = dict(sample_pictures())
+    if image not in bundled:
+        raise ValueError(f"no picture {image!r}: neither a file nor one of {', '.join(bundled)}")
+    return Source(str(image), image=bundled[str(image)])
+
+
+def send_one(
+    system: str, source: Source, snr: EsN0, cbr: str, channel: str, scheme: str, policy: str, seed: int
+) -> Sent:
+    """Send ``source`` once.
+
+    Raises
+    ------
+    ValueError
+        If the system is unknown, has several schemes here, or carries another kind of source.
+    """
+    built = build_systems(system, parse_channel(channel), scheme, policy=policy)
+    if len(built) != 1:
+        raise ValueError(f"{scheme!r} names {len(built)} schemes; send takes one, for example 1/2-qpsk")
+    chosen = built[0]
+    if (chosen.modality == "image") != (source.image is not None):
+        raise ValueError(f"{system} carries {chosen.modality}, and the source is another kind")
+    uses = None
+    if source.image is not None:
+        uses = BandwidthRatio.parse(cbr).channel_uses(*source.image.shape[:2])
+        chosen.check(uses)
+    transmission = chosen.encode(source, uses, snr)
+    stream = Stream(seed, "send", channel, f"esno_db={snr.db!r}", source.digest, 0)
+    reception = send(transmission, snr, [stream])[0]
+    return Sent(chosen, source, snr, transmission, chosen.decode(reception))

@@ -1,0 +1,106 @@
+"""Rows of a comparison to curves: means with intervals, failure rates, and envelopes over schemes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from benchmarks.measures import IMAGE_METRICS, TEXT_METRICS
+from benchmarks.statistics import bootstrap_interval, rate_interval
+from benchmarks.store import Store
+
+__all__ = ["arrived", "summarise"]
+
+
+def summarise(store: Store, confidence: float = 0.95) -> list[dict[str, Any]]:
+    """Rows ``{"system", "snr_db", "cbr", "channel_uses", ..., "metrics": {name: {"mean", "low", "high"}}}``.
+
+    Every scheme is a row of its own. Where a family of picture systems has several schemes, a further row
+    with the family's name is its envelope: at each SNR the scheme whose first metric is best on average over
+    all sources and trials, named under ``scheme``. Means are over sources and trials; their intervals
+    resample sources, because trials of one picture are no independent pictures.
+    """
+    rows = [_point(condition.description, store.rows(condition.id), confidence) for condition in store.conditions()]
+    rows = [row for row in rows if row["images"]]
+    return _envelopes(rows) + rows
+
+
+def _point(description: dict[str, Any], rows: Sequence[dict[str, Any]], confidence: float) -> dict[str, Any]:
+    failures, count = sum(row["failed"] for row in rows), len(rows)
+    low, high = rate_interval(failures, count, confidence)
+    uses = [row["channel_uses"] for row in rows]
+    bits = sum(row["information_bits"] for row in rows)
+    return {
+        "system": description["system"],
+        "family": description["family"],
+        "scheme": None,
+        "modality": description["modality"],
+        "snr_db": description["snr_db"],
+        "ebno_db": description["snr_db"] - 10 * math.log10(bits / sum(uses)) if bits else None,
+        "cbr": description["cbr"],
+        "channel": description["channel"],
+        "channel_uses": sum(uses) / count if count else None,
+        "images": len({row["source"] for row in rows}),
+        "trials": len({row["trial"] for row in rows}),
+        "policy": description["policy"],
+        "failure_rate": failures / count if count else None,
+        "failure_low": low,
+        "failure_high": high,
+        "metrics": _metrics(description["metrics"], rows, confidence),
+    }
+
+
+def _metrics(
+    names: Sequence[str], rows: Sequence[dict[str, Any]], confidence: float
+) -> dict[str, dict[str, float | None]]:
+    measured = [json.loads(row["metrics"]) for row in rows]
+    sources = [row["source"] for row in rows]
+    found: dict[str, dict[str, float | None]] = {}
+    for name in names if rows else ():
+        values = [metrics[name] for metrics in measured]
+        low, high = bootstrap_interval(values, sources, confidence)
+        known = math.isfinite(low) and math.isfinite(high)  # one picture says nothing about others
+        found[name] = {
+            "mean": sum(values) / len(values),
+            "low": low if known else None,
+            "high": high if known else None,
+        }
+    return found
+
+
+def _envelopes(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def key(row: dict[str, Any]) -> tuple[Any, ...]:
+        return row["family"], row["cbr"], row["snr_db"], row["channel"]
+
+    best = []
+    pictures = [row for row in rows if row["modality"] == "image" and row["system"] != row["family"]]
+    for (family, *_), group in groupby(sorted(pictures, key=key), key):
+        schemes = list(group)
+        name = next(iter(schemes[0]["metrics"]))
+        sign = 1 if (IMAGE_METRICS | TEXT_METRICS)[name].higher_is_better else -1
+        chosen = max(schemes, key=lambda row: sign * row["metrics"][name]["mean"])
+        best.append({**chosen, "system": family, "scheme": chosen["system"][len(family) + 1 : -1]})
+    return best
+
+
+def arrived(
+    store: Store, source: str, trial: int = 0
+) -> dict[tuple[str, str | None, float], tuple[str, dict[str, float]]]:
+    """What arrived of one source in one trial, by system, bandwidth ratio and SNR.
+
+    Returns
+    -------
+    dict
+        The file name of the picture, or the sentence, and its metrics.
+    """
+    found = {}
+    for condition in store.conditions():
+        about = condition.description
+        for row in store.rows(condition.id):
+            if row["source"] == source and row["trial"] == trial and row["arrived"] is not None:
+                key = about["system"], about["cbr"], about["snr_db"]
+                found[key] = row["arrived"], json.loads(row["metrics"])
+    return found

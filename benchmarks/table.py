@@ -1,0 +1,126 @@
+"""The live table of long work: a row a point on standard error, plain text where that is no terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+__all__ = ["Column", "LiveTable", "duration", "plain", "rate"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes
+    ----------
+    title:
+        Heading.
+    width:
+        Characters that its cells need.
+    optional:
+        Left out of the live table where the terminal is too narrow for all columns.
+    """
+
+    title: str
+    width: int
+    optional: bool = False
+
+
+class LiveTable:
+    """Rows that change while work goes on, keyed by point.
+
+    On a terminal the table is redrawn in place and removed at the end, when the caller prints the final one.
+    Elsewhere each row is printed once, when it is done.
+
+    Parameters
+    ----------
+    columns:
+        What each row shows.
+    console:
+        Where; standard error unless given.
+    """
+
+    def __init__(self, columns: Sequence[Column], console: Console | None = None) -> None:
+        self.columns = tuple(columns)
+        self.console = console or Console(stderr=True)
+        self._rows: dict[Hashable, Sequence[str]] = {}
+        self._headed = False
+        self._drawn = 0.0
+        self._live = Live(console=self.console, transient=True, auto_refresh=False)
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.console.is_terminal:
+            self._live.stop()
+
+    def update(self, key: Hashable, cells: Sequence[str], done: bool = False) -> None:
+        """Show a row; ``done`` says that it will not change any more."""
+        self._rows[key] = cells
+        if not self.console.is_terminal:
+            if done:
+                self._print(cells)
+        elif done or time.monotonic() - self._drawn > 0.1:
+            self._drawn = time.monotonic()
+            self._live.update(self._draw(), refresh=True)
+
+    def note(self, text: str) -> None:
+        """Print a line above the table."""
+        self.console.print(f"# {text}", markup=False, highlight=False, soft_wrap=True)
+
+    def _print(self, cells: Sequence[str]) -> None:
+        lines = plain(self.columns, [cells]).splitlines()
+        for line in lines[1 if self._headed else 0 :]:
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._headed = True
+
+    def _draw(self) -> Table:
+        fits = sum(column.width + 2 for column in self.columns) <= self.console.width
+        shown = [index for index, column in enumerate(self.columns) if fits or not column.optional]
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for index in shown:
+            table.add_column(self.columns[index].title, justify="right", no_wrap=True)
+        room = max(1, self.console.height - 3)  # a table taller than the screen cannot be redrawn in place
+        for cells in list(self._rows.values())[-room:]:
+            table.add_row(*(cells[index] for index in shown))
+        return table
+
+
+def plain(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out rows as text: a heading behind ``#``, then lines that split at white space."""
+    widths = [
+        max(column.width, len(column.title), *(len(row[index]) for row in rows), 0)
+        for index, column in enumerate(columns)
+    ]
+    heading = "  ".join(column.title.rjust(width) for column, width in zip(columns, widths, strict=True))
+    body = ["  ".join(c.rjust(width) for c, width in zip(row, widths, strict=True)) for row in rows]
+    return "\n".join([f"# {heading}", *(f"  {line}" for line in body)])
+
+
+def rate(value: float) -> str:
+    """Write a rate with three significant digits; zero as ``0``."""
+    return f"{value:.2e}" if value else "0"
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as ``9.5s``, ``3:25`` or ``2:03:25``; an unknown duration as ``-``."""
+    if seconds == float("inf"):
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, whole = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{whole:02}" if hours else f"{minutes}:{whole:02}"

@@ -1,0 +1,99 @@
+"""What a whole system is: a transmitter that encodes a source, a receiver that reconstructs it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.transport import Reception, Transmission
+from phy.units import EsN0
+
+__all__ = ["Reconstruction", "Source", "System"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture, a sentence, or both.
+
+    Attributes
+    ----------
+    name:
+        Name in results.
+    image:
+        ``[height, width, 3]``, ``uint8``.
+    text:
+        The sentence.
+    memory:
+        What transmitters have worked out about this source and may need again, by name of the worker;
+        it lives as long as the source.
+    """
+
+    name: str
+    image: NDArray[np.uint8] | None = None
+    text: str | None = None
+    memory: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content (not of the name), 16 hexadecimal digits."""
+        content = hashlib.sha256((self.text or "").encode())
+        if self.image is not None:
+            content.update(str(self.image.shape).encode() + np.ascontiguousarray(self.image).tobytes())
+        return content.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What a receiver makes of one reception.
+
+    Attributes
+    ----------
+    image, text:
+        The picture ``[height, width, 3]``, ``uint8``, and the sentence; None for what was not sent.
+    failed:
+        A payload did not arrive intact, whatever was then made of it.
+    remark:
+        What was wrong; empty if nothing.
+    """
+
+    image: NDArray[np.uint8] | None = None
+    text: str | None = None
+    failed: bool = False
+    remark: str = ""
+
+
+class System(Protocol):
+    """A whole system. ``adapts`` says that the transmission depends on the SNR."""
+
+    @property
+    def name(self) -> str:
+        """Name with all that tells it from other systems, as it stands in results."""
+
+    @property
+    def family(self) -> str:
+        """Systems of one family differ only in their scheme; their envelope is drawn under this name."""
+
+    @property
+    def modality(self) -> str:
+        """``image`` or ``text``: what the system carries."""
+
+    @property
+    def adapts(self) -> bool:
+        """Whether ``encode`` looks at the SNR."""
+
+    @property
+    def policy(self) -> str:
+        """What is shown for a payload that failed."""
+
+    def check(self, channel_uses: int) -> None:
+        """Raise ValueError if ``channel_uses`` are too few for any payload, without encoding anything."""
+
+    def encode(self, source: Source, channel_uses: int | None, snr: EsN0) -> Transmission:
+        """Transmit ``source`` in exactly ``channel_uses``, or in as few as the scheme needs if None."""
+
+    def decode(self, reception: Reception) -> Reconstruction:
+        """Reconstruct from what arrived in one trial, and from nothing else."""

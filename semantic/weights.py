@@ -1,0 +1,104 @@
+"""Third-party checkpoints: where they lie, what they must be, and what to type when they are missing."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+__all__ = ["Checkpoint", "WeightsMissing", "fetch", "locate", "read"]
+
+
+class WeightsMissing(RuntimeError):  # noqa: N818 - what it says is the name of the state
+    """Weights are not on this machine; the message names the command that gets them."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One published PyTorch checkpoint.
+
+    Attributes
+    ----------
+    file:
+        Its name in PyTorch's checkpoint directory.
+    url:
+        Where it is published.
+    sha256:
+        Its digest, pinned.
+    size:
+        In bytes.
+    name:
+        What to say to ``semphy fetch``.
+    """
+
+    file: str
+    url: str
+    sha256: str
+    size: int
+    name: str
+
+
+def _directory() -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def locate(checkpoint: Checkpoint, path: str | Path | None = None) -> Path:
+    """Where the checkpoint lies: ``path``, else in PyTorch's directory ``TORCH_HOME/hub/checkpoints``.
+
+    It costs nothing and reads nothing: call it before any long work.
+
+    Raises
+    ------
+    WeightsMissing
+        If there is no such file.
+    """
+    file = _directory() / checkpoint.file if path is None else Path(path)
+    if not file.is_file():
+        raise WeightsMissing(
+            f"{checkpoint.file} ({checkpoint.size / 2**20:.0f} MiB) is missing: there is no file {file}; "
+            f"get it with: semphy fetch {checkpoint.name}"
+        )
+    return file
+
+
+def read(checkpoint: Checkpoint, path: str | Path | None = None) -> dict[str, torch.Tensor]:
+    """Load the tensors of a checkpoint on the CPU, after checking its digest and without running its pickle.
+
+    Raises
+    ------
+    WeightsMissing
+        If there is no such file.
+    ValueError
+        If the file's SHA-256 is not the pinned one; quotes the path and both digests.
+    """
+    file = locate(checkpoint, path)
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != checkpoint.sha256:
+        raise ValueError(
+            f"{file} is not {checkpoint.file}: its SHA-256 is {digest}, not {checkpoint.sha256}; "
+            f"delete it and get the right one with: semphy fetch {checkpoint.name}"
+        )
+    tensors: dict[str, torch.Tensor] = torch.load(file, map_location="cpu", weights_only=True)
+    return tensors
+
+
+def fetch(checkpoint: Checkpoint, progress: bool = True) -> Path:
+    """Download a checkpoint into PyTorch's checkpoint directory, unless it lies there; return its path.
+
+    Raises
+    ------
+    OSError
+        If there is no connection (``urllib.error.URLError``).
+    RuntimeError
+        If what came does not have the pinned SHA-256; nothing is kept then.
+    """
+    file = _directory() / checkpoint.file
+    if not file.is_file():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(
+            checkpoint.url, str(file), hash_prefix=checkpoint.sha256, progress=progress
+        )
+    return file
