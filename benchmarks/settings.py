@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -78,7 +79,7 @@ def _put(tree: dict[str, Any], name: str, value: Any) -> None:
         if not isinstance(child, dict):
             raise InputError(f"{name} cannot be set: {parent} is {child!r}, not a group of settings")
         tree = child
-    tree[leaf] = value
+    tree[leaf] = deepcopy(value)  # later settings may reach into it
 
 
 class _Loader(yaml.SafeLoader):

@@ -1,8 +1,9 @@
 """Seed streams: every random draw is named, so that results do not depend on how the work is divided.
 
-A `Stream` is a path such as ``(seed, "esno=3.0", "channel", 17)``. Its numbers are those of NumPy's
-counter-based Philox generator, keyed by a hash of the path. Row ``i`` of a batch draws from its own
-stream: counts are the same whatever the batch size, the number of workers, or where a run was resumed.
+A `Stream` is a path such as ``(seed, "awgn", "esno=3.0", 17, "noise")``. Its last integer is a *block*, what
+stands before it a *key*, what stands behind it a *tag*: together they are the key and the counter of the
+generator in `phy.philox`, which any engine can start in the middle. Row ``i`` of a batch draws from its own
+block: counts are the same whatever the batch size, the number of workers, or where a run was resumed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+
+from phy import philox
 
 __all__ = ["Stream", "bits", "complex_normal"]
 
@@ -47,34 +49,57 @@ class Stream:
         return [self.child(int(index)) for index in indices]
 
     @property
-    def key(self) -> int:
-        """A 128-bit number that identifies the path (BLAKE2b of its canonical text)."""
-        text = "\x1f".join(f"{type(part).__name__}:{part}" for part in self.path)
-        return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=16).digest(), "little")
+    def place(self) -> tuple[int, int, int]:
+        """The 64-bit key, the 64-bit block and the 32-bit tag of `phy.philox`."""
+        last = max((i for i, part in enumerate(self.path) if isinstance(part, int)), default=None)
+        if last is None:
+            return _hash(self.path, 8), 0, 0
+        block = int(self.path[last])
+        if not 0 <= block < 1 << 64:
+            raise ValueError(f"an integer of a stream must be from 0 to 2^64 - 1, got {block}")
+        return _hash(self.path[:last], 8), block, _hash(self.path[last + 1 :], 4)
 
     def generator(self) -> np.random.Generator:
         """Start a NumPy generator at the beginning of this stream."""
-        return np.random.Generator(np.random.Philox(key=self.key))
+        return np.random.Generator(np.random.Philox(key=_hash(self.path, 16)))
 
     def torch_generator(self, device: str = "cpu") -> torch.Generator:
         """Start a PyTorch generator at the beginning of this stream (for samplers that ask for one)."""
-        return torch.Generator(device).manual_seed(self.key & (2**63 - 1))
+        return torch.Generator(device).manual_seed(self.seed)
+
+    @property
+    def seed(self) -> int:
+        """A 63-bit number that identifies the path, for generators that take a seed."""
+        return _hash(self.path, 8) >> 1
 
     def __repr__(self) -> str:
         return f"Stream{self.path!r}"
 
 
+def _hash(path: tuple[int | str, ...], size: int) -> int:
+    """Number of ``size`` bytes that identifies a path: BLAKE2b of its canonical text."""
+    text = "\x1f".join(f"{'int' if isinstance(part, int) else 'str'}:{part}" for part in path)
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=size).digest(), "little")
+
+
 def bits(streams: Sequence[Stream], count: int) -> torch.Tensor:
-    """Draw equiprobable bits: ``[len(streams), count]``, ``torch.uint8``."""
-    words = -(-count // 8)
-    rows = [np.frombuffer(stream.generator().bytes(words), dtype=np.uint8) for stream in streams]
-    packed: NDArray[np.uint8] = np.stack(rows) if rows else np.empty((0, words), dtype=np.uint8)
-    return torch.from_numpy(np.unpackbits(packed, axis=1)[:, :count].copy())
+    """Draw equiprobable bits: ``[len(streams), count]``, ``torch.uint8``, each word from its lowest bit up."""
+    words = np.empty((len(streams), -(-count // 32)), dtype="<u4")
+    for row, stream in zip(words, streams, strict=True):
+        philox.fill_words(row, *_place(stream))
+    unpacked = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
+    return torch.from_numpy(unpacked[:, :count].copy())
 
 
 def complex_normal(streams: Sequence[Stream], count: int) -> torch.Tensor:
     """Draw circular complex Gaussians of unit variance: ``[len(streams), count]``, ``torch.complex64``."""
-    rows = np.empty((len(streams), count, 2), dtype=np.float32)
-    for row, stream in zip(rows, streams, strict=True):
-        stream.generator().standard_normal(dtype=np.float32, out=row)
-    return torch.view_as_complex(torch.from_numpy(rows)) * float(np.sqrt(0.5))
+    parts = np.empty((2, len(streams), count), dtype=np.float32)
+    for real, imaginary, stream in zip(*parts, streams, strict=True):
+        philox.fill_complex_normal(real, imaginary, *_place(stream))
+    real, imaginary = torch.from_numpy(parts)
+    return torch.complex(real, imaginary)
+
+
+def _place(stream: Stream) -> tuple[np.uint64, np.uint64, np.uint32]:
+    key, block, tag = stream.place
+    return np.uint64(key), np.uint64(block), np.uint32(tag)

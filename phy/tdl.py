@@ -97,7 +97,7 @@ class TDL:
         """Frequency response, ``[ofdm_symbols, subcarriers]``."""
         generator = config.torch_rng("cpu")
         before = generator.get_state()
-        generator.manual_seed(stream.key & (2**63 - 1))
+        generator.manual_seed(stream.seed)
         try:
             taps, delays = self._taps(1, ofdm_symbols, self.subcarrier_spacing * 14.0 / 15.0)
         finally:

@@ -45,7 +45,7 @@ class _IdealLink:
     def __call__(self, bits: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> BitReception:
         intact = torch.ones(len(bits), dtype=torch.bool)
         noise = torch.full((len(bits), self.channel_uses), snr.no)
-        return BitReception(bits, self.channel_uses, block_ok=intact, symbol_no=noise, crc_ok=intact)
+        return BitReception(bits, self.channel_uses, symbol_no=noise, crc_ok=intact)
 
 
 class Bound:

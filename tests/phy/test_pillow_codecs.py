@@ -169,7 +169,7 @@ def test_jpeg2000_hits_its_rate(position: int) -> None:
     codec = JPEG2000()
     quality = codec.qualities[position]
     size = len(codec.encode(image, quality))
-    assert size == pytest.approx(256 * 256 * quality / 100 / 8, rel=0.02)
+    assert size == pytest.approx(256 * 256 * quality / 100 / 8, rel=0.03)
 
 
 def test_jpeg2000_decorrelates_colour() -> None:
