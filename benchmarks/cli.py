@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -69,7 +70,12 @@ def _settings(command: Command) -> Command:
             "--workers", type=click.IntRange(1), default=1, show_default=True, help="Local processes."
         ),
         click.option("--out", type=_folder(), help="Run directory; the same command resumes it."),
-        click.option("--config", type=_file(), help="YAML file of settings, or the spec.yaml of a run."),
+        click.option(
+            "--config",
+            callback=_find_config,
+            metavar="FILE",
+            help="YAML file of settings, the spec.yaml of a run, or the name of a preset (semphy list).",
+        ),
         click.option(
             "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="One setting, such as code.k=256."
         ),
@@ -84,8 +90,15 @@ def _folder() -> click.Path:
     return click.Path(file_okay=False, path_type=Path)
 
 
-def _file() -> click.Path:
-    return click.Path(exists=True, dir_okay=False, path_type=Path)
+def _find_config(context: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
+    if value is None:
+        return None
+    presets = Path(__file__).parent / "presets"
+    for path in (Path(value), presets / f"{value}.yaml"):
+        if path.is_file():
+            return path
+    known = ", ".join(sorted(path.stem for path in presets.glob("*.yaml")))
+    raise click.BadParameter(f"{value!r} is neither a file nor a preset; presets are {known}")
 
 
 @cli.command()
@@ -199,6 +212,73 @@ def plot(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     click.echo(json.dumps({"files": files}, indent=2) if as_json else "\n".join(files))
 
 
+@cli.command()
+@click.option("--systems", metavar="NAMES", help="bpg-ldpc, jpeg2000-ldpc, bpg-capacity, text-ldpc ... (semphy list).")
+@click.option("--images", metavar="PATH", help="A picture, a folder of pictures, or sample.  [default: sample]")
+@click.option("--image-size", type=int, help="Resize pictures to squares of so many pixels.")
+@click.option("--texts", metavar="PATH", help="A text file, a sentence a line, or sample.  [default: sample]")
+@click.option("--max-sources", type=int, help="Take only the first so many pictures, and sentences.")
+@click.option("--snr", metavar="RANGE", help="Es/N0 in dB: first:last:step, or numbers with commas.")
+@click.option("--cbr", metavar="RATIOS", help="Complex channel uses per subpixel, such as 1/24,1/16.  [default: 1/24]")
+@click.option("--channel", help="awgn, rayleigh, rayleigh-block, rician:k_db=6, tdl-a ...  [default: awgn]")
+@click.option("--schemes", help="witt, witt-rayleigh, nr, or 1/2-qpsk,2/3-qam16@6144 ...  [default: witt]")
+@click.option("--text-schemes", help="The same for sentences.  [default: 1/2-qpsk]")
+@click.option("--policy", help="Shown for a failed picture: grey, mean or best-effort.  [default: mean]")
+@click.option("--decoder", help="LDPC decoder: sum-product, minsum, offset-minsum ...  [default: sum-product]")
+@click.option("--schedule", help="flooding or layered.  [default: flooding]")
+@click.option("--iterations", type=int, help="LDPC decoder iterations.  [default: 20]")
+@click.option("--metrics", help="psnr, ssim, ms-ssim, lpips-alex, lpips-vgg.  [default: psnr,ssim,ms-ssim]")
+@click.option("--text-metrics", help="bleu, bleu-1 ... bleu-4, chrf, cer, wer.  [default: bleu,cer,wer]")
+@click.option("--trials", type=int, help="Channel realisations a source and SNR.  [default: 1]")
+@click.option("--keep", type=int, help="Keep the pictures of so many sources as they arrived.  [default: 1]")
+@_settings
+def compare(
+    workers: int, out: Path | None, config: Path | None, overrides: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
+    r"""Several systems over the same sources, SNRs and trials, at equal channel uses.
+
+    \b
+    semphy compare --systems bpg-ldpc,bpg-capacity --snr -3:18:3 --cbr 1/24 --out runs/bpg
+    semphy compare --config demo --out runs/demo
+    """
+    from benchmarks.compare import CompareSpec, run_compare
+    from benchmarks.settings import read_settings
+    from benchmarks.sweep import quiet_threads
+
+    spec = read_settings(CompareSpec, config, overrides, options)
+    quiet_threads()
+    result = run_compare(spec, out, workers)
+    click.echo(json.dumps(result.to_json(), indent=2) if as_json else result.to_text())
+    if result.interrupted:
+        _say_interrupted(out)
+
+
+@cli.command()
+@click.option("--system", default="bpg-ldpc", show_default=True, help="As for compare.")
+@click.option("--image", metavar="FILE", help="A picture, or the name of a bundled one: astronaut, chelsea ...")
+@click.option("--text", help="A sentence.")
+@click.option("--snr", required=True, help="Es/N0 in dB.")
+@click.option("--cbr", default="1/24", show_default=True, help="Complex channel uses per subpixel.")
+@click.option("--channel", default="awgn", show_default=True, help="As for compare.")
+@click.option("--scheme", default="1/2-qpsk", show_default=True, help="One modulation-coding scheme.")
+@click.option("--policy", default="mean", show_default=True, help="Shown for a failed picture.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Root of every random draw.")
+@click.option("--out", type=_folder(), default=Path("arrived"), show_default=True, help="Folder for what arrived.")
+@_as_json
+def send(out: Path, as_json: bool, **options: Any) -> None:
+    r"""One picture or sentence through one system at one SNR; writes what arrived.
+
+    \b
+    semphy send --image chelsea --snr 4 --scheme 2/3-qpsk
+    semphy send --system text-uncoded --text "A dog runs on the beach." --snr 6
+    """
+    from benchmarks.send import send_one
+
+    sent = send_one(**options)
+    path = sent.write(out)
+    click.echo(json.dumps(sent.to_json(), indent=2) if as_json else f"{sent.to_text()}\n{path}")
+
+
 @cli.command(name="list")
 @_as_json
 def list_(as_json: bool) -> None:
@@ -211,7 +291,15 @@ def list_(as_json: bool) -> None:
         return
     width = max(map(len, found)) + 2
     for name, entries in found.items():
-        click.echo(f"{name:<{width}}{', '.join(entries)}")
+        click.echo(
+            textwrap.fill(
+                ", ".join(entries) or "none yet",
+                width=100,
+                initial_indent=f"{name:<{width}}",
+                subsequent_indent=" " * width,
+                break_on_hyphens=False,
+            )
+        )
 
 
 @cli.command()

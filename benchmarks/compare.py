@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,8 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from benchmarks.measures import IMAGE_METRICS, TEXT_METRICS, measure
 from benchmarks.spec import Count, condition_id, parse_range
-from benchmarks.store import Store
+from benchmarks.errors import input_errors
+from benchmarks.store import Store, write_csv
+from benchmarks.summary import flat, summarise, table_of
 from benchmarks.sweep import run
+from benchmarks.table import Column, LiveTable
 from bridge.schemes import Decoding
 from bridge.systems.catalog import build_systems
 from bridge.systems.system import Reconstruction, Source, System
@@ -28,7 +31,7 @@ from phy.units import BandwidthRatio, EsN0
 from semantic.metrics.image import fitting_scales
 from semantic.datasets import load_pictures, load_sentences, sample_pictures, sample_sentences
 
-__all__ = ["COLUMNS", "CompareSpec", "compare", "load_sources"]
+__all__ = ["COLUMNS", "CompareSpec", "CompareRun", "load_sources", "run_compare"]
 
 MS_SSIM_SCALES = 5
 
@@ -44,7 +47,7 @@ COLUMNS = {
     "ledger": "TEXT NOT NULL",
     "arrived": "TEXT",
 }
-"""Columns of a run's rows: one row a condition, source and trial; the last four are JSON but for the file."""
+"""Columns of a run's rows, one a condition, source and trial; ``arrived`` is a picture's file or a text."""
 
 
 class CompareSpec(BaseModel):
@@ -70,6 +73,8 @@ class CompareSpec(BaseModel):
         Metrics of pictures, then of sentences. The first one picks the scheme of the envelope.
     trials:
         Channel realisations a source and SNR.
+    max_sources:
+        Take only the first so many pictures, and sentences.
     keep:
         Pictures of so many sources are kept as they arrived in the first trial.
     """
@@ -92,6 +97,7 @@ class CompareSpec(BaseModel):
     metrics: tuple[str, ...] = ("psnr", "ssim", "ms-ssim")
     text_metrics: tuple[str, ...] = ("bleu", "cer", "wer")
     trials: Count = 1
+    max_sources: Count | None = None
     keep: Annotated[int, Field(ge=0)] = 1
     seed: Annotated[int, Field(ge=0)] = 1
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
@@ -189,10 +195,13 @@ def load_sources(spec: CompareSpec) -> list[Source]:
             if spec.images == "sample"
             else load_pictures(Path(spec.images), size=spec.image_size)
         )
-        sources += [Source(name, image=image) for name, image in pictures]
+        sources += [Source(name, image=image) for name, image in pictures[: spec.max_sources]]
     if "text" in modalities:
         sentences = sample_sentences() if spec.texts == "sample" else load_sentences(Path(spec.texts))
-        sources += [Source(f"sentence-{number}", text=text) for number, text in enumerate(sentences, 1)]
+        sources += [
+            Source(f"sentence-{number}", text=text)
+            for number, text in enumerate(sentences[: spec.max_sources], 1)
+        ]
     return sources
 
 
@@ -219,46 +228,105 @@ def _conditions(spec: CompareSpec) -> list[tuple[Condition, dict[str, Any]]]:
 class _SourceTask:
     """One source: a single job with whatever its rows in the store still lack."""
 
-    def __init__(self, store: Store, job: Job, on_done: Any) -> None:
-        self.store, self.job, self.on_done = store, job, on_done
+    def __init__(
+        self, job: Job, name: str, store: Store, done: Mapping[str, set[str]], table: LiveTable
+    ) -> None:
+        self.job, self.name, self.store, self.done, self.table = job, name, store, done, table
         self.finished = False
 
     def items(self) -> Iterator[Job]:
+        """Yield the job."""
         yield self.job
 
     def accept(self, item: Job, result: list[Row]) -> None:
-        self.store.add_all(result)
+        """Store the rows in one transaction."""
+        self.store.add_all([row for row in result if row[1] not in self.done[row[0]]])
         self.finished = True
-        self.on_done(item)
+        failures = sum(values["failed"] for _, _, values in result)
+        self.table.update(self.name, [self.name, str(len(result)), str(failures)], done=True)
 
 
-def compare(spec: CompareSpec, store: Store, workers: int = 1, on_done: Any = lambda job: None) -> None:
-    """Compute every row that the store lacks.
+_PROGRESS = (Column("source", 24), Column("rows", 6), Column("failures", 8))
+
+
+@dataclass(frozen=True)
+class CompareRun:
+    """What a comparison found.
+
+    Attributes
+    ----------
+    spec:
+        Resolved settings.
+    versions:
+        See `benchmarks.versions`.
+    rows:
+        See `benchmarks.summary.summarise`.
+    interrupted:
+        Whether Ctrl-C ended it.
+    """
+
+    spec: dict[str, Any]
+    versions: dict[str, str | None]
+    rows: list[dict[str, Any]]
+    interrupted: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``--json`` prints."""
+        return {"spec": self.spec, "versions": self.versions, "rows": self.rows}
+
+    def to_text(self) -> str:
+        """Return the table of envelopes, bounds and systems without schemes of their own."""
+        return table_of(self.rows)
+
+
+def run_compare(spec: CompareSpec, out: Path | None = None, workers: int = 1) -> CompareRun:
+    """Compute every row of a comparison, or what a former run left to do.
 
     Parameters
     ----------
     spec:
         What to compare.
-    store:
-        Where the rows go; rows that are there already are not computed again.
+    out:
+        Run directory; None stores nothing on disk.
     workers:
-        Local processes.
-    on_done:
-        Called with each job whose rows are stored.
+        Processes.
 
     Raises
     ------
-    ValueError
-        If a bandwidth ratio leaves too few channel uses for a scheme.
+    InputError
+        If a setting, a source or the directory cannot work.
     """
-    sources = _sources(spec)
+    with input_errors():
+        sources = _sources(spec)
+        _check_budgets(spec, sources)
+        _check_metrics(spec, sources)
+    described = spec.model_dump(mode="json")
+    store = Store(out, "compare", COLUMNS, described, spec.identity())
     conditions = _conditions(spec)
     for condition, description in conditions:
         store.register(condition.id, description)
+    interrupted = False
+    with LiveTable(_PROGRESS) as table:
+        try:
+            run(_tasks(spec, store, sources, conditions, table), evaluate, workers)
+        except KeyboardInterrupt:
+            interrupted = True
+    rows = summarise(store, {condition.id for condition, _ in conditions}, spec.confidence)
+    if out is not None:
+        write_csv(out / "curves.csv", flat(rows))
+    store.close()
+    return CompareRun(described, store.versions, rows, interrupted)
+
+
+def _tasks(
+    spec: CompareSpec,
+    store: Store,
+    sources: Sequence[Source],
+    conditions: Sequence[tuple[Condition, dict[str, Any]]],
+    table: LiveTable,
+) -> list[_SourceTask]:
     done = {condition.id: {row["item"] for row in store.rows(condition.id)} for condition, _ in conditions}
-    _check_budgets(spec, sources)
-    _check_metrics(spec, sources)
-    pictures = None if store.folder is None else store.folder / "pictures"
+    folder = None if store.folder is None else store.folder / "pictures"
     kept = [index for index, source in enumerate(sources) if source.image is not None][: spec.keep]
     tasks = []
     for index, source in enumerate(sources):
@@ -269,9 +337,9 @@ def compare(spec: CompareSpec, store: Store, workers: int = 1, on_done: Any = la
             and any(_item(source, trial) not in done[condition.id] for trial in range(spec.trials))
         )
         if wanted:
-            job = Job(spec, index, wanted, pictures if index in kept else None)
-            tasks.append(_SourceTask(store, job, on_done))
-    run(tasks, evaluate, workers)
+            job = Job(spec, index, wanted, folder if index in kept else None)
+            tasks.append(_SourceTask(job, source.name, store, done, table))
+    return tasks
 
 
 def _check_budgets(spec: CompareSpec, sources: Sequence[Source]) -> None:
@@ -304,7 +372,7 @@ def _item(source: Source, trial: int) -> str:
 def evaluate(job: Job) -> list[Row]:
     """Compute the rows of one job: encode once a system and budget, send and decode at every SNR."""
     source = _sources(job.spec)[job.source]
-    rows = []
+    rows: list[Row] = []
     transmission: Transmission | None = None
     last: tuple[int, str | None] | None = None
     seen: dict[bytes, tuple[Reconstruction, dict[str, float], str | None]] = {}
@@ -312,7 +380,8 @@ def evaluate(job: Job) -> list[Row]:
         system = _systems(job.spec)[condition.system]
         snr = EsN0(condition.snr_db)
         if transmission is None or system.adapts or (condition.system, condition.cbr) != last:
-            transmission = system.encode(source, _channel_uses(source, condition.cbr), snr)
+            with input_errors():
+                transmission = system.encode(source, _channel_uses(source, condition.cbr), snr)
             last, seen = (condition.system, condition.cbr), {}
         receptions = send(transmission, snr, _streams(job.spec, source, snr))
         for trial, reception in enumerate(receptions):

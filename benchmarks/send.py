@@ -9,7 +9,9 @@ from typing import Any
 
 from PIL import Image
 
+from benchmarks.errors import input_errors
 from benchmarks.measures import measure
+from benchmarks.spec import parse_range
 from bridge.systems.catalog import build_systems
 from bridge.systems.system import Reconstruction, Source, System
 from bridge.transport import Transmission, send
@@ -55,6 +57,20 @@ class Sent:
             "metrics": {name: measure(name)(original, arrived) for name in _MEASURED[self.system.modality]},
         }
 
+    def to_text(self) -> str:
+        """Return the account and the quality in a few lines."""
+        found = self.to_json()
+        lines = [
+            f"{found['system']}, {found['source']}, Es/N0 {self.snr.db:g} dB: "
+            f"{'failed (' + found['remark'] + ')' if self.made.failed else 'arrived'}",
+            f"channel uses {found['channel_uses']}" + (f", CBR {found['cbr']:.5f}" if found["cbr"] else ""),
+        ]
+        for entry in found["ledger"]:
+            counts = ", ".join(f"{name} {value}" for name, value in entry.items() if name != "payload")
+            lines.append(f"{entry['payload']}: {counts}")
+        lines.append(", ".join(f"{name} {value:.4g}" for name, value in found["metrics"].items()))
+        return "\n".join(lines if self.made.text is None else [*lines, repr(self.made.text)])
+
     def write(self, folder: Path) -> Path:
         """Write the picture as PNG or the sentence as text, with the account beside it."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,26 +106,39 @@ def source_of(image: str | None, text: str | None) -> Source:
 
 
 def send_one(
-    system: str, source: Source, snr: EsN0, cbr: str, channel: str, scheme: str, policy: str, seed: int
+    system: str,
+    image: str | None,
+    text: str | None,
+    snr: str,
+    cbr: str,
+    channel: str,
+    scheme: str,
+    policy: str,
+    seed: int,
 ) -> Sent:
-    """Send ``source`` once.
+    """Send a picture or a sentence once.
 
     Raises
     ------
-    ValueError
-        If the system is unknown, has several schemes here, or carries another kind of source.
+    InputError
+        If a setting does not exist, or the system carries another kind of source.
     """
-    built = build_systems(system, parse_channel(channel), scheme, policy=policy)
-    if len(built) != 1:
-        raise ValueError(f"{scheme!r} names {len(built)} schemes; send takes one, for example 1/2-qpsk")
-    chosen = built[0]
-    if (chosen.modality == "image") != (source.image is not None):
-        raise ValueError(f"{system} carries {chosen.modality}, and the source is another kind")
-    uses = None
-    if source.image is not None:
-        uses = BandwidthRatio.parse(cbr).channel_uses(*source.image.shape[:2])
-        chosen.check(uses)
-    transmission = chosen.encode(source, uses, snr)
-    stream = Stream(seed, "send", channel, f"esno_db={snr.db!r}", source.digest, 0)
-    reception = send(transmission, snr, [stream])[0]
-    return Sent(chosen, source, snr, transmission, chosen.decode(reception))
+    with input_errors():
+        values = parse_range(snr)
+        if len(values) != 1:
+            raise ValueError(f"send takes one SNR, got {snr!r}")
+        level = EsN0(values[0])
+        built = build_systems(system, parse_channel(channel), scheme, policy=policy)
+        if len(built) != 1:
+            raise ValueError(f"{scheme!r} names {len(built)} schemes; send takes one, for example 1/2-qpsk")
+        chosen, source = built[0], source_of(image, text)
+        if (chosen.modality == "image") != (source.image is not None):
+            raise ValueError(f"{system} carries {chosen.modality}, and the source is another kind")
+        uses = None
+        if source.image is not None:
+            uses = BandwidthRatio.parse(cbr).channel_uses(*source.image.shape[:2])
+            chosen.check(uses)
+        transmission = chosen.encode(source, uses, level)
+    stream = Stream(seed, "send", channel, f"esno_db={level.db!r}", source.digest, 0)
+    reception = send(transmission, level, [stream])[0]
+    return Sent(chosen, source, level, transmission, chosen.decode(reception))

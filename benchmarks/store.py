@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -126,8 +127,10 @@ class Store:
         if not path.is_file():
             raise InputError(f"{str(folder)!r} holds no run (no {_DATABASE}); --out of a command makes one")
         store = cls.__new__(cls)
+        # A run that was killed may need its last transaction rolled back, which takes leave to write.
+        mode = "rw" if os.access(path, os.W_OK) and os.access(folder, os.W_OK) else "ro"
         with _refusals(folder):
-            store._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=60)
+            store._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=60)
             if not store._exists():
                 raise InputError(f"{str(folder)!r} holds an empty run")
         store.folder, store.session = folder, None

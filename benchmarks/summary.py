@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import Any
 
 from benchmarks.measures import IMAGE_METRICS, TEXT_METRICS
 from benchmarks.statistics import bootstrap_interval, rate_interval
 from benchmarks.store import Store
+from benchmarks.table import Column, plain
 
-__all__ = ["arrived", "summarise"]
+__all__ = ["arrived", "flat", "summarise", "table_of"]
 
 
-def summarise(store: Store, confidence: float = 0.95) -> list[dict[str, Any]]:
+def summarise(
+    store: Store, wanted: Collection[str] | None = None, confidence: float = 0.95
+) -> list[dict[str, Any]]:
     """Rows ``{"system", "snr_db", "cbr", "channel_uses", ..., "metrics": {name: {"mean", "low", "high"}}}``.
 
     Every scheme is a row of its own. Where a family of picture systems has several schemes, a further row
     with the family's name is its envelope: at each SNR the scheme whose first metric is best on average over
     all sources and trials, named under ``scheme``. Means are over sources and trials; their intervals
-    resample sources, because trials of one picture are no independent pictures.
+    resample sources, because trials of one picture are no independent pictures. ``wanted`` restricts the
+    rows to these conditions.
     """
-    rows = [_point(condition.description, store.rows(condition.id), confidence) for condition in store.conditions()]
+    rows = [
+        _point(condition.description, store.rows(condition.id), confidence)
+        for condition in store.conditions()
+        if wanted is None or condition.id in wanted
+    ]
     rows = [row for row in rows if row["images"]]
     return _envelopes(rows) + rows
 
@@ -104,3 +112,48 @@ def arrived(
                 key = about["system"], about["cbr"], about["snr_db"]
                 found[key] = row["arrived"], json.loads(row["metrics"])
     return found
+
+
+def flat(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows for a CSV file: metrics as columns ``psnr``, ``psnr_low``, ``psnr_high``; absent ones empty."""
+    names = dict.fromkeys(name for row in rows for name in row["metrics"])
+    found = []
+    for row in rows:
+        line = {key: value for key, value in row.items() if key != "metrics"}
+        for name in names:
+            values = row["metrics"].get(name, {})
+            line |= {name: values.get("mean"), f"{name}_low": values.get("low"), f"{name}_high": values.get("high")}
+        found.append(line)
+    return found
+
+
+def table_of(rows: Sequence[dict[str, Any]]) -> str:
+    """Lay out the rows that stand for a family: envelopes, bounds, and systems without an envelope."""
+    whole = {row["family"] for row in rows if row["system"] == row["family"]}
+    shown = [row for row in rows if row["system"] == row["family"] or row["family"] not in whole]
+    tables = []
+    for modality in dict.fromkeys(row["modality"] for row in shown):
+        chosen = [row for row in shown if row["modality"] == modality]
+        names = list(chosen[0]["metrics"])
+        columns = [Column(title, 1) for title in ("system", "scheme", "CBR", "Es/N0", "uses", "failed", *names)]
+        tables.append(plain(columns, [_cells(row, names) for row in chosen]))
+    return "\n\n".join(tables)
+
+
+def _cells(row: dict[str, Any], names: Sequence[str]) -> list[str]:
+    metrics = [row["metrics"][name] for name in names]
+    return [
+        row["system"],
+        row["scheme"] or "-",
+        row["cbr"] or "-",
+        f"{row['snr_db']:g}",
+        f"{row['channel_uses']:.0f}",
+        f"{row['failure_rate']:.3f}",
+        *(_measured(metric) for metric in metrics),
+    ]
+
+
+def _measured(metric: dict[str, float | None]) -> str:
+    if metric["low"] is None or metric["high"] is None:
+        return f"{metric['mean']:.4g}"
+    return f"{metric['mean']:.4g} [{metric['low']:.4g}, {metric['high']:.4g}]"

@@ -25,13 +25,13 @@ class Column:
         Heading.
     width:
         Characters that its cells need.
-    optional:
-        Left out of the live table where the terminal is too narrow for all columns.
+    rank:
+        Where the terminal is too narrow, the live table leaves columns out, highest rank first; 0 stays.
     """
 
     title: str
     width: int
-    optional: bool = False
+    rank: int = 0
 
 
 class LiveTable:
@@ -88,15 +88,28 @@ class LiveTable:
         self._headed = True
 
     def _draw(self) -> Table:
-        fits = sum(column.width + 2 for column in self.columns) <= self.console.width
-        shown = [index for index, column in enumerate(self.columns) if fits or not column.optional]
+        room = max(1, self.console.height - 3)  # a table taller than the screen cannot be redrawn in place
+        rows = list(self._rows.values())[-room:]
+        shown = self._shown(rows)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for index in shown:
             table.add_column(self.columns[index].title, justify="right", no_wrap=True)
-        room = max(1, self.console.height - 3)  # a table taller than the screen cannot be redrawn in place
-        for cells in list(self._rows.values())[-room:]:
+        for cells in rows:
             table.add_row(*(cells[index] for index in shown))
         return table
+
+    def _shown(self, rows: Sequence[Sequence[str]]) -> list[int]:
+        """Columns that fit, as indices."""
+        widths = [
+            2 + max(len(column.title), *(len(row[index]) for row in rows))
+            for index, column in enumerate(self.columns)
+        ]
+        shown = list(range(len(widths)))
+        for rank in sorted({column.rank for column in self.columns} - {0}, reverse=True):
+            if sum(widths[index] for index in shown) - 2 <= self.console.width:
+                break
+            shown = [index for index in shown if self.columns[index].rank != rank]
+        return shown
 
 
 def plain(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:

@@ -63,13 +63,13 @@ class Scheme:
     def format_for_channel_uses(self, channel_uses: int) -> TransportFormat:
         """Transport block that fills exactly ``channel_uses``."""
         return TransportFormat.for_channel_uses(
-            channel_uses, self.bits_per_symbol, self.rate, max_block_bits=self._max_block_bits()
+            channel_uses, self.bits_per_symbol, float(self.rate), self._max_block_bits(), code=self.code
         )
 
     def format_for_payload(self, payload_bits: int) -> TransportFormat:
         """Smallest transport block that carries ``payload_bits``."""
         return TransportFormat.for_payload(
-            payload_bits, self.bits_per_symbol, self.rate, max_block_bits=self._max_block_bits()
+            payload_bits, self.bits_per_symbol, float(self.rate), self._max_block_bits(), code=self.code
         )
 
 

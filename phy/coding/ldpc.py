@@ -13,8 +13,9 @@ from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
 from sionna.phy.fec.ldpc.decoding import cn_update_minsum
 
 from phy.coding.code import Decoded, check_bits, check_llr
+from phy.coding.transport_format import select_base_graph
 
-__all__ = ["DECODERS", "LDPC5G", "SCHEDULES", "bit_deinterleave", "bit_interleave", "select_base_graph"]
+__all__ = ["DECODERS", "LDPC5G", "SCHEDULES", "bit_deinterleave", "bit_interleave"]
 
 K_MIN = 12
 K_MAX = {1: 8448, 2: 3840}  # K_cb, clause 5.2.2
@@ -38,18 +39,6 @@ DECODERS: dict[str, str | Callable[..., torch.Tensor]] = {
     "normalized-minsum": _normalized_minsum,
 }
 SCHEDULES = ("flooding", "layered")
-
-
-def select_base_graph(payload_bits: int, rate: float) -> int:
-    """Base graph for a payload of A bits at code rate R (TS 38.212, clauses 6.2.2 and 7.2.2).
-
-    Examples
-    --------
-    >>> select_base_graph(292, 0.9), select_base_graph(3824, 0.67), select_base_graph(4000, 0.5)
-    (2, 2, 1)
-    """
-    small = payload_bits <= 292 or (payload_bits <= 3824 and rate <= 0.67)
-    return 2 if small or rate <= 0.25 else 1
 
 
 def bit_interleave(bits: torch.Tensor, bits_per_symbol: int) -> torch.Tensor:
@@ -93,14 +82,12 @@ class _Engine:
 
     def decode(self, llr: torch.Tensor) -> torch.Tensor:
         if self.versions == (0,):
-            soft: torch.Tensor = self.decoder(llr)
-            return soft
+            return self.decoder(llr)
         if self.source is not None:
             stacked = llr.new_zeros(llr.shape[0], len(self.versions) * self.encoder.n)
             llr = stacked.index_add_(1, self.source, llr)
         stack = llr.reshape(llr.shape[0], len(self.versions), -1)
-        soft = self.decoder(stack, rv=list(self.versions))
-        return soft
+        return self.decoder(stack, rv=list(self.versions))
 
 
 def _repetition_source(encoder: LDPC5GEncoder, n: int, rv: int, device: str) -> torch.Tensor:
@@ -211,17 +198,17 @@ class LDPC5G:
     def _check_size(self, base_graph: int | None) -> int:
         k, n = self.k, self.n
         if not K_MIN <= k <= K_MAX[1]:
-            raise ValueError(f"5G LDPC needs k from {K_MIN} to {K_MAX[1]} information bits, got k = {k}, n = {n}")
+            raise ValueError(f"5G LDPC needs k from {K_MIN} to {K_MAX[1]}, got k = {k}, n = {n}")
         if n <= 0 or k / n > MAX_RATE:
             lowest = -(-20 * k // 19)
-            raise ValueError(f"5G LDPC with k = {k} needs n >= {lowest} (rate at most {MAX_RATE}), got n = {n}")
+            raise ValueError(f"5G LDPC with k = {k} needs n >= {lowest} (rate <= {MAX_RATE}), got n = {n}")
         if base_graph not in (None, 1, 2):
             raise ValueError(f"base_graph must be 1, 2 or None, got {base_graph}")
         graph = select_base_graph(k, k / n) if base_graph is None else base_graph
         if base_graph is None and k > K_MAX[2]:
             graph = 1  # clause 5.2.2 would segment; a single block of this size needs base graph 1
         if k > K_MAX[graph]:
-            raise ValueError(f"base graph {graph} carries at most {K_MAX[graph]} information bits, got k = {k}")
+            raise ValueError(f"base graph {graph} needs k up to {K_MAX[graph]}, got k = {k}, n = {n}")
         return graph
 
     def _check_options(self) -> None:
@@ -267,6 +254,6 @@ class LDPC5G:
             llr = bit_deinterleave(llr, self.bits_per_symbol)
         kind = torch.device(self.device).type
         rows = max(1, _WORK.get(kind, _WORK["cuda"]) // int(self._engine.decoder.num_edges))
-        parts = [self._engine.decode(part) for part in llr.split(rows) if part.shape[0]]
+        parts = [self._engine.decode(part) for part in torch.split(llr, rows) if part.shape[0]]
         soft = torch.cat(parts) if parts else llr.new_zeros(0, self.k)
         return Decoded(bits=(soft > 0).to(torch.uint8), llr=soft)

@@ -37,7 +37,7 @@ def _sionna(
 
 
 class Polar5G:
-    """Polar code of TS 38.212, uplink: CRC11, polar transform (5.3.1), rate matching and interleaving (5.4.1).
+    """Polar code of TS 38.212, uplink: CRC11, polar transform (5.3.1), rate matching (5.4.1).
 
     The CRC is the code's own: ``k`` does not count its 11 bits. Successive-cancellation list decoding
     picks its path by it; both decoders report it. They give no soft values.

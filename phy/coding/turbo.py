@@ -19,9 +19,7 @@ _LLR_CLIP = 100.0  # exponents of the recursion stay well inside float32
 
 @lru_cache(maxsize=16)
 def _sionna(iterations: int, device: str) -> tuple[TurboEncoder, TurboDecoder]:
-    encoder = TurboEncoder(
-        constraint_length=4, rate=1 / 3, terminate=True, device=device, precision="single"
-    )
+    encoder = TurboEncoder(constraint_length=4, rate=1 / 3, terminate=True, device=device, precision="single")
     decoder = TurboDecoder(
         encoder,
         num_iter=iterations,
@@ -34,7 +32,7 @@ def _sionna(iterations: int, device: str) -> tuple[TurboEncoder, TurboDecoder]:
 
 
 def _streams_first(k: int) -> torch.Tensor:
-    """Positions of systematic bits, parity 1, parity 2 and tail in Sionna's order s p1 p2 s p1 p2 ... tail."""
+    """Positions of s, p1, p2 and the tail in Sionna's order: s p1 p2 s p1 p2 ... tail."""
     triples = torch.arange(3 * k).reshape(k, 3)
     return torch.cat([triples.T.reshape(-1), torch.arange(3 * k, 3 * k + _TAIL)])
 
@@ -42,14 +40,14 @@ def _streams_first(k: int) -> torch.Tensor:
 class Turbo:
     """Parallel concatenation of two (13, 15) recursive codes, terminated, log-MAP decoder.
 
-    Constituent codes, tail and internal interleaver are those of TS 36.212, clause 5.1.3.2 (a ``k`` that is not in
-    its table uses the next larger interleaver, pruned). Rate matching is not LTE's circular buffer but
-    `RateMatcher`: systematic bits are kept, both parities are punctured evenly.
+    Constituent codes, tail and internal interleaver are those of TS 36.212, clause 5.1.3.2 (a ``k`` that is
+    not in its table uses the next larger interleaver, pruned). Rate matching is not LTE's circular buffer
+    but `RateMatcher`: systematic bits are kept, both parities are punctured evenly.
 
     Parameters
     ----------
     k:
-        Information bits, 1 to 6144.
+        Information bits, 2 to 6144.
     n:
         Coded bits, more than ``k``; None for the natural 3 k + 12.
     iterations:
@@ -69,8 +67,8 @@ class Turbo:
     """
 
     def __init__(self, k: int, n: int | None = None, *, iterations: int = 8, device: str = "cpu") -> None:
-        if not 1 <= k <= K_MAX or (n is not None and n <= k):
-            raise ValueError(f"the turbo code needs k from 1 to {K_MAX} and n > k, got k = {k}, n = {n}")
+        if not 2 <= k <= K_MAX or (n is not None and n <= k):
+            raise ValueError(f"the turbo code needs k from 2 to {K_MAX} and n > k, got k = {k}, n = {n}")
         if iterations < 1:
             raise ValueError(f"the turbo decoder needs at least one iteration, got {iterations}")
         natural = 3 * k + _TAIL

@@ -39,7 +39,9 @@ def test_help_answers_in_under_a_second() -> None:
         seconds = []
         for _ in range(3):
             start = time.perf_counter()
-            done = subprocess.run([sys.executable, "-m", "benchmarks", *arguments], capture_output=True, text=True)
+            done = subprocess.run(
+                [sys.executable, "-m", "benchmarks", *arguments], capture_output=True, text=True
+            )
             seconds.append(time.perf_counter() - start)
             assert done.returncode == 0
             assert "Usage: semphy" in done.stdout
@@ -83,7 +85,9 @@ def test_table_splits_at_white_space(run: Run) -> None:
 
 def test_configuration_file_and_overrides(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "c.yaml"
-    file.write_text("code: {name: none, k: 16}\nsnr: {kind: ebno, values_db: 0:4:2}\nstop: {max_blocks: 1e2}\n")
+    file.write_text(
+        "code: {name: none, k: 16}\nsnr: {kind: ebno, values_db: 0:4:2}\nstop: {max_blocks: 1e2}\n"
+    )
     _, out, _ = run("ber", "--config", str(file), "--set", "code.k=32", "--max-blocks", "3", "--json")
     result = json.loads(out)
     assert [point["bits"] for point in result["points"]] == [96, 96, 96]

@@ -30,7 +30,9 @@ def test_ranges(text: str, values: tuple[float, ...]) -> None:
     assert parse_range(text) == values
 
 
-@pytest.mark.parametrize("text", ["", "a", "0:1", "0:x:1", "0:1:0.5:2", "nan", "0:inf:1", "1,,2", "0:1:0", "1:0:1"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "0:1", "0:x:1", "0:1:0.5:2", "nan", "0:inf:1", "1,,2", "0:1:0", "1:0:1"]
+)
 def test_bad_range_is_quoted(text: str) -> None:
     with pytest.raises(ValueError, match="range") as caught:
         parse_range(text)
@@ -49,7 +51,9 @@ def test_yaml_knows_no_base_60() -> None:
 
 def test_flag_over_set_over_file_over_default(tmp_path: Path) -> None:
     file = tmp_path / "run.yaml"
-    file.write_text("code: {k: 100, n: 300}\nmodulation: qpsk\nseed: 7\nsnr: {kind: esno, values_db: 0:4:2}\n")
+    file.write_text(
+        "code: {k: 100, n: 300}\nmodulation: qpsk\nseed: 7\nsnr: {kind: esno, values_db: 0:4:2}\n"
+    )
     spec = read_settings(BerSpec, file, ["code.k=110", "seed=8"], {"seed": 9, "code.name": None})
     assert (spec.code.k, spec.code.n, spec.modulation, spec.seed) == (110, 300, "qpsk", 9)
     assert (spec.channel, spec.snr.kind, spec.snr.values_db) == ("awgn", "esno", (0.0, 2.0, 4.0))
@@ -151,4 +155,7 @@ def test_condition_does_not_depend_on_order_but_on_every_value() -> None:
 
 
 def test_differences_are_named() -> None:
-    assert differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": 4}) == ["a.c = 2, now 3", "d = None, now 4"]
+    assert differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": 4}) == [
+        "a.c = 2, now 3",
+        "d = None, now 4",
+    ]

@@ -1,0 +1,23 @@
+"""What the user gave and cannot work, as one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchmarks.spec import InputError
+from semantic.weights import WeightsMissing
+
+__all__ = ["InputError", "input_errors"]
+
+
+@contextmanager
+def input_errors() -> Iterator[None]:
+    """Turn what the rooms below raise about their inputs into an `InputError`.
+
+    Put it around checks and look-ups only: around a simulation it would hide a defect.
+    """
+    try:
+        yield
+    except (ValueError, ImportError, WeightsMissing) as error:
+        raise InputError(" ".join(str(error).split())) from error
