@@ -213,18 +213,26 @@ def plot(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--systems", metavar="NAMES", help="bpg-ldpc, jpeg2000-ldpc, bpg-capacity, text-ldpc ... (semphy list).")
-@click.option("--images", metavar="PATH", help="A picture, a folder of pictures, or sample.  [default: sample]")
+@click.option(
+    "--systems", metavar="NAMES", help="bpg-ldpc, jpeg2000-ldpc, bpg-capacity, text-ldpc ... (semphy list)."
+)
+@click.option(
+    "--images", metavar="PATH", help="A picture, a folder of pictures, or sample.  [default: sample]"
+)
 @click.option("--image-size", type=int, help="Resize pictures to squares of so many pixels.")
 @click.option("--texts", metavar="PATH", help="A text file, a sentence a line, or sample.  [default: sample]")
 @click.option("--max-sources", type=int, help="Take only the first so many pictures, and sentences.")
 @click.option("--snr", metavar="RANGE", help="Es/N0 in dB: first:last:step, or numbers with commas.")
-@click.option("--cbr", metavar="RATIOS", help="Complex channel uses per subpixel, such as 1/24,1/16.  [default: 1/24]")
+@click.option(
+    "--cbr", metavar="RATIOS", help="Complex channel uses per subpixel, such as 1/24,1/16.  [default: 1/24]"
+)
 @click.option("--channel", help="awgn, rayleigh, rayleigh-block, rician:k_db=6, tdl-a ...  [default: awgn]")
 @click.option("--schemes", help="witt, witt-rayleigh, nr, or 1/2-qpsk,2/3-qam16@6144 ...  [default: witt]")
 @click.option("--text-schemes", help="The same for sentences.  [default: 1/2-qpsk]")
 @click.option("--policy", help="Shown for a failed picture: grey, mean or best-effort.  [default: mean]")
-@click.option("--decoder", help="LDPC decoder: sum-product, minsum, offset-minsum ...  [default: sum-product]")
+@click.option(
+    "--decoder", help="LDPC decoder: sum-product, minsum, offset-minsum ...  [default: sum-product]"
+)
 @click.option("--schedule", help="flooding or layered.  [default: flooding]")
 @click.option("--iterations", type=int, help="LDPC decoder iterations.  [default: 20]")
 @click.option("--metrics", help="psnr, ssim, ms-ssim, lpips-alex, lpips-vgg.  [default: psnr,ssim,ms-ssim]")
@@ -233,7 +241,12 @@ def plot(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
 @click.option("--keep", type=int, help="Keep the pictures of so many sources as they arrived.  [default: 1]")
 @_settings
 def compare(
-    workers: int, out: Path | None, config: Path | None, overrides: tuple[str, ...], as_json: bool, **options: Any
+    workers: int,
+    out: Path | None,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
 ) -> None:
     r"""Several systems over the same sources, SNRs and trials, at equal channel uses.
 
@@ -255,15 +268,21 @@ def compare(
 
 @cli.command()
 @click.option("--system", default="bpg-ldpc", show_default=True, help="As for compare.")
-@click.option("--image", metavar="FILE", help="A picture, or the name of a bundled one: astronaut, chelsea ...")
+@click.option(
+    "--image", metavar="FILE", help="A picture, or the name of a bundled one: astronaut, chelsea ..."
+)
 @click.option("--text", help="A sentence.")
 @click.option("--snr", required=True, help="Es/N0 in dB.")
 @click.option("--cbr", default="1/24", show_default=True, help="Complex channel uses per subpixel.")
 @click.option("--channel", default="awgn", show_default=True, help="As for compare.")
 @click.option("--scheme", default="1/2-qpsk", show_default=True, help="One modulation-coding scheme.")
 @click.option("--policy", default="mean", show_default=True, help="Shown for a failed picture.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Root of every random draw.")
-@click.option("--out", type=_folder(), default=Path("arrived"), show_default=True, help="Folder for what arrived.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Root of every random draw."
+)
+@click.option(
+    "--out", type=_folder(), default=Path("arrived"), show_default=True, help="Folder for what arrived."
+)
 @_as_json
 def send(out: Path, as_json: bool, **options: Any) -> None:
     r"""One picture or sentence through one system at one SNR; writes what arrived.

@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from benchmarks.errors import input_errors
 from benchmarks.measures import IMAGE_METRICS, TEXT_METRICS, measure
 from benchmarks.spec import Count, condition_id, parse_range
-from benchmarks.errors import input_errors
 from benchmarks.store import Store, write_csv
 from benchmarks.summary import flat, summarise, table_of
 from benchmarks.sweep import run
@@ -28,10 +28,10 @@ from bridge.transport import Reception, Transmission, send
 from phy.channels import parse_channel
 from phy.random import Stream
 from phy.units import BandwidthRatio, EsN0
-from semantic.metrics.image import fitting_scales
 from semantic.datasets import load_pictures, load_sentences, sample_pictures, sample_sentences
+from semantic.metrics.image import fitting_scales
 
-__all__ = ["COLUMNS", "CompareSpec", "CompareRun", "load_sources", "run_compare"]
+__all__ = ["COLUMNS", "CompareRun", "CompareSpec", "load_sources", "run_compare"]
 
 MS_SSIM_SCALES = 5
 

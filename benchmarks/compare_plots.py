@@ -57,11 +57,13 @@ def _curves(rows: Rows) -> list[tuple[str, Figure]]:
     def key(row: dict[str, Any]) -> tuple[str, str]:
         return row["modality"], row["cbr"] or ""
 
-    figures = []
+    figures: list[tuple[str, Figure]] = []
     for (modality, cbr), group in groupby(sorted(rows, key=key), key):
         chosen = list(group)
-        for name in chosen[0]["metrics"]:
-            figures.append((f"{modality}-{name}{_slug(cbr or None)}", _metric_figure(chosen, name, cbr)))
+        figures.extend(
+            (f"{modality}-{name}{_slug(cbr or None)}", _metric_figure(chosen, name, cbr))
+            for name in chosen[0]["metrics"]
+        )
         figures.append((f"{modality}-failures{_slug(cbr or None)}", _failure_figure(chosen, cbr)))
     return figures
 
@@ -80,12 +82,16 @@ def _title(rows: Rows, cbr: str) -> str:
     sources, trials = max(row["images"] for row in rows), max(row["trials"] for row in rows)
     noun = "pictures" if rows[0]["modality"] == "image" else "sentences"
     return ", ".join(
-        part for part in (rows[0]["channel"], f"CBR {cbr}" if cbr else "", f"{sources} {noun}", f"{trials} trials") if part
+        part
+        for part in (rows[0]["channel"], f"CBR {cbr}" if cbr else "", f"{sources} {noun}", f"{trials} trials")
+        if part
     )
 
 
 def _families(rows: Rows) -> dict[str, str]:
-    return {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(dict.fromkeys(r["family"] for r in rows))}
+    return {
+        name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(dict.fromkeys(r["family"] for r in rows))
+    }
 
 
 def _systems(rows: Rows) -> dict[str, Rows]:
@@ -103,7 +109,9 @@ def _metric_figure(rows: Rows, name: str, cbr: str) -> Figure:
     for index, (system, points) in enumerate(_systems(rows).items()):
         family = points[0]["family"]
         snr = [point["snr_db"] for point in points]
-        mean, low, high = ([point["metrics"][name][part] for point in points] for part in ("mean", "low", "high"))
+        mean, low, high = (
+            [point["metrics"][name][part] for point in points] for part in ("mean", "low", "high")
+        )
         if system != family and family in whole:  # one scheme of a family whose envelope is drawn
             axes.plot(snr, mean, color=colours[family], linewidth=0.5, alpha=0.45)
             continue
@@ -135,9 +143,22 @@ def _failure_figure(rows: Rows, cbr: str) -> Figure:
     for index, (system, points) in enumerate(schemes):
         colour = colours[points[0]["family"]] if len(colours) > 2 else _COLOURS[index % len(_COLOURS)]
         snr, failures = [p["snr_db"] for p in points], [p["failure_rate"] for p in points]
-        axes.plot(snr, failures, marker=_MARKERS[index % len(_MARKERS)], markersize=3, linewidth=1, color=colour, label=system)
+        axes.plot(
+            snr,
+            failures,
+            marker=_MARKERS[index % len(_MARKERS)],
+            markersize=3,
+            linewidth=1,
+            color=colour,
+            label=system,
+        )
         axes.fill_between(
-            snr, [p["failure_low"] for p in points], [p["failure_high"] for p in points], color=colour, alpha=0.08, linewidth=0
+            snr,
+            [p["failure_low"] for p in points],
+            [p["failure_high"] for p in points],
+            color=colour,
+            alpha=0.08,
+            linewidth=0,
         )
     axes.set_ylim(-0.03, 1.03)
     if schemes:
@@ -146,7 +167,7 @@ def _failure_figure(rows: Rows, cbr: str) -> Figure:
 
 
 def _contact_sheets(store: Store, folder: Path, rows: Rows) -> dict[str, Figure]:
-    """One sheet a picture that was kept: a row a system (of a family with schemes, its envelope), a column an SNR."""
+    """One sheet a kept picture: a row a system (of a family its envelope), a column an SNR."""
     sources = {
         row["source"]
         for condition in store.conditions()
@@ -159,7 +180,9 @@ def _contact_sheets(store: Store, folder: Path, rows: Rows) -> dict[str, Figure]
         pictures = arrived(store, source)
         for cbr in dict.fromkeys(row["cbr"] for row in rows if row["cbr"]):
             shown = [row for row in rows if row["cbr"] == cbr and row["system"] == row["family"]]
-            sheet = _sheet(folder, [(row, pictures.get((_stored_name(row), cbr, row["snr_db"]))) for row in shown])
+            sheet = _sheet(
+                folder, [(row, pictures.get((_stored_name(row), cbr, row["snr_db"]))) for row in shown]
+            )
             if sheet is not None:
                 sheets[f"pictures-{source}{_slug(cbr)}"] = sheet
     return sheets
@@ -169,7 +192,9 @@ def _stored_name(row: dict[str, Any]) -> str:
     return row["system"] if row["scheme"] is None else f"{row['system']}[{row['scheme']}]"
 
 
-def _sheet(folder: Path, cells: list[tuple[dict[str, Any], tuple[str, dict[str, float]] | None]]) -> Figure | None:
+def _sheet(
+    folder: Path, cells: list[tuple[dict[str, Any], tuple[str, dict[str, float]] | None]]
+) -> Figure | None:
     found = [(row, cell) for row, cell in cells if cell is not None]
     if not found:
         return None
@@ -188,6 +213,13 @@ def _sheet(folder: Path, cells: list[tuple[dict[str, Any], tuple[str, dict[str, 
         axes.set_title(f"{row['snr_db']:g} dB, {label} {value:.1f}{scheme}", fontsize=5)
     for index, system in enumerate(systems):
         grid[index][0].text(
-            -0.04, 0.5, system, transform=grid[index][0].transAxes, rotation=90, va="center", ha="right", fontsize=6
+            -0.04,
+            0.5,
+            system,
+            transform=grid[index][0].transAxes,
+            rotation=90,
+            va="center",
+            ha="right",
+            fontsize=6,
         )
     return figure

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any
+from functools import cache, partial
+from typing import Any, Literal
 
 __all__ = ["IMAGE_METRICS", "TEXT_METRICS", "Measure", "measure"]
 
@@ -41,7 +41,7 @@ def _text(name: str, **options: int) -> Callable[[Any, Any], float]:
     return partial(getattr(text, name), **options)
 
 
-def _lpips(net: str) -> Callable[[Any, Any], float]:
+def _lpips(net: Literal["alex", "vgg"]) -> Callable[[Any, Any], float]:
     from semantic.metrics.lpips import load
 
     return load(net).distance
@@ -66,7 +66,7 @@ TEXT_METRICS = {
 """Metrics of sentences."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def measure(name: str) -> Callable[[Any, Any], float]:
     """Return a metric's function, loaded once a process.
 

@@ -122,7 +122,11 @@ def flat(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         line = {key: value for key, value in row.items() if key != "metrics"}
         for name in names:
             values = row["metrics"].get(name, {})
-            line |= {name: values.get("mean"), f"{name}_low": values.get("low"), f"{name}_high": values.get("high")}
+            line |= {
+                name: values.get("mean"),
+                f"{name}_low": values.get("low"),
+                f"{name}_high": values.get("high"),
+            }
         found.append(line)
     return found
 
@@ -135,7 +139,9 @@ def table_of(rows: Sequence[dict[str, Any]]) -> str:
     for modality in dict.fromkeys(row["modality"] for row in shown):
         chosen = [row for row in shown if row["modality"] == modality]
         names = list(chosen[0]["metrics"])
-        columns = [Column(title, 1) for title in ("system", "scheme", "CBR", "Es/N0", "uses", "failed", *names)]
+        columns = [
+            Column(title, 1) for title in ("system", "scheme", "CBR", "Es/N0", "uses", "failed", *names)
+        ]
         tables.append(plain(columns, [_cells(row, names) for row in chosen]))
     return "\n\n".join(tables)
 

@@ -83,7 +83,7 @@ def _hash(path: tuple[int | str, ...], size: int) -> int:
 
 
 def bits(streams: Sequence[Stream], count: int) -> torch.Tensor:
-    """Draw equiprobable bits: ``[len(streams), count]``, ``torch.uint8``, each word from its lowest bit up."""
+    """Draw equiprobable bits: ``[len(streams), count]``, ``torch.uint8``, a word from its lowest bit up."""
     words = np.empty((len(streams), -(-count // 32)), dtype="<u4")
     for row, stream in zip(words, streams, strict=True):
         philox.fill_words(row, *_place(stream))

@@ -103,7 +103,7 @@ class BandwidthRatio:
             return cls(Fraction(text.strip()))
         except (ValueError, ZeroDivisionError) as error:
             raise ValueError(
-                f"bandwidth ratio must be a positive fraction such as 1/24 or a number such as 0.04, got {text!r}"
+                f"bandwidth ratio must be a positive fraction such as 1/24, or a number, got {text!r}"
             ) from error
 
     def channel_uses(self, height: int, width: int, channels: int = 3) -> int:

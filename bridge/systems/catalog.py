@@ -64,7 +64,9 @@ def build_systems(
     for kind in KINDS:
         if name.endswith(f"-{kind}"):
             if channel.name != "awgn":
-                raise ValueError(f"{name} is a bound of the AWGN channel and says nothing about {channel.name}")
+                raise ValueError(
+                    f"{name} is a bound of the AWGN channel and says nothing about {channel.name}"
+                )
             return [Bound(name, _codec(name, name.removesuffix(f"-{kind}")), kind)]
     source, _, carrier = name.rpartition("-")
     if carrier not in CARRIERS:

@@ -114,7 +114,9 @@ class Separation:
         """Raise ValueError if the scheme cannot even carry the payload's header."""
         bits = self.scheme.format_for_channel_uses(channel_uses).payload_bits
         if bits <= self.payload.HEADER_BITS:
-            raise ValueError(f"{self.name} carries {bits} bits in {channel_uses} channel uses, not even a header")
+            raise ValueError(
+                f"{self.name} carries {bits} bits in {channel_uses} channel uses, not even a header"
+            )
 
     def encode(self, source: Source, channel_uses: int | None, snr: EsN0) -> Transmission:
         """Fill exactly ``channel_uses`` with the best quality that fits.
@@ -141,7 +143,9 @@ class Separation:
         arrived = reception.arrived["picture"]
         failed = arrived.intact is False
         if failed and self.policy != "best-effort":
-            return Reconstruction(POLICIES[self.policy](reception.shape), failed=True, remark="check sum wrong")
+            return Reconstruction(
+                POLICIES[self.policy](reception.shape), failed=True, remark="check sum wrong"
+            )
         unpacked = self.payload.unpack(arrived.bits, reception.shape)
         if unpacked.value is None:
             return Reconstruction(POLICIES[self.policy](reception.shape), failed=True, remark=unpacked.remark)

@@ -93,7 +93,7 @@ def _put(llr, frame, lane, width, scale, largest, channel, posterior, gathered):
     """Move a frame's LLRs log p1/p0 into a lane, with the other sign and on the decoder's grid."""
     for variable in range(llr.shape[1]):
         x = -llr[frame, variable] * scale
-        x = np.rint(x) if scale != np.float32(1.0) else x
+        x = x if posterior.itemsize == 4 else np.rint(x)
         x = min(max(x, -largest), largest) + np.float32(0.0)  # no negative zero: signs multiply
         value = posterior.dtype.type(x)
         posterior[variable * width + lane] = value

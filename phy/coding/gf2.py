@@ -91,13 +91,14 @@ def eliminate(words: Words, order: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 @_compiled
-def extract_transposed(words: Words, rows: int, columns: NDArray[np.int64]) -> Words:
-    """Transpose of the first ``rows`` rows at the given columns: ``[len(columns), ceil(rows / 64)]``."""
-    out = np.zeros((columns.size, (rows + 63) // 64), np.uint64)
-    for row in range(rows):
+def extract_transposed(words: Words, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Words:
+    """Transpose of the matrix's part at the given rows and columns: ``[len(columns), ceil(len(rows) / 64)]``."""
+    out = np.zeros((columns.size, (rows.size + 63) // 64), np.uint64)
+    for j in range(rows.size):
+        row = words[rows[j]]
         for i in range(columns.size):
-            bit = (words[row, columns[i] >> 6] >> np.uint64(columns[i] & 63)) & np.uint64(1)
-            out[i, row >> 6] |= bit << np.uint64(row & 63)
+            bit = (row[columns[i] >> 6] >> np.uint64(columns[i] & 63)) & np.uint64(1)
+            out[i, j >> 6] |= bit << np.uint64(j & 63)
     return out
 
 

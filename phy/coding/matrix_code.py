@@ -23,20 +23,20 @@ __all__ = ["MatrixCode", "matrix_code", "parse_positions"]
 
 @njit(nogil=True, cache=True)
 def _assemble(
-    bits: NDArray[np.uint8], parity: gf2.Words, source: NDArray[np.int64], out: NDArray[np.uint8]
+    bits: NDArray[np.uint8], parity: gf2.Words, runs: NDArray[np.int64], out: NDArray[np.uint8]
 ) -> None:
-    """Write coded bits: ``source`` numbers information bits, then parity bits; -1 stands for a known zero."""
+    """Write coded bits: rows of ``runs`` are first place, source and length, parity behind information."""
     k = bits.shape[1]
+    known = np.empty(k + 64 * parity.shape[1], np.uint8)
     for frame in range(bits.shape[0]):
-        for i in range(source.size):
-            place = source[i]
-            if place < 0:
-                out[frame, i] = 0
-            elif place < k:
-                out[frame, i] = bits[frame, place]
-            else:
-                p = place - k
-                out[frame, i] = (parity[frame, p >> 6] >> np.uint64(p & 63)) & np.uint64(1)
+        known[:k] = bits[frame]
+        for w in range(parity.shape[1]):
+            word = parity[frame, w]
+            for b in range(64):
+                known[k + 64 * w + b] = (word >> np.uint64(b)) & np.uint64(1)
+        for run in range(runs.shape[0]):
+            place, source, length = runs[run]
+            out[frame, place : place + length] = known[source : source + length]
 
 
 class MatrixCode:
@@ -137,11 +137,11 @@ class MatrixCode:
                 f"{self._matrix_name}: {self._sent.size} coded bits cannot carry {self.information.size} "
                 f"information bits: puncture fewer than {self.punctured.size} variables"
             )
-        self._generator = gf2.extract_transposed(words, pivots.size, self.information)
-        source = np.full(size, -1)
-        source[self.information] = np.arange(self.information.size)
-        source[pivots] = self.information.size + np.arange(pivots.size)
-        self._source = source[self._sent]
+        rows = np.argsort(pivots)
+        self._generator = gf2.extract_transposed(words, rows, self.information)
+        source = np.empty(size, np.int64)
+        source[np.concatenate([self.information, pivots[rows]])] = np.arange(kept.size)
+        self._runs = _runs(source[self._sent])
 
     @property
     def name(self) -> str:
@@ -176,7 +176,7 @@ class MatrixCode:
         parity = np.empty((len(information), self._generator.shape[1]), np.uint64)
         gf2.multiply(information, self._generator, parity)
         coded = np.empty((len(information), self.n), np.uint8)
-        _assemble(information, parity, self._source, coded)
+        _assemble(information, parity, self._runs, coded)
         return torch.from_numpy(coded).to(bits.device)
 
     def decode(self, llr: torch.Tensor) -> Decoded:
@@ -207,6 +207,12 @@ def _binary(matrix: ArrayLike | spmatrix) -> csr_matrix:
     if not np.all(rows.data == 1):
         raise ValueError("a parity-check matrix holds zeros and ones only")
     return rows.astype(np.uint8)
+
+
+def _runs(source: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Divide ``[n]`` sources into runs of consecutive ones: ``[runs, 3]``, first place, source and length."""
+    starts = np.flatnonzero(np.diff(source, prepend=source[0] - 2) != 1)
+    return np.stack([starts, source[starts], np.diff(starts, append=source.size)], axis=1)
 
 
 def _positions(positions: Sequence[int], size: int) -> NDArray[np.int64]:

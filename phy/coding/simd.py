@@ -183,7 +183,8 @@ def _keep_where(builder: Any, vector: Vector, a: Any, b: Any) -> Any:
 def _apply_sign(builder: Any, vector: Vector, a: Any, b: Any) -> Any:
     if vector.floating:
         bit = ir.Constant(vector.integers, [1 << (vector.bits - 1)] * vector.lanes)
-        return _xor(builder, vector, a, builder.bitcast(builder.and_(_bits(builder, vector, b), bit), vector.llvm))
+        sign = builder.and_(_bits(builder, vector, b), bit)
+        return _xor(builder, vector, a, builder.bitcast(sign, vector.llvm))
     zero = ir.Constant(vector.llvm, None)
     return builder.select(_negative(builder, vector, b), builder.sub(zero, a), a)
 
@@ -256,7 +257,9 @@ def exp_minus(typing: Any, a: Any) -> Any:
         x = builder.fmul(args[0], _all(a, -1.4426950408889634))
         whole = _call(builder, f"llvm.rint.{a.suffix}", a.llvm, [x])
         # 2^f with |f| <= 1/2 by its Taylor series; the exponent's bits give 2^whole.
-        series = (1.5252734e-5, 1.5403530e-4, 1.3333558e-3, 9.6181291e-3, 5.5504109e-2, 0.24022651, 0.69314718, 1.0)
+        series = (
+            1.5252734e-5, 1.5403530e-4, 1.3333558e-3, 9.6181291e-3, 5.5504109e-2, 0.24022651, 0.69314718, 1.0,
+        )  # fmt: skip
         power = _polynomial(builder, a, builder.fsub(x, whole), series)
         exponent = builder.shl(builder.fptosi(whole, a.integers), _all_integers(a, 23))
         return builder.bitcast(builder.add(_bits(builder, a, power), exponent), a.llvm)
@@ -270,9 +273,10 @@ def minus_log(typing: Any, a: Any) -> Any:
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         # Mantissas from sqrt(1/2) to sqrt(2), so that 1 lies in the middle of the series (Cephes, logf).
-        offset = builder.sub(_bits(builder, a, args[0]), _all_integers(a, 0x3F3504F3))
+        middle = _all_integers(a, 0x3F3504F3)
+        offset = builder.sub(_bits(builder, a, args[0]), middle)
         exponent = builder.sitofp(builder.ashr(offset, _all_integers(a, 23)), a.llvm)
-        mantissa_bits = builder.add(builder.and_(offset, _all_integers(a, 0x7FFFFF)), _all_integers(a, 0x3F3504F3))
+        mantissa_bits = builder.add(builder.and_(offset, _all_integers(a, 0x7FFFFF)), middle)
         x = builder.fsub(builder.bitcast(mantissa_bits, a.llvm), _all(a, 1.0))
         series = (
             7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,

@@ -162,7 +162,7 @@ def test_a_bound_is_an_error_free_codec_at_capacity(source: Source) -> None:
 
 
 def test_systems_meet_the_same_channel(source: Source) -> None:
-    """Two systems under the same streams see the same fades: what one loses to a deep fade, the other does."""
+    """Two systems under the same streams see the same fades."""
     gains = []
 
     @dataclass

@@ -96,12 +96,17 @@ def test_draws_do_not_depend_on_the_batch() -> None:
     root = Stream(5, "x")
     whole = complex_normal(root.batch(range(20)), 100)
     torch.testing.assert_close(
-        torch.cat([complex_normal(root.batch(range(i, i + 4)), 100) for i in range(0, 20, 4)]), whole, rtol=0, atol=0
+        torch.cat([complex_normal(root.batch(range(i, i + 4)), 100) for i in range(0, 20, 4)]),
+        whole,
+        rtol=0,
+        atol=0,
     )
     torch.testing.assert_close(complex_normal(root.batch(range(20)), 33), whole[:, :33], rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("other", [(2, "a", 3), (1, "b", 3), (1, "a", 4), (1, "a", 3, "noise"), ("1", "a", 3)])
+@pytest.mark.parametrize(
+    "other", [(2, "a", 3), (1, "b", 3), (1, "a", 4), (1, "a", 3, "noise"), ("1", "a", 3)]
+)
 def test_different_paths_differ(other: tuple[int | str, ...]) -> None:
     first, second = complex_normal([Stream(1, "a", 3), Stream(*other)], 64)
     assert (first != second).all()
