@@ -235,6 +235,7 @@ def plot(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
 )
 @click.option("--schedule", help="flooding or layered.  [default: flooding]")
 @click.option("--iterations", type=int, help="LDPC decoder iterations.  [default: 20]")
+@click.option("--engine", help="LDPC decoder of: compiled or sionna.  [default: compiled]")
 @click.option("--metrics", help="psnr, ssim, ms-ssim, lpips-alex, lpips-vgg.  [default: psnr,ssim,ms-ssim]")
 @click.option("--text-metrics", help="bleu, bleu-1 ... bleu-4, chrf, cer, wer.  [default: bleu,cer,wer]")
 @click.option("--trials", type=int, help="Channel realisations a source and SNR.  [default: 1]")

@@ -67,7 +67,7 @@ class CompareSpec(BaseModel):
         Bandwidth ratios; a system of pictures gets exactly that many channel uses.
     schemes, text_schemes:
         Modulation-coding schemes of pictures and of sentences (`bridge.schemes`).
-    channel, decoder, schedule, iterations, policy:
+    channel, decoder, schedule, iterations, engine, policy:
         As in `bridge.systems.catalog.build_systems`.
     metrics:
         Metrics of pictures, then of sentences. The first one picks the scheme of the envelope.
@@ -93,6 +93,7 @@ class CompareSpec(BaseModel):
     decoder: Literal["sum-product", "minsum", "offset-minsum", "normalized-minsum"] = "sum-product"
     schedule: Literal["flooding", "layered"] = "flooding"
     iterations: Count = 20
+    engine: Literal["compiled", "sionna"] = "compiled"
     policy: str = "mean"
     metrics: tuple[str, ...] = ("psnr", "ssim", "ms-ssim")
     text_metrics: tuple[str, ...] = ("bleu", "cer", "wer")
@@ -129,7 +130,7 @@ class CompareSpec(BaseModel):
     def build(self) -> list[System]:
         """Build all systems."""
         channel = parse_channel(self.channel)
-        decoding = Decoding(self.decoder, self.schedule, self.iterations)
+        decoding = Decoding(self.decoder, self.schedule, self.iterations, self.engine)
         return [
             system
             for name in self.systems
@@ -148,7 +149,7 @@ class CompareSpec(BaseModel):
 
     def describe(self, system: System, cbr: str | None, snr_db: float) -> dict[str, Any]:
         """Everything that determines the rows of one condition, apart from the source and the trial."""
-        shared = {"channel", "image_size", "decoder", "schedule", "iterations", "seed"}
+        shared = {"channel", "image_size", "decoder", "schedule", "iterations", "engine", "seed"}
         return {
             "system": system.name,
             "family": system.family,

@@ -54,6 +54,7 @@ def _point(description: dict[str, Any], rows: Sequence[dict[str, Any]], confiden
         "images": len({row["source"] for row in rows}),
         "trials": len({row["trial"] for row in rows}),
         "policy": description["policy"],
+        "engine": description["engine"] if "ldpc" in description["family"] else None,
         "failure_rate": failures / count if count else None,
         "failure_low": low,
         "failure_high": high,

@@ -7,6 +7,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from phy.coding.compiled_ldpc import CompiledLDPC5G
+from phy.coding.ldpc import LDPC5G
 from phy.coding.transport import TransportBlock, TransportFormat
 from phy.modulation import Modulation
 
@@ -15,11 +17,24 @@ __all__ = ["SCHEME_SETS", "Decoding", "Scheme", "parse_schemes"]
 
 @dataclass(frozen=True)
 class Decoding:
-    """How an LDPC decoder runs; other codes have one decoder each and ignore it."""
+    """How an LDPC decoder runs; other codes have one decoder each and ignore it.
+
+    Attributes
+    ----------
+    decoder, schedule, iterations:
+        As in `phy.coding.ldpc.LDPC5G`.
+    engine:
+        ``sionna``, or ``compiled``: the same arithmetic, and a frame ends when its checks hold.
+    """
 
     decoder: str = "sum-product"
     schedule: str = "flooding"
     iterations: int = 20
+    engine: str = "compiled"
+
+    def __post_init__(self) -> None:
+        if self.engine not in ("compiled", "sionna"):
+            raise ValueError(f"engine must be compiled or sionna, got {self.engine!r}")
 
 
 @dataclass(frozen=True)
@@ -76,14 +91,23 @@ class Scheme:
 @lru_cache(maxsize=64)
 def transport_block(form: TransportFormat, code: str, decoding: Decoding, device: str) -> TransportBlock:
     """Build the encoder and decoder of a transport block, or return the one built before."""
-    options: dict[str, Any] = {}
-    if code == "ldpc5g":
-        options = {
-            "decoder": decoding.decoder,
-            "schedule": decoding.schedule,
-            "iterations": decoding.iterations,
-        }
-    return TransportBlock(form, code=code, device=device, **options)
+    if code != "ldpc5g":
+        return TransportBlock(form, code=code, device=device)
+    make: type[LDPC5G] = LDPC5G
+    options: dict[str, Any] = {
+        "decoder": decoding.decoder,
+        "schedule": decoding.schedule,
+        "iterations": decoding.iterations,
+        "bits_per_symbol": form.bits_per_symbol,
+        "base_graph": form.base_graph,
+    }
+    if decoding.engine == "compiled":
+        if device != "cpu":
+            raise ValueError(f"the compiled engine runs on the CPU, got device {device!r}; use engine sionna")
+        make = CompiledLDPC5G
+    else:
+        options["device"] = device
+    return TransportBlock(form, code=code, block_coder=lambda k, n: make(k, n, **options), device=device)
 
 
 def _set(entries: str, block_bits: int | None = None) -> tuple[Scheme, ...]:

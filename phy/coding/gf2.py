@@ -11,13 +11,26 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-__all__ = ["Words", "eliminate", "extract_transposed", "multiply", "pack", "pack_sparse", "unpack"]
+from phy.coding import simd as v
+
+__all__ = [
+    "LANES",
+    "Words",
+    "eliminate",
+    "extract_transposed",
+    "multiply",
+    "pack",
+    "pack_sparse",
+    "unpack",
+    "unpack_into",
+]
 
 Words = NDArray[np.uint64]
 
 _compiled = njit(nogil=True, cache=True)
-_TILE = 64  # products computed together: their sums stay in the first cache
-_BLOCK = 1 << 14  # words of the matrix read together: they stay in the second cache
+LANES = v.BYTES // 8
+"""Words of a vector register."""
+_TILE = 16  # products computed together, so that a part of the matrix is read often while it is in the cache
 
 
 def pack(bits: NDArray[np.uint8]) -> Words:
@@ -92,27 +105,21 @@ def eliminate(words: Words, order: NDArray[np.int64]) -> NDArray[np.int64]:
 
 @_compiled
 def extract_transposed(words: Words, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Words:
-    """Transpose of the matrix's part at the given rows and columns: ``[len(columns), ceil(len(rows) / 64)]``."""
-    out = np.zeros((columns.size, (rows.size + 63) // 64), np.uint64)
+    """Transpose of the matrix's part at the given rows and columns, as `multiply` wants it.
+
+    Returns
+    -------
+    blocks:
+        ``[ceil(len(rows) / 512), len(columns), LANES]``: the transpose, 512 columns after the other.
+    """
+    blocks = (rows.size + 64 * LANES - 1) // (64 * LANES)
+    out = np.zeros((blocks, columns.size, LANES), np.uint64)
     for j in range(rows.size):
         row = words[rows[j]]
         for i in range(columns.size):
             bit = (row[columns[i] >> 6] >> np.uint64(columns[i] & 63)) & np.uint64(1)
-            out[i, j >> 6] |= bit << np.uint64(j & 63)
+            out[j // (64 * LANES), i, (j >> 6) % LANES] |= bit << np.uint64(j & 63)
     return out
-
-
-@_compiled
-def _add_rows(total: Words, matrix: Words, chosen: NDArray[np.int64], count: int) -> None:
-    """Add the first ``count`` chosen rows of a matrix to a vector, four at a time."""
-    whole = count // 4 * 4
-    for i in range(0, whole, 4):
-        a, b, c, d = chosen[i], chosen[i + 1], chosen[i + 2], chosen[i + 3]
-        for w in range(total.size):
-            total[w] ^= (matrix[a, w] ^ matrix[b, w]) ^ (matrix[c, w] ^ matrix[d, w])
-    for i in range(whole, count):
-        for w in range(total.size):
-            total[w] ^= matrix[chosen[i], w]
 
 
 @_compiled
@@ -124,20 +131,36 @@ def multiply(bits: NDArray[np.uint8], matrix: Words, out: Words) -> None:
     bits:
         ``[vectors, rows]``, ``uint8``, zeros and ones, not packed.
     matrix:
-        ``[rows, words]``.
+        ``[blocks, rows, LANES]``, from `extract_transposed`.
     out:
-        ``[vectors, words]``, overwritten.
+        ``[vectors, blocks * LANES]``, overwritten.
     """
-    rows = matrix.shape[0]
-    block = max(64, _BLOCK // max(1, matrix.shape[1]))
-    chosen = np.empty(block, np.int64)
-    out[:] = np.uint64(0)
+    blocks, rows, _ = matrix.shape
+    flat, sums = matrix.reshape(matrix.size), out.reshape(out.size)
+    chosen = np.empty((_TILE, rows), np.int32)
+    counts = np.empty(_TILE, np.int64)
     for tile in range(0, bits.shape[0], _TILE):
-        for begin in range(0, rows, block):
-            end = min(begin + block, rows)
-            for vector in range(tile, min(tile + _TILE, bits.shape[0])):
-                count = 0
-                for row in range(begin, end):  # without a branch, which random bits would mispredict
-                    chosen[count] = row
-                    count += bits[vector, row]
-                _add_rows(out[vector], matrix, chosen, count)
+        size = min(_TILE, bits.shape[0] - tile)
+        for i in range(size):
+            count = 0
+            for row in range(rows):  # without a branch, which random bits would mispredict
+                chosen[i, count] = row
+                count += bits[tile + i, row]
+            counts[i] = count
+        for block in range(blocks):
+            for i in range(size):
+                total = v.splat(np.uint64(0))
+                for j in range(counts[i]):
+                    total = v.xor(total, v.load(flat, (block * rows + chosen[i, j]) * LANES))
+                v.store(sums, ((tile + i) * blocks + block) * LANES, total)
+
+
+@_compiled
+def unpack_into(words: Words, octets: Words) -> None:
+    """Spread the bits of ``words`` over the bytes of eight times as many ``octets``, lowest first."""
+    for i in range(words.size):
+        for j in range(8):
+            copies = ((words[i] >> np.uint64(8 * j)) & np.uint64(255)) * np.uint64(0x0101010101010101)
+            x = copies & np.uint64(0x8040201008040201)  # bit b of the byte, in byte b of the word
+            x += np.uint64(0x7F7F7F7F7F7F7F7F)  # carries a bit at any place to the top of its byte
+            octets[8 * i + j] = (x >> np.uint64(7)) & np.uint64(0x0101010101010101)

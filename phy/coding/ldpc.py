@@ -269,4 +269,4 @@ class LDPC5G:
         rows = max(1, _WORK.get(kind, _WORK["cuda"]) // int(self._engine.decoder.num_edges))
         parts = [self._engine.decode(part) for part in torch.split(llr, rows) if part.shape[0]]
         soft = torch.cat(parts) if parts else llr.new_zeros(0, self.k)
-        return Decoded(bits=(soft > 0).to(torch.uint8), llr=soft)
+        return Decoded(bits=(soft >= 0).to(torch.uint8), llr=soft)

@@ -27,16 +27,18 @@ def _assemble(
 ) -> None:
     """Write coded bits: rows of ``runs`` are first place, source and length, parity behind information."""
     k = bits.shape[1]
-    known = np.empty(k + 64 * parity.shape[1], np.uint8)
+    octets = np.empty(8 * parity.shape[1], np.uint64)
+    checks = octets.view(np.uint8)
     for frame in range(bits.shape[0]):
-        known[:k] = bits[frame]
-        for w in range(parity.shape[1]):
-            word = parity[frame, w]
-            for b in range(64):
-                known[k + 64 * w + b] = (word >> np.uint64(b)) & np.uint64(1)
+        gf2.unpack_into(parity[frame], octets)
         for run in range(runs.shape[0]):
             place, source, length = runs[run]
-            out[frame, place : place + length] = known[source : source + length]
+            if source < k:
+                for i in range(length):
+                    out[frame, place + i] = bits[frame, source + i]
+            else:
+                for i in range(length):
+                    out[frame, place + i] = checks[source - k + i]
 
 
 class MatrixCode:
@@ -141,7 +143,7 @@ class MatrixCode:
         self._generator = gf2.extract_transposed(words, rows, self.information)
         source = np.empty(size, np.int64)
         source[np.concatenate([self.information, pivots[rows]])] = np.arange(kept.size)
-        self._runs = _runs(source[self._sent])
+        self._runs = _runs(source[self._sent], self.information.size)
 
     @property
     def name(self) -> str:
@@ -173,7 +175,7 @@ class MatrixCode:
     def encode(self, bits: torch.Tensor) -> torch.Tensor:
         """Encode ``[batch, k]`` bits into ``[batch, n]`` bits, ``torch.uint8``, in the order of columns."""
         information = np.ascontiguousarray(check_bits(bits, self.k).cpu().numpy())
-        parity = np.empty((len(information), self._generator.shape[1]), np.uint64)
+        parity = np.empty((len(information), self._generator.shape[0] * gf2.LANES), np.uint64)
         gf2.multiply(information, self._generator, parity)
         coded = np.empty((len(information), self.n), np.uint8)
         _assemble(information, parity, self._runs, coded)
@@ -209,9 +211,9 @@ def _binary(matrix: ArrayLike | spmatrix) -> csr_matrix:
     return rows.astype(np.uint8)
 
 
-def _runs(source: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Divide ``[n]`` sources into runs of consecutive ones: ``[runs, 3]``, first place, source and length."""
-    starts = np.flatnonzero(np.diff(source, prepend=source[0] - 2) != 1)
+def _runs(source: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """Divide ``[n]`` sources into runs of consecutive ones, broken at ``k``, as `_assemble` reads them."""
+    starts = np.flatnonzero((np.diff(source, prepend=source[0] - 2) != 1) | (source == k))
     return np.stack([starts, source[starts], np.diff(starts, append=source.size)], axis=1)
 
 
