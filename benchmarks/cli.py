@@ -299,6 +299,22 @@ def send(out: Path, as_json: bool, **options: Any) -> None:
     click.echo(json.dumps(sent.to_json(), indent=2) if as_json else f"{sent.to_text()}\n{path}")
 
 
+@cli.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def fetch(names: tuple[str, ...]) -> None:
+    """Download weights: lpips-alex (233 MB), lpips-vgg (528 MB)."""
+    from benchmarks.errors import InputError
+    from semantic.metrics.lpips import BACKBONES
+    from semantic.metrics.lpips import fetch as fetch_backbone
+
+    known = {f"lpips-{net}": net for net in BACKBONES}
+    for name in names:
+        if name not in known:
+            raise InputError(f"nothing to fetch under {name!r}: there are {', '.join(known)}")
+    for name in names:
+        click.echo(fetch_backbone(known[name]))
+
+
 @cli.command(name="list")
 @_as_json
 def list_(as_json: bool) -> None:

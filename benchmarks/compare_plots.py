@@ -83,7 +83,12 @@ def _title(rows: Rows, cbr: str) -> str:
     noun = "pictures" if rows[0]["modality"] == "image" else "sentences"
     return ", ".join(
         part
-        for part in (rows[0]["channel"], f"CBR {cbr}" if cbr else "", f"{sources} {noun}", f"{trials} trials")
+        for part in (
+            rows[0]["channel"],
+            f"CBR {cbr}" if cbr else "",
+            f"{sources} {noun}",
+            f"{trials} trial{'s' if trials > 1 else ''}",
+        )
         if part
     )
 
@@ -143,22 +148,19 @@ def _failure_figure(rows: Rows, cbr: str) -> Figure:
     for index, (system, points) in enumerate(schemes):
         colour = colours[points[0]["family"]] if len(colours) > 2 else _COLOURS[index % len(_COLOURS)]
         snr, failures = [p["snr_db"] for p in points], [p["failure_rate"] for p in points]
-        axes.plot(
+        below = [point["failure_rate"] - point["failure_low"] for point in points]
+        above = [point["failure_high"] - point["failure_rate"] for point in points]
+        axes.errorbar(
             snr,
             failures,
+            yerr=(below, above),
             marker=_MARKERS[index % len(_MARKERS)],
             markersize=3,
             linewidth=1,
+            elinewidth=0.5,
+            capsize=1.5,
             color=colour,
             label=system,
-        )
-        axes.fill_between(
-            snr,
-            [p["failure_low"] for p in points],
-            [p["failure_high"] for p in points],
-            color=colour,
-            alpha=0.08,
-            linewidth=0,
         )
     axes.set_ylim(-0.03, 1.03)
     if schemes:

@@ -81,11 +81,11 @@ class _Reader:
         while len(values) < count:
             number, more = self.line(expected)
             values += more
+            if len(values) > count:
+                raise self.fail(number, expected, f"{len(values)} numbers")
             wrong = [value for value in more if not 0 <= value <= largest]
             if wrong:
                 raise self.fail(number, f"{expected} from 0 to {largest}", wrong[0])
-        if len(values) > count:
-            raise self.fail(number, expected, f"{len(values)} numbers")
         return values
 
     def finish(self) -> None:

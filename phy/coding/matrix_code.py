@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -254,10 +255,11 @@ def parse_positions(text: str) -> list[int]:
     """
     positions: list[int] = []
     for part in text.split("+"):
-        first, _, last = part.partition("-")
-        if not first.isdecimal() or not (last or first).isdecimal() or int(last or first) < int(first):
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        ends = [int(end) for end in match.groups() if end] if match else []
+        if not ends or ends[-1] < ends[0]:
             raise ValueError(f"positions must be numbers and ranges such as 0-127+200, got {text!r}")
-        positions.extend(range(int(first), int(last or first) + 1))
+        positions.extend(range(ends[0], ends[-1] + 1))
     return positions
 
 

@@ -17,7 +17,7 @@ PADDED = HEADER + "2 2 0 2 1 1\n3 3 2\n1 3\n1 2\n0 0\n2 3\n1 0\n2 0\n1 2 5\n2 4 
 UNPADDED = HEADER + "2 2 0 2 1 1\n3 3 2\n1 3\n1 2\n0\n2 3\n1\n2\n1 2 5\n2 4 6\n1 4\n"
 EMPTY_LINE = UNPADDED.replace("1 2\n0\n", "1 2\n\n")
 COMMENTED = (
-    "# variables, checks\n\n 6   3 \r\n# largest weights\n2 3\n2 2 0 # first half\n2 1 1\n3 3 2\n\n# columns\n"
+    "# variables, checks\n\n 6   3 \r\n# largest\n2 3\n2 2 0 # first half\n2 1 1\n3 3 2\n\n# columns\n"
     "1 3\n1 2\n0\n2 3\n1\n2\n\n# rows\n1 2 5 \t\n2 4 6\n1 4\n# end\n\n"
 )
 POSITIONS = UNPADDED + "# Positions of the information bits in the codewords:\n3\n0 1 2\n"

@@ -102,8 +102,8 @@ def test_bit_interleaver_of_clause_5_4_2_2() -> None:
     ("k", "n"), [(12, 60), (40, 44), (300, 320), (500, 1000), (500, 4000), (4000, 16000)]
 )
 def test_clean_words_are_decoded(k: int, n: int, rv: int) -> None:
-    if rv and n < 2 * k:
-        pytest.skip("redundancy versions above 0 hold too few systematic bits at this rate")
+    if rv and n < 4 * k:
+        pytest.skip("redundancy version 2 alone cannot be decoded at this rate")
     code = LDPC5G(k, n, rv=rv, bits_per_symbol=4)
     sent = bits(Stream(6, k).batch(range(3)), k)
     decoded = code.decode(12.0 * code.encode(sent) - 6.0)
@@ -113,21 +113,21 @@ def test_clean_words_are_decoded(k: int, n: int, rv: int) -> None:
     assert decoded.crc_ok is None
 
 
-def test_repeated_bits_gain_what_energy_gives() -> None:
-    """Sending all of (256, 1280) twice at half the energy a bit is the same channel."""
-    once, twice = LDPC5G(256, 1280), LDPC5G(256, 2560, base_graph=2)
-    sent = bits(Stream(7).batch(range(400)), 256)
+def test_repeated_bits_add_their_llrs() -> None:
+    """(720, 3600) is the whole buffer of base graph 2, (720, 7200) the same sent twice."""
+    once = LDPC5G(720, 3600, base_graph=2, iterations=10)
+    twice = LDPC5G(720, 7200, base_graph=2, iterations=10)
+    sent = bits(Stream(7).batch(range(60)), 720)
     repeated = twice.encode(sent)
-    assert torch.equal(repeated[:, :1280], once.encode(sent))
-    assert torch.equal(repeated[:, 1280:], once.encode(sent))
-    llr = bpsk_llr(repeated, 0.6, 0.1, Stream(8))
-    combined = llr[:, :1280] + llr[:, 1280:]
-    errors = [
-        int((code.decode(values).bits != sent).any(dim=1).sum())
-        for code, values in ((twice, llr), (once, combined))
-    ]
-    assert 10 < errors[1] < 390
-    assert abs(errors[0] - errors[1]) <= 8  # the same values; only the unpruned graph rounds differently
+    assert torch.equal(repeated, once.encode(sent).repeat(1, 2))
+    llr = bpsk_llr(repeated, 0.2, 0.1, Stream(8))
+    soft = twice.decode(llr).llr
+    combined = once.decode(llr[:, :3600] + llr[:, 3600:])
+    assert 5 < int((combined.bits != sent).any(dim=1).sum()) < 55
+    assert soft is not None
+    assert combined.llr is not None
+    # The same values on the same graph; the order of sums may differ in the last digits.
+    assert float(((soft > 0) != (combined.llr > 0)).float().mean()) < 1e-3
 
 
 @pytest.mark.parametrize("decoder", sorted(DECODERS))
