@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,14 @@ ALGORITHMS = ("sum-product", "minsum", "offset-minsum", "normalized-minsum")
 SCHEDULES = ("flooding", "layered")
 OFFSET = 0.5
 FACTOR = 0.75
+LARGEST_CLIP = 80.0  # exp(-clip) must be a normal float32
+
+
+# Fractional bits by width, from BLER simulations: 5G code (512, 1024), BPSK on AWGN, 20 layered iterations of
+# offset-min-sum. Fewer bits of fraction cost precision where blocks begin to get through; more of them lower
+# the saturation, and below about 15 an error floor shows (6 errors in 1e5 blocks at 2.5 dB and 6 bits instead
+# of 1). At 3 and 4 bits there is no choice between the two, only the Eb/N0 at which BLER 1e-2 is reached.
+FRACTIONS = {3: -1, 4: 0, 5: 1, 6: 1, 7: 2, 8: 3, 16: 6}
 
 
 @dataclass(frozen=True)
@@ -33,27 +42,58 @@ class FixedPoint:
     """A Q format for LLRs: ``bits`` in all, sign included, ``fraction`` of them behind the point.
 
     Channel LLRs and messages saturate symmetrically at ``bits`` bits. A-posteriori LLRs saturate at the
-    width of their lane: 8 bits for ``bits`` up to 6, and 16 bits above.
+    width of their lane: 8 bits for ``bits`` up to 6, and 16 bits above. `phy.coding.reference` writes down
+    what is computed.
+
+    Parameters
+    ----------
+    bits:
+        3 to 8, or 16.
+    fraction:
+        The least step is 2^-fraction; -1 and -2 make it 2 and 4.
 
     Raises
     ------
     ValueError
         If ``bits`` is not 3 to 8 or 16, or the fraction does not fit.
+
+    Examples
+    --------
+    >>> FixedPoint.of(6)
+    FixedPoint(bits=6, fraction=1)
+    >>> FixedPoint(6, 1).largest  # 15.5
+    31
     """
 
     bits: int
     fraction: int
 
     def __post_init__(self) -> None:
-        if self.bits not in (3, 4, 5, 6, 7, 8, 16):
+        if self.bits not in FRACTIONS:
             raise ValueError(f"llr_bits must be 3, 4, 5, 6, 7, 8 or 16, got {self.bits}")
-        if not 0 <= self.fraction < self.bits:
-            raise ValueError(f"a {self.bits}-bit LLR has 0 to {self.bits - 1} fractional bits, got {self.fraction}")
+        if not -2 <= self.fraction < self.bits:
+            raise ValueError(
+                f"a {self.bits}-bit LLR has -2 to {self.bits - 1} fractional bits, got {self.fraction}"
+            )
+
+    @classmethod
+    def of(cls, bits: int) -> FixedPoint:
+        """Return the format of this width that decodes best with offset-min-sum.
+
+        At 3 bits the offset rounds to 0. Normalised min-sum gains 0.2 dB from one more fractional bit at 6
+        bits, and 0.1 dB at 7, at the price of a floor around BLER 1e-4.
+        """
+        return cls(bits, FRACTIONS.get(bits, 0))
 
     @property
     def largest(self) -> int:
         """Largest channel LLR and message."""
         return (1 << (self.bits - 1)) - 1
+
+    @property
+    def scale(self) -> float:
+        """Integers a unit of LLR, 2^fraction."""
+        return 2.0**self.fraction
 
     @property
     def dtype(self) -> type[np.int8] | type[np.int16]:
@@ -62,8 +102,8 @@ class FixedPoint:
 
     @property
     def offset(self) -> int:
-        """The offset of offset-min-sum, 0.5 rounded up to the grid."""
-        return max(1, round(OFFSET * (1 << self.fraction)))
+        """The offset of offset-min-sum, 0.5 rounded to the grid, halves up."""
+        return int(OFFSET * self.scale + 0.5)
 
 
 @dataclass(frozen=True)
@@ -109,7 +149,7 @@ def _take(frame, lane, width, scale, decided, posterior, bits, soft):
         bits[frame, variable] = (decided[variable] >> np.uint64(lane)) & one
     if soft is not None:
         for variable in range(bits.shape[1]):
-            soft[frame, variable] = -np.float32(posterior[variable * width + lane]) / scale
+            soft[frame, variable] = np.float32(0.0) - np.float32(posterior[variable * width + lane]) / scale
 
 
 @njit(nogil=True, cache=True)
@@ -189,14 +229,14 @@ class BeliefPropagation:
     fixed_point:
         Q format of a fixed-point decoder; None decodes in ``float32``.
     clip:
-        Largest magnitude of a floating-point channel LLR and message, as in Sionna.
+        Largest magnitude of a floating-point channel LLR and message, as in Sionna; at most 80.
     threads:
         Workers; all cores by default.
 
     Raises
     ------
     ValueError
-        If a choice does not exist, or fixed point is asked of sum-product.
+        If a choice does not exist, fixed point is asked of sum-product, or a variable is in no check.
     """
 
     def __init__(
@@ -217,7 +257,16 @@ class BeliefPropagation:
         if iterations < 1:
             raise ValueError(f"iterations must be at least 1, got {iterations}")
         if fixed_point is not None and algorithm == "sum-product":
-            raise ValueError("sum-product has no fixed-point form here: choose a min-sum algorithm or drop llr_bits")
+            raise ValueError(
+                "sum-product has no fixed-point form here: choose a min-sum algorithm or drop llr_bits"
+            )
+        if not 0 < clip <= LARGEST_CLIP:
+            raise ValueError(f"clip must be above 0 and at most {LARGEST_CLIP}, got {clip}")
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads must be at least 1, or None for all cores, got {threads}")
+        alone = np.flatnonzero(np.bincount(graph.variables, minlength=graph.size) == 0)
+        if alone.size:
+            raise ValueError(f"variable {alone[0]} is in no parity check: drop its column")
         self.graph = graph
         self.algorithm = algorithm
         self.schedule = schedule
@@ -226,7 +275,7 @@ class BeliefPropagation:
         self.fixed_point = fixed_point
         self.threads = threads or len(os.sched_getaffinity(0))
         self._dtype: Any = np.float32 if fixed_point is None else fixed_point.dtype
-        self._scale = np.float32(1.0 if fixed_point is None else 1 << fixed_point.fraction)
+        self._scale = np.float32(1.0 if fixed_point is None else fixed_point.scale)
         self._largest = np.float32(clip if fixed_point is None else fixed_point.largest)
 
     def decode(self, llr: NDArray[np.float32], soft: bool = False) -> Outcome:
@@ -255,7 +304,7 @@ class BeliefPropagation:
         values = np.empty((frames, self.graph.size), np.float32) if soft else None
         used, satisfied = np.empty(frames, np.int32), np.empty(frames, np.bool_)
         bounds = np.linspace(0, frames, min(self.threads, max(frames, 1)) + 1).astype(int)
-        parts = [slice(a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        parts = [slice(a, b) for a, b in pairwise(bounds)]
 
         def work(part: slice) -> None:
             share = None if values is None else values[part]

@@ -10,7 +10,7 @@ step                fixed point, Q format (bits, fraction)  float32
 =================== ======================================= =========================================
 channel LLR         round(L * 2^fraction), ties to even,    clip L to [-clip, clip]
                     clipped to +-(2^(bits-1) - 1)
-offset              max(1, round(0.5 * 2^fraction))         0.5
+offset              floor(0.5 * 2^fraction + 0.5)           0.5
 normalisation       m - floor(m / 4)                        0.75 m
 largest message     2^(bits-1) - 1                          clip
 a-posteriori LLR    saturates at [-2^(lane-1),              any
@@ -35,7 +35,9 @@ first iteration after which all parity checks hold, if it may stop early.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -109,7 +111,7 @@ def _iterate(
     """One iteration over all rows; flooding if ``channel`` is given. Returns the new a-posteriori LLRs."""
     saturate = arithmetic.saturate
     new = posterior if channel is None else channel.copy()
-    for first, end in zip(graph.starts[:-1], graph.starts[1:], strict=True):
+    for first, end in pairwise(graph.starts):
         variables, edges = graph.variables[first:end], slice(first, end)
         x = saturate(posterior[variables] - messages[edges])
         messages[edges] = _check(arithmetic, x)
@@ -141,20 +143,20 @@ class _Fixed:
     """Integers of a Q format."""
 
     def __init__(self, algorithm: str, form: FixedPoint) -> None:
-        self.one = 1 << form.fraction
+        self.one = np.float32(2.0**form.fraction)
         self.largest = (1 << (form.bits - 1)) - 1
         self.lane = 8 if form.bits <= 6 else 16
-        self.offset = max(1, round(0.5 * self.one)) if algorithm == "offset-minsum" else 0
+        self.offset = math.floor(0.5 * self.one + 0.5) if algorithm == "offset-minsum" else 0
         self.scale = _choose(algorithm, lambda m: m - m // 4)
 
     def channel(self, llr: Array) -> Array:
-        return np.clip(np.rint(llr * np.float32(self.one)), -self.largest, self.largest).astype(np.int32)
+        return np.clip(np.rint(llr * self.one), -self.largest, self.largest).astype(np.int32)
 
     def saturate(self, values: Array) -> Array:
         return np.clip(values, -(1 << (self.lane - 1)), (1 << (self.lane - 1)) - 1)
 
     def value(self, values: Array) -> NDArray[np.float32]:
-        return values.astype(np.float32) / np.float32(self.one)
+        return values.astype(np.float32) / self.one
 
 
 class _Float:
