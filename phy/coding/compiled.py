@@ -14,12 +14,11 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from phy.coding import kernels
 from phy.coding import simd as v
 from phy.coding.graph import Graph
+from phy.coding.lanes import decode_frames
 
 __all__ = ["ALGORITHMS", "BeliefPropagation", "FixedPoint", "Outcome"]
 
@@ -128,89 +127,6 @@ class Outcome:
     satisfied: NDArray[np.bool_]
 
 
-@njit(nogil=True, cache=True)
-def _put(llr, frame, lane, width, scale, largest, channel, posterior, gathered):
-    """Move a frame's LLRs log p1/p0 into a lane, with the other sign and on the decoder's grid."""
-    for variable in range(llr.shape[1]):
-        x = -llr[frame, variable] * scale
-        x = x if posterior.itemsize == 4 else np.rint(x)
-        x = min(max(x, -largest), largest) + np.float32(0.0)  # no negative zero: signs multiply
-        value = posterior.dtype.type(x)
-        posterior[variable * width + lane] = value
-        if gathered is not None:
-            channel[variable * width + lane] = value
-
-
-@njit(nogil=True, cache=True)
-def _take(frame, lane, width, scale, decided, posterior, bits, soft):
-    """Write what a lane has decided."""
-    one = np.uint64(1)
-    for variable in range(bits.shape[1]):
-        bits[frame, variable] = (decided[variable] >> np.uint64(lane)) & one
-    if soft is not None:
-        for variable in range(bits.shape[1]):
-            soft[frame, variable] = np.float32(0.0) - np.float32(posterior[variable * width + lane]) / scale
-
-
-@njit(nogil=True, cache=True)
-def _decode(
-    llr, bits, soft, used, satisfied, starts, variables, room, rule, offset, factor, clip, scale, largest,
-    channel, posterior, gathered, messages, scratch, kept, decided, most, early,
-):  # fmt: skip
-    """Decode all frames of ``llr``, refilling lanes as they finish."""
-    width = v.BYTES // posterior.itemsize
-    frames = llr.shape[0]
-    begun = posterior.dtype.type(0)
-    frame_of = np.full(width, -1, np.int64)
-    spent = np.zeros(width, np.int32)
-    upcoming = 0
-    running = 0
-    while True:
-        for lane in range(width):
-            if frame_of[lane] < 0 and upcoming < frames:
-                _put(llr, upcoming, lane, width, scale, largest, channel, posterior, gathered)
-                kept[lane] = begun
-                frame_of[lane] = upcoming
-                spent[lane] = 0
-                upcoming += 1
-                running += 1
-        if running == 0:
-            return
-        if gathered is not None:
-            kernels.begin_flooding(channel, gathered)
-        if rule is None:
-            kernels.min_sum_iteration(
-                posterior, gathered, messages, scratch, kept, decided, starts, variables, offset, factor, clip
-            )
-        else:
-            kernels.sum_product_iteration(
-                posterior, gathered, messages, scratch, kept, decided, starts, variables, room, clip
-            )
-        if gathered is not None:
-            kernels.begin_flooding(gathered, posterior)
-        failing = kernels.unsatisfied(decided, starts, variables)
-        _keep(kept)
-        for lane in range(width):
-            if frame_of[lane] < 0:
-                continue
-            spent[lane] += 1
-            good = (failing >> np.uint64(lane)) & np.uint64(1) == 0
-            if spent[lane] == most or (early and good):
-                frame = frame_of[lane]
-                _take(frame, lane, width, scale, decided, posterior, bits, soft)
-                used[frame] = spent[lane]
-                satisfied[frame] = good
-                frame_of[lane] = -1
-                running -= 1
-
-
-@njit(nogil=True, cache=True)
-def _keep(kept):
-    words = kept.view(np.uint64)
-    for i in range(words.size):
-        words[i] = np.uint64(0xFFFFFFFFFFFFFFFF)
-
-
 class BeliefPropagation:
     """Belief propagation on a graph, compiled for this machine at the first call.
 
@@ -274,9 +190,9 @@ class BeliefPropagation:
         self.early_stop = early_stop
         self.fixed_point = fixed_point
         self.threads = threads or len(os.sched_getaffinity(0))
-        self._dtype: Any = np.float32 if fixed_point is None else fixed_point.dtype
+        self.dtype: Any = np.float32 if fixed_point is None else fixed_point.dtype
         self._scale = np.float32(1.0 if fixed_point is None else fixed_point.scale)
-        self._largest = np.float32(clip if fixed_point is None else fixed_point.largest)
+        self.largest = np.float32(clip if fixed_point is None else fixed_point.largest)
 
     def decode(self, llr: NDArray[np.float32], soft: bool = False) -> Outcome:
         """Decode frames.
@@ -308,7 +224,7 @@ class BeliefPropagation:
 
         def work(part: slice) -> None:
             share = None if values is None else values[part]
-            _decode(llr[part], bits[part], share, used[part], satisfied[part], *self.arguments())
+            decode_frames(llr[part], None, bits[part], share, used[part], satisfied[part], *self.arguments())
 
         if len(parts) == 1:
             work(parts[0])
@@ -319,7 +235,7 @@ class BeliefPropagation:
 
     def arguments(self) -> tuple[Any, ...]:
         """Graph, settings and the memory of one worker, in the order of the compiled function."""
-        graph, dtype = self.graph, self._dtype
+        graph, dtype = self.graph, self.dtype
         width = v.BYTES // np.dtype(dtype).itemsize
         flooding = self.schedule == "flooding"
         return (
@@ -329,9 +245,9 @@ class BeliefPropagation:
             1 if self.algorithm == "sum-product" else None,
             dtype(self._offset()),
             dtype(self._factor()),
-            dtype(self._largest),
+            dtype(self.largest),
             self._scale,
-            self._largest,
+            self.largest,
             np.zeros(graph.size * width if flooding else 0, dtype),
             np.zeros(graph.size * width, dtype),
             np.zeros(graph.size * width, dtype) if flooding else None,
@@ -353,4 +269,4 @@ class BeliefPropagation:
         if self.fixed_point is None:
             return FACTOR if normalised else 1.0
         # m - (m >> 2) is 3/4 of m rounded up; a shift by all value bits takes nothing away.
-        return 2 if normalised else 8 * np.dtype(self._dtype).itemsize - 1
+        return 2 if normalised else 8 * np.dtype(self.dtype).itemsize - 1

@@ -32,6 +32,17 @@ class CompiledLDPC5G(LDPC5G):
     fixed_point:
         Q format of a fixed-point decoder; None decodes in ``float32``.
 
+    Attributes
+    ----------
+    mother_matrix, systematic:
+        H of the mother code, and its first variables that are information or known zeros.
+    buffer, places:
+        Variable of the mother code, and of `graph`, of every transmitted bit before interleaving: ``[n]``.
+    known, information:
+        Variables of `graph` that are known zeros, and those of the information bits.
+    graph, propagation:
+        The checks that tell something, and the decoder on them.
+
     Raises
     ------
     ValueError
@@ -68,9 +79,9 @@ class CompiledLDPC5G(LDPC5G):
         self.graph, kept = prune(csr_matrix(encoder.pcm), np.concatenate([places, known]))
         order = np.full(encoder.n_ldpc, -1)
         order[kept] = np.arange(kept.size)
-        self._places = torch.from_numpy(order[places])
-        self._known = torch.from_numpy(order[known])
-        self._information = torch.from_numpy(order[:k])
+        self.mother_matrix, self.systematic = encoder.pcm, encoder.k_ldpc
+        self.buffer, self.places = places, order[places]
+        self.known, self.information = order[known], order[:k]
         self.propagation = BeliefPropagation(
             self.graph, decoder, schedule, iterations, early_stop, fixed_point, threads=torch.get_num_threads()
         )
@@ -79,15 +90,15 @@ class CompiledLDPC5G(LDPC5G):
         """LLRs of the graph's variables from ``[batch, n]`` LLRs: repetitions added, known zeros certain."""
         if self.bits_per_symbol is not None:
             llr = bit_deinterleave(llr, self.bits_per_symbol)
-        whole = torch.zeros(llr.shape[0], self.graph.size).index_add_(1, self._places, llr)
-        whole[:, self._known] = -_CLIP
+        whole = torch.zeros(llr.shape[0], self.graph.size).index_add_(1, torch.from_numpy(self.places), llr)
+        whole[:, self.known] = -_CLIP
         return whole.numpy()
 
     def decode(self, llr: torch.Tensor) -> Decoded:
         """Decode ``[batch, n]`` LLRs; the soft values returned are clipped to 20 in magnitude."""
         outcome = self.propagation.decode(self.variables(check_llr(llr, self.n)), soft=True)
-        soft = torch.from_numpy(outcome.soft)[:, self._information].clamp(-_CLIP, _CLIP)
-        return Decoded(bits=torch.from_numpy(outcome.bits)[:, self._information], llr=soft)
+        soft = torch.from_numpy(outcome.soft)[:, self.information].clamp(-_CLIP, _CLIP)
+        return Decoded(bits=torch.from_numpy(outcome.bits)[:, self.information], llr=soft)
 
 
 def buffer_places(

@@ -122,11 +122,8 @@ def _iterate(
 def _check(arithmetic: _Fixed | _Float, x: Array) -> Array:
     """Messages of one check to its variables, from theirs to it: ``[degree, frames]``."""
     size = np.minimum(np.abs(x), arithmetic.largest)
-    smallest = np.argmin(size, axis=0)[None]
-    least = np.take_along_axis(size, smallest, 0)
-    rest = size.copy()
-    np.put_along_axis(rest, smallest, arithmetic.largest, 0)
-    others = np.where(np.arange(len(x))[:, None] == smallest, rest.min(axis=0), least)
+    least, second = np.partition(size, 1, axis=0)[:2]  # equal where two inputs share the least
+    others = np.where(size == least, second, least)
     size = arithmetic.scale(np.maximum(others - arithmetic.offset, 0))
     negative = x < 0
     return np.where(np.logical_xor.reduce(negative) ^ negative, -size, size)
