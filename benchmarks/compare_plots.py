@@ -145,8 +145,9 @@ def _failure_figure(rows: Rows, cbr: str) -> Figure:
         for system, points in _systems(rows).items()
         if points[0]["policy"] != "none" and points[0]["scheme"] is None
     ]
+    many = len({points[0]["family"] for _, points in schemes}) > 1
     for index, (system, points) in enumerate(schemes):
-        colour = colours[points[0]["family"]] if len(colours) > 2 else _COLOURS[index % len(_COLOURS)]
+        colour = colours[points[0]["family"]] if many else _COLOURS[index % len(_COLOURS)]
         snr, failures = [p["snr_db"] for p in points], [p["failure_rate"] for p in points]
         below = [point["failure_rate"] - point["failure_low"] for point in points]
         above = [point["failure_high"] - point["failure_rate"] for point in points]
@@ -186,7 +187,7 @@ def _contact_sheets(store: Store, folder: Path, rows: Rows) -> dict[str, Figure]
                 folder, [(row, pictures.get((_stored_name(row), cbr, row["snr_db"]))) for row in shown]
             )
             if sheet is not None:
-                sheets[f"pictures-{source}{_slug(cbr)}"] = sheet
+                sheets[f"pictures-{Path(source).stem}{_slug(cbr)}"] = sheet
     return sheets
 
 

@@ -15,9 +15,10 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from benchmarks.spec import InputError
+from benchmarks.codes import one_by_one
+from benchmarks.spec import BerSpec, InputError
 
-__all__ = ["read_settings", "yaml_value"]
+__all__ = ["read_curves", "read_settings", "yaml_value"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -46,15 +47,48 @@ def read_settings(
     InputError
         If the file cannot be read, or a setting is unknown or wrong.
     """
+    return _check(model, _merge(config, overrides, flags or {}))
+
+
+def read_curves(
+    config: Path | None = None,
+    overrides: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+) -> tuple[BerSpec, ...]:
+    """Read the settings of ``semphy ber``, one spec a code.
+
+    Parameters are those of `read_settings`; ``code.name`` may hold several names separated by commas, and
+    ``code`` in a file a list (see `benchmarks.codes.one_by_one`).
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or a setting is unknown or wrong.
+    """
+    tree = _merge(config, overrides, flags or {})
+    if "code" not in tree:
+        return (_check(BerSpec, tree),)
+    try:
+        codes = one_by_one(tree["code"])
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    return tuple(_check(BerSpec, {**tree, "code": code}) for code in codes)
+
+
+def _merge(config: Path | None, overrides: Sequence[str], flags: Mapping[str, Any]) -> dict[str, Any]:
     tree = {} if config is None else _read_config(config)
     for override in overrides:
         name, equals, value = override.partition("=")
         if not equals or not name.strip():
             raise InputError(f"--set takes name=value such as code.k=256, got {override!r}")
         _put(tree, name.strip(), yaml_value(value))
-    for name, value in (flags or {}).items():
+    for name, value in flags.items():
         if value is not None:
             _put(tree, name, value)
+    return tree
+
+
+def _check(model: type[Model], tree: Mapping[str, Any]) -> Model:
     try:
         return model.model_validate(tree)
     except ValidationError as error:
@@ -119,7 +153,7 @@ def _one_line(model: type[BaseModel], error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         line = f"there is no setting {name}; there are {', '.join(_flat_fields(model))}"
     elif first["type"] == "missing":
-        line = f"{name} is missing" + ("; give --ebno or --esno" if name == "snr" else "")
+        line = f"{name} is missing" + ("; give --ebno, --esno or --target-bler" if name == "snr" else "")
     elif first["type"] == "value_error":
         line = message.removeprefix("Value error, ")
     else:

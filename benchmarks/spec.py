@@ -6,16 +6,11 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
+
+from benchmarks.codes import DECODERS, CodeSpec, Count, DecoderSpec, Settings, from_file
 
 __all__ = [
     "DECODERS",
@@ -29,18 +24,9 @@ __all__ = [
     "condition_id",
     "differences",
     "parse_range",
+    "resolve_engine",
 ]
 
-DECODERS: dict[str, tuple[str, ...]] = {
-    "ldpc5g": ("sum-product", "minsum", "offset-minsum", "normalized-minsum"),
-    "polar5g": ("scl", "sc"),
-    "conv": ("viterbi",),
-    "turbo": ("bcjr",),
-    "none": ("hard",),
-}
-"""Decoding algorithms of each code; the first one is the default."""
-
-_ITERATIVE = {"ldpc5g": 20, "turbo": 8}
 _MOST_POINTS = 10_000
 
 
@@ -91,121 +77,7 @@ def _steps(numbers: Sequence[Decimal], text: str) -> Iterable[float]:
     return [float(first + index * step) for index in range(count)]
 
 
-def _whole(value: object) -> object:
-    """Let counts be written 1e6 or 100_000."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
-
-
-Count = Annotated[int, BeforeValidator(_whole), Field(gt=0)]
-"""A positive whole number, also written 1e6 or 100_000."""
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DecoderSpec(_Settings):
-    """How the code is decoded; what is left out is filled in by the code.
-
-    Attributes
-    ----------
-    algorithm:
-        One of `DECODERS` for the code.
-    schedule:
-        Order of the message updates of an LDPC decoder.
-    iterations:
-        Most iterations of an iterative decoder.
-    early_stop:
-        Whether the decoder may end before ``iterations`` when the syndrome is zero.
-    llr_bits:
-        Width of fixed-point LLRs; None is floating point.
-    """
-
-    algorithm: str | None = None
-    schedule: Literal["flooding", "layered"] | None = None
-    iterations: Count | None = None
-    early_stop: bool = True
-    llr_bits: Count | None = None
-
-
-class CodeSpec(_Settings):
-    """The channel code.
-
-    Attributes
-    ----------
-    name:
-        One of the keys of `DECODERS`.
-    k:
-        Information bits a block.
-    n:
-        Coded bits a block; when left out, 2 k for 5G LDPC and polar codes, k without a code, and None, which
-        is the mother code's own length, for convolutional and turbo codes.
-    decoder:
-        How it is decoded.
-    """
-
-    name: Literal["ldpc5g", "polar5g", "conv", "turbo", "none"] = "ldpc5g"
-    k: Count = 512
-    n: Count | None = None
-    decoder: DecoderSpec = DecoderSpec()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _lengths(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return data
-        name = data.get("name", "ldpc5g")
-        k = data.get("k") or (1024 if name == "none" else 512)
-        lengths = {"none": 1, "ldpc5g": 2, "polar5g": 2}
-        n = data.get("n")
-        if n is None and name in lengths and isinstance(whole := _whole(k), int) and whole > 0:
-            n = lengths[name] * whole
-        return {**data, "k": k, "n": n}
-
-    @model_validator(mode="after")
-    def _rate(self) -> Self:
-        if self.n is not None and self.n < self.k:
-            raise ValueError(
-                f"the code rate k/n must be at most 1, got k={self.k} and n={self.n} "
-                f"(rate {self.k / self.n:.3g})"
-            )
-        if self.name == "none" and self.n != self.k:
-            raise ValueError(
-                f"code none sends its bits as they are, so n equals k, got k={self.k} and n={self.n}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _decoder(self) -> Self:
-        choices = DECODERS[self.name]
-        decoder = self.decoder
-        if decoder.algorithm is not None and decoder.algorithm not in choices:
-            raise ValueError(f"the decoder of {self.name} is {_either(choices)}, got {decoder.algorithm!r}")
-        if decoder.schedule is not None and self.name != "ldpc5g":
-            raise ValueError(f"only ldpc5g has a schedule, got {decoder.schedule!r} for {self.name}")
-        if decoder.iterations is not None and self.name not in _ITERATIVE:
-            raise ValueError(
-                f"only {_either(tuple(_ITERATIVE))} iterate, got {decoder.iterations} for {self.name}"
-            )
-        filled = decoder.model_copy(
-            update={
-                "algorithm": decoder.algorithm or choices[0],
-                "schedule": decoder.schedule or ("flooding" if self.name == "ldpc5g" else None),
-                "iterations": decoder.iterations or _ITERATIVE.get(self.name),
-            }
-        )
-        object.__setattr__(self, "decoder", filled)
-        return self
-
-
-class SnrSpec(_Settings):
+class SnrSpec(Settings):
     """Points of the sweep.
 
     Attributes
@@ -232,7 +104,7 @@ class SnrSpec(_Settings):
         return parse_range(",".join(map(repr, values)))
 
 
-class StopSpec(_Settings):
+class StopSpec(Settings):
     """When a point has been simulated enough; the first rule that holds ends it.
 
     Attributes
@@ -253,8 +125,15 @@ class StopSpec(_Settings):
     below_bler: float | None = Field(default=None, gt=0, le=1)
 
 
-class BerSpec(_Settings):
-    """Everything ``semphy ber`` is told, except how the work is divided.
+SEARCH_DB = (-2.0, 60.0)
+"""Eb/N0 between which a target block error rate is searched unless told otherwise: nothing is received below
+-1.59 dB, and a target that needs more than 60 dB is out of anybody's reach."""
+
+Probability = Annotated[float, Field(gt=0, lt=1)]
+
+
+class BerSpec(Settings):
+    """What ``semphy ber`` is told about one code, except how the work is divided.
 
     Attributes
     ----------
@@ -262,6 +141,9 @@ class BerSpec(_Settings):
         See `CodeSpec`, `SnrSpec`, `StopSpec`.
     modulation, demapping, channel:
         As `phy.modulation.Modulation` and `phy.channels` read them.
+    target_bler:
+        Block error rates whose SNR is searched; ``snr`` then holds the ends of the interval to search, and
+        is `SEARCH_DB` when left out.
     engine:
         What simulates; ``auto`` is resolved before anything runs, and results name the one that ran.
     seed:
@@ -275,35 +157,96 @@ class BerSpec(_Settings):
     demapping: Literal["app", "maxlog"] = "app"
     channel: str = "awgn"
     snr: SnrSpec
+    target_bler: tuple[Probability, ...] = ()
     stop: StopSpec = StopSpec()
     engine: Literal["auto", "sionna", "compiled"] = "auto"
     seed: Annotated[int, Field(ge=0)] = 1
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+    confidence: Probability = 0.95
 
-    @model_validator(mode="after")
-    def _engine(self) -> Self:
-        if self.engine == "compiled":
-            raise ValueError("the compiled engine is not part of this version; use --engine sionna or auto")
-        llr_bits = self.code.decoder.llr_bits
-        if llr_bits is not None:
-            raise ValueError(
-                f"the sionna engine decodes floating-point LLRs only, got llr_bits={llr_bits}; leave it out"
-            )
-        return self
+    @field_validator("target_bler", mode="before")
+    @classmethod
+    def _targets(cls, value: object) -> object:
+        return read_targets(value)
 
-    def resolved(self, n: int, modulation: str, channel: str) -> BerSpec:
+    @model_validator(mode="before")
+    @classmethod
+    def _search_interval(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and data.get("target_bler") and not data.get("snr"):
+            return {**data, "snr": {"kind": "ebno", "values_db": SEARCH_DB}}
+        return data
+
+    def resolved(
+        self, n: int, modulation: str, channel: str, *, k: int | None = None, digest: str | None = None
+    ) -> BerSpec:
         """Name the engine that runs, what it really does, and the parts that were built in one spelling.
 
         Sionna's decoders never stop early, so that is what the record says.
+
+        Parameters
+        ----------
+        n, modulation, channel:
+            Of the link that was built.
+        k, digest:
+            Of a matrix from a file.
+
+        Raises
+        ------
+        InputError
+            If no engine, or not the one asked for, does all of it.
         """
-        decoder = self.code.decoder.model_copy(update={"early_stop": False})
-        code = self.code.model_copy(update={"n": n, "decoder": decoder})
-        parts = {"code": code, "modulation": modulation, "channel": channel}
-        return self.model_copy(update={**parts, "engine": "sionna"})
+        named = self.model_copy(update={"modulation": modulation, "channel": channel})
+        engine = resolve_engine(named)
+        early_stop = self.code.decoder.early_stop and engine == "compiled" and self.code.name != "none"
+        decoder = self.code.decoder.model_copy(update={"early_stop": early_stop})
+        lengths = {"n": n, "k": self.code.k if k is None else k}
+        code = self.code.model_copy(update={**lengths, "decoder": decoder, "digest": digest})
+        return named.model_copy(update={"code": code, "engine": engine})
+
+    def condition(self) -> dict[str, Any]:
+        """What all points of one curve share."""
+        shared = self.model_dump(mode="json", exclude={"snr", "stop", "confidence", "target_bler"})
+        return {**shared, "code": self.code.identity()}
 
     def identity(self) -> dict[str, Any]:
-        """What all points of one run directory share."""
-        return self.model_dump(mode="json", exclude={"snr", "stop", "confidence"})
+        """What all curves of one run directory share."""
+        return {name: value for name, value in self.condition().items() if name not in ("code", "engine")}
+
+
+def read_targets(value: object) -> object:
+    """Let target rates be written ``"0.1,0.01"``, or as a single number."""
+    if isinstance(value, str):
+        return value.split(",")
+    return (value,) if isinstance(value, int | float) else value
+
+
+_COMPILED_CODES = "ldpc5g, none, alist:FILE and qc:FILE"
+_COMPILED_CHANNELS = ("awgn", "rayleigh", "rayleigh-block")
+
+
+def resolve_engine(spec: BerSpec) -> Literal["sionna", "compiled"]:
+    """Decide which engine simulates a spec whose channel has its canonical name.
+
+    ``auto`` is ``compiled`` where that covers code and channel, else ``sionna``.
+
+    Raises
+    ------
+    InputError
+        If the engine that was asked for, or the only one that decodes the code, does not cover the rest.
+    """
+    code = spec.code
+    missing = []
+    if code.name not in ("ldpc5g", "none") and not from_file(code.name):
+        missing.append(f"code {code.name} (it has {_COMPILED_CODES})")
+    if spec.channel not in _COMPILED_CHANNELS:
+        missing.append(f"channel {spec.channel} (it has {', '.join(_COMPILED_CHANNELS)})")
+    fixed = code.decoder.llr_bits
+    only = f"code {code.label}" if from_file(code.name) else f"llr_bits={fixed}" if fixed else None
+    if spec.engine == "sionna" and only:
+        raise InputError(f"the sionna engine does not cover {only}; use --engine compiled or auto")
+    if missing and (only or spec.engine == "compiled"):
+        needs = f", which alone covers {only}," if only else ""
+        raise InputError(f"the compiled engine{needs} does not cover {' nor '.join(missing)}")
+    return "sionna" if missing or spec.engine == "sionna" else "compiled"
 
 
 def condition_id(description: Mapping[str, Any]) -> str:
@@ -328,7 +271,3 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         path = f"{prefix}{name}"
         leaves.update(_flat(value, f"{path}.") if isinstance(value, Mapping) else {path: value})
     return leaves
-
-
-def _either(choices: Sequence[str]) -> str:
-    return " or ".join(filter(None, [", ".join(choices[:-1]), choices[-1]]))

@@ -1,4 +1,4 @@
-"""Constellations, mapper and demapper: BPSK, QPSK and square Gray QAM up to 1024 points."""
+"""Constellations, mapper and demapper: BPSK, QPSK and square QAM up to 1024 points."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ Demapping = Literal["app", "maxlog"]
 
 _BITS = {"bpsk": 1, "qpsk": 2, "qam16": 4, "qam64": 6, "qam256": 8, "qam1024": 10}
 _ALIASES = {"4qam": "qpsk", "qam4": "qpsk"} | {f"{name[3:]}qam": name for name in _BITS if name[:3] == "qam"}
+_NATURAL = "-natural"
 _SMALLEST_NO = 1e-20  # keeps every exponent within float32: |llr| stays below about 1e22
 _CHUNK = 1 << 14  # real samples demapped at a time: the exponents of one chunk stay in the cache
 
@@ -26,11 +27,15 @@ class Modulation:
     label bits on the real and its odd ones on the imaginary axis, so the demapper works on each axis by
     itself: the same LLRs as over all points, from ``2 sqrt(M)`` instead of ``M`` distances.
 
+    ``qam16-natural`` and so on count the levels of each axis from the largest down in binary instead, which
+    is Ungerboeck's set partitioning. Its bits depend on each other: worse than Gray labels to a receiver
+    that demaps once, but there is something to gain from demapping again (`phy.iterative`).
+
     Parameters
     ----------
     name:
         ``bpsk``, ``qpsk`` (also ``4qam``), ``qam16``, ``qam64``, ``qam256`` or ``qam1024`` (also ``16qam``
-        and so on). `Modulation.name` is the first spelling.
+        and so on). `Modulation.name` is the first spelling. From 16 points on, ``-natural`` may follow.
     demapping:
         ``"app"`` for exact a-posteriori LLRs, ``"maxlog"`` for the nearest point of either bit value. The
         signs of max-log LLRs are minimum-distance decisions; those of exact ones minimise the error rate
@@ -57,10 +62,14 @@ class Modulation:
         self.name = _canonical(name)
         self.demapping = demapping
         self.device = torch.empty(0, device=device).device
-        self.bits_per_symbol = _BITS[self.name]
+        self.bits_per_symbol = _BITS[self.name.removesuffix(_NATURAL)]
         kind = "pam" if self.bits_per_symbol == 1 else "qam"
         where = {"precision": "single", "device": str(self.device)}
-        self._mapper = Mapper(constellation=Constellation(kind, self.bits_per_symbol, **where), **where)
+        constellation = Constellation(kind, self.bits_per_symbol, **where)
+        if self.name.endswith(_NATURAL):
+            levels = _real_axis(constellation.points).sort(descending=True).values
+            constellation = Constellation("custom", self.bits_per_symbol, _square(levels), **where)
+        self._mapper = Mapper(constellation=constellation, **where)
         self._levels = _real_axis(self.points)
 
     @property
@@ -104,7 +113,9 @@ class Modulation:
             )
         return self._mapper(bits)
 
-    def demap(self, symbols: torch.Tensor, no: torch.Tensor) -> torch.Tensor:
+    def demap(
+        self, symbols: torch.Tensor, no: torch.Tensor, prior: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Compute the LLR of every bit.
 
         Parameters
@@ -114,28 +125,42 @@ class Modulation:
         no:
             Noise variance per complex dimension *after* equalisation, one a symbol: ``[batch, N]`` or
             broadcastable to it, ``torch.float32``. Values below 1e-20 count as 1e-20.
+        prior:
+            What is known of the bits beforehand, finite LLRs log p(b=1)/p(b=0),
+            ``[batch, N * bits_per_symbol]``, ``torch.float32``; None for equiprobable bits.
 
         Returns
         -------
         torch.Tensor
             log p(b=1)/p(b=0), ``[batch, N * bits_per_symbol]``, ``torch.float32``, finite for every finite
-            symbol below 1e15 in magnitude.
+            symbol below 1e15 in magnitude. With priors it is the extrinsic LLR: a bit's own prior is not
+            in it, those of the others in the symbol are.
 
         Raises
         ------
         ValueError
-            If the symbols lie on another device.
+            If the symbols lie on another device, or the priors are not one a bit.
         """
         self._check_device(symbols, "symbols")
         noise = no.to(torch.float32).clamp_min(_SMALLEST_NO).expand(symbols.shape)
         samples = torch.view_as_real(symbols)[..., : self.axes].reshape(-1)
         variance = noise.unsqueeze(-1).expand(*symbols.shape, self.axes).reshape(-1)
         levels = self._levels.unsqueeze(-1)
-        chunks = zip(torch.split(samples, _CHUNK), torch.split(variance, _CHUNK), strict=True)
-        llr = torch.cat([_axis_llr(y, v, levels, self.demapping) for y, v in chunks], dim=-1)
+        known = [None] * len(torch.split(samples, _CHUNK)) if prior is None else self._by_axis(prior, symbols)
+        chunks = zip(torch.split(samples, _CHUNK), torch.split(variance, _CHUNK), known, strict=True)
+        llr = torch.cat([_axis_llr(y, v, levels, self.demapping, p) for y, v, p in chunks], dim=-1)
         # [bits of an axis, symbols, axes] -> [symbols, bits of an axis, axes]: bits alternate between axes
         by_axis = llr.reshape(self.bits_per_symbol // self.axes, symbols.numel(), self.axes)
         return by_axis.transpose(0, 1).reshape(*symbols.shape[:-1], symbols.shape[-1] * self.bits_per_symbol)
+
+    def _by_axis(self, prior: torch.Tensor, symbols: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Priors as chunks ``[bits of an axis, samples]``."""
+        expected = (*symbols.shape[:-1], symbols.shape[-1] * self.bits_per_symbol)
+        if prior.shape != expected:
+            raise ValueError(f"priors must have shape {list(expected)}, one a bit, got {list(prior.shape)}")
+        self._check_device(prior, "priors")
+        bits = prior.to(torch.float32).reshape(-1, self.bits_per_symbol // self.axes, self.axes)
+        return torch.split(bits.transpose(0, 1).flatten(1), _CHUNK, dim=-1)
 
     def _check_device(self, tensor: torch.Tensor, what: str) -> None:
         if tensor.device != self.device:
@@ -149,11 +174,29 @@ class Modulation:
 
 
 def _canonical(name: str) -> str:
-    key = name.strip().lower().replace("-", "")
+    spelled = name.strip().lower()
+    key = spelled.removesuffix(_NATURAL).replace("-", "")
     key = _ALIASES.get(key, key)
-    if key not in _BITS:
-        raise ValueError(f"unknown modulation {name!r}: use one of {', '.join(_BITS)} (16qam for qam16 etc.)")
-    return key
+    natural = spelled.endswith(_NATURAL)
+    if key not in _BITS or (natural and _BITS[key] < 4):
+        raise ValueError(
+            f"unknown modulation {name!r}: use one of {', '.join(_BITS)} (16qam for qam16 etc.), "
+            f"from qam16 on also with {_NATURAL}"
+        )
+    return key + _NATURAL if natural else key
+
+
+def _square(levels: torch.Tensor) -> torch.Tensor:
+    """Points of a QAM whose axes have these levels, even label bits on the real axis: ``[L^2]``."""
+    bits = int(math.log2(len(levels)))
+    labels = torch.arange(4**bits, device=levels.device)
+    axes = []
+    for last in (1, 0):  # of the label's bits, where the last one of this axis stands
+        index = torch.zeros_like(labels)
+        for bit in range(bits):
+            index |= ((labels >> (2 * bit + last)) & 1) << bit
+        axes.append(levels[index])
+    return torch.complex(*axes)
 
 
 def _real_axis(points: torch.Tensor) -> torch.Tensor:
@@ -168,8 +211,14 @@ def _real_axis(points: torch.Tensor) -> torch.Tensor:
     return points[spread].real
 
 
-def _axis_llr(y: torch.Tensor, no: torch.Tensor, levels: torch.Tensor, demapping: Demapping) -> torch.Tensor:
-    """LLRs of the bits on one axis: samples ``[S]``, levels ``[L, 1]`` -> ``[log2 L, S]``.
+def _axis_llr(
+    y: torch.Tensor,
+    no: torch.Tensor,
+    levels: torch.Tensor,
+    demapping: Demapping,
+    prior: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """LLRs of the bits on one axis: samples ``[S]``, levels ``[L, 1]``, priors and LLRs ``[log2 L, S]``.
 
     The term y^2 that all exponents -(y - a)^2 / N0 share is left out: it cancels in the ratio, and would
     drown the rest in float32 where a deep fade makes y large.
@@ -177,13 +226,17 @@ def _axis_llr(y: torch.Tensor, no: torch.Tensor, levels: torch.Tensor, demapping
     exponents = (2 * y * levels - levels.square()) / no
     count = levels.shape[0]
     combine = _maximum if demapping == "maxlog" else _log_sum_exp
+    if prior is not None:
+        for bit, known in enumerate(prior):
+            halves = exponents.reshape(2**bit, 2, count >> (bit + 1), len(y))
+            exponents = torch.stack([halves[:, 0], halves[:, 1] + known], dim=1).reshape(count, len(y))
     rows = []
     for bit in range(int(math.log2(count))):
         # [bits before, this bit, bits behind, samples] -> [this bit, all others, samples]
         by_label = exponents.reshape(2**bit, 2, count >> (bit + 1), len(y))
         split = by_label.transpose(0, 1).reshape(2, count // 2, len(y))
         zero, one = combine(split)
-        rows.append(one - zero)
+        rows.append(one - zero if prior is None else one - zero - prior[bit])
     return torch.stack(rows)
 
 

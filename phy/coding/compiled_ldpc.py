@@ -83,7 +83,13 @@ class CompiledLDPC5G(LDPC5G):
         self.buffer, self.places = places, order[places]
         self.known, self.information = order[known], order[:k]
         self.propagation = BeliefPropagation(
-            self.graph, decoder, schedule, iterations, early_stop, fixed_point, threads=torch.get_num_threads()
+            self.graph,
+            decoder,
+            schedule,
+            iterations,
+            early_stop,
+            fixed_point,
+            threads=torch.get_num_threads(),
         )
 
     def variables(self, llr: torch.Tensor) -> NDArray[np.float32]:

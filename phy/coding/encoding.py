@@ -69,7 +69,9 @@ class XorProgram:
         )
 
 
-def _strip(rows: list[NDArray[np.int32]], unknown: NDArray[np.bool_]) -> tuple[list[tuple[int, int]], list[int]]:
+def _strip(
+    rows: list[NDArray[np.int32]], unknown: NDArray[np.bool_]
+) -> tuple[list[tuple[int, int]], list[int]]:
     """Take off rows that alone know some variable, until none does: (row, variable) pairs, and what is left."""
     holders: dict[int, set[int]] = {}
     for index, row in enumerate(rows):
@@ -103,7 +105,9 @@ def _solve(
     solved_later = {variable for _, variable in leaves}
     wanted = sorted({int(v) for row in core for v in rows[row][unknown[rows[row]]]} - solved_later)
     if len(wanted) != len(core):
-        raise ValueError(f"{len(core)} checks are left for {len(wanted)} variables: the given ones do not fit")
+        raise ValueError(
+            f"{len(core)} checks are left for {len(wanted)} variables: the given ones do not fit"
+        )
     place = {variable: index for index, variable in enumerate(wanted)}
     system = np.zeros((len(core), len(core)), dtype=bool)
     steps: list[tuple[int, NDArray[np.int64]]] = []

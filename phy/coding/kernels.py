@@ -77,7 +77,9 @@ def min_sum_iteration(
             # Where several inputs share the least magnitude, least and second are equal and either is right.
             size = v.select_equal(v.minimum(v.magnitude(x), limit), least, own, others)
             message = v.apply_sign(size, v.xor(product, x))
-            _output(posterior, gathered, messages, decided, variables[first + e], first + e, width, x, message)
+            _output(
+                posterior, gathered, messages, decided, variables[first + e], first + e, width, x, message
+            )
 
 
 @_compiled
@@ -114,7 +116,9 @@ def sum_product_iteration(
                 right = v.box_plus(right, a)
             size = v.minimum(v.minus_log(combined), limit)
             message = v.apply_sign(size, v.xor(product, x))
-            _output(posterior, gathered, messages, decided, variables[first + e], first + e, width, x, message)
+            _output(
+                posterior, gathered, messages, decided, variables[first + e], first + e, width, x, message
+            )
 
 
 @_compiled
