@@ -12,7 +12,7 @@ demo: $(VENV)/.run
 	$(BIN)/semphy plot runs/demo
 
 test: $(VENV)/.test
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
