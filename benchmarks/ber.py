@@ -1,37 +1,24 @@
-"""``semphy ber``: bit and block error rates against the SNR, point by point.
-
-The rules that end a point are asked at the ends of chunks, in order, so the counts are the same however the
-work was divided, interrupted or resumed.
-"""
+"""``semphy ber``: bit and block error rates of one or several codes against the SNR, point by point."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.counting import RULES_VERSION, Chunk, Counts, build_link, chunk_end, count, on_grid
-from benchmarks.spec import BerSpec, condition_id
-from benchmarks.statistics import clustered_rate_interval, rate_interval
+from benchmarks.counting import Counts, count
+from benchmarks.points import COLUMNS, Chain, Point, Session, load_points
+from benchmarks.search import Crossing, find_crossing, reachable
+from benchmarks.spec import BerSpec, InputError, differences
 from benchmarks.store import Condition, Store, write_csv
-from benchmarks.sweep import run
+from benchmarks.sweep import open_pool, run
 from benchmarks.table import Column, LiveTable, duration, plain, rate
-from phy.links import DigitalLink
-from phy.units import EbN0, EsN0
+from phy import theory
 
-__all__ = ["COLUMNS", "BerRun", "load_points", "run_ber"]
-
-COLUMNS = {
-    "blocks": "INTEGER NOT NULL",
-    "block_errors": "INTEGER NOT NULL",
-    "bits": "INTEGER NOT NULL",
-    "bit_errors": "INTEGER NOT NULL",
-    "squared_bit_errors": "INTEGER NOT NULL",
-    "seconds": "REAL NOT NULL",
-}
-"""Columns of a chunk in the store; its item is its first block."""
+__all__ = ["BerRun", "Outcome", "csv_row", "load_points", "run_ber", "simulate"]
 
 _TABLE = (
     Column("Es/N0", 7),
@@ -49,95 +36,21 @@ _TABLE = (
     Column("left", 8),
     Column("stop", 12),
 )
+_TARGETS = (
+    Column("target", 8),
+    Column("Es/N0", 8),
+    Column("Eb/N0", 8),
+    Column("Eb/N0_low", 9),
+    Column("Eb/N0_high", 10),
+    Column("nearest", 8),
+    Column("BLER", 8),
+    Column("blocks", 9),
+    Column("block_err", 9),
+)
 
 
-@dataclass
-class _Sweep:
-    """What the points of a run share."""
-
-    spec: BerSpec
-    store: Store
-    batch_size: int
-    show: Callable[[_Point], None]
-    ended: bool = False
-    clock: float = 0.0
-
-
-class _Point:
-    """One SNR: a task for `benchmarks.sweep.run`."""
-
-    def __init__(self, sweep: _Sweep, condition: str, esno_db: float) -> None:
-        self._sweep = sweep
-        self.condition = condition
-        self.esno_db = esno_db
-        self.counts = _total(sweep.store, condition)
-        self.stop = self._rule()
-
-    @property
-    def finished(self) -> bool:
-        return self.stop is not None or self._sweep.ended
-
-    def items(self) -> Iterator[Chunk]:
-        if self._sweep.ended:
-            return
-        if self.stop is not None:
-            self._end()
-            self._sweep.show(self)
-            return
-        self._sweep.store.finish(self.condition, None)
-        done, most = self.counts.blocks, self._sweep.spec.stop.max_blocks
-        while done < most:
-            end = min(chunk_end(done), most)
-            yield Chunk(self._sweep.spec, self.esno_db, done, end - done, self._sweep.batch_size)
-            done = end
-
-    def accept(self, item: Chunk, result: Counts) -> None:
-        now = time.perf_counter()
-        # Workers compute side by side, and starting them is no part of the point: whichever is shorter.
-        seconds = min(result.seconds, now - self._sweep.clock)
-        self._sweep.clock = now
-        result = Counts(**{**asdict(result), "seconds": seconds})
-        self._sweep.store.add(self.condition, item.first, asdict(result))
-        self.counts += result
-        self.stop = self._rule()
-        self._sweep.show(self)
-        if self.stop is not None:
-            self._end()
-
-    def _end(self) -> None:
-        if self.stop is None:
-            return
-        self._sweep.store.finish(self.condition, self.stop)
-        floor = self._sweep.spec.stop.below_bler
-        if floor is not None and self.counts.block_errors < floor * self.counts.blocks:
-            self._sweep.ended = True
-
-    def _rule(self) -> str | None:
-        counts, rules = self.counts, self._sweep.spec.stop
-        # A former run may have ended inside a chunk, at its own --max-blocks; rules are asked where a run in
-        # one piece would ask them.
-        whole = on_grid(counts.blocks) or counts.blocks >= rules.max_blocks
-        if whole and counts.block_errors >= rules.block_errors:
-            return "block errors"
-        if counts.blocks >= rules.max_blocks:
-            return "max blocks"
-        if rules.seconds is not None and counts.seconds >= rules.seconds:
-            return "seconds"
-        return None
-
-    def seconds_left(self) -> float:
-        """Estimate from the pace and the error rate so far, infinite while there is nothing to go by."""
-        counts, rules = self.counts, self._sweep.spec.stop
-        if self.stop is not None:
-            return 0.0
-        if not counts.blocks:
-            return float("inf")
-        more = counts.seconds * (rules.max_blocks / counts.blocks - 1)
-        if counts.block_errors:
-            more = min(more, counts.seconds * (rules.block_errors / counts.block_errors - 1))
-        if rules.seconds is not None:
-            more = min(more, rules.seconds - counts.seconds)
-        return max(more, 0.0)
+def _first(title: str, cells: Sequence[str]) -> Column:
+    return Column(title, max(map(len, cells), default=0))
 
 
 @dataclass(frozen=True)
@@ -147,11 +60,14 @@ class BerRun:
     Attributes
     ----------
     spec:
-        Resolved settings.
+        Resolved settings; with several codes ``code`` is a list, and ``engine`` is auto where they differ.
     versions:
         See `benchmarks.versions`.
     points:
-        One dictionary a simulated point, in the order asked for; a point without a block is absent.
+        One dictionary a simulated point, in the order asked for, or of a search in ascending order of the
+        SNR, code by code; a point without a block is absent.
+    targets:
+        One dictionary a code and target block error rate.
     interrupted:
         Whether Ctrl-C ended it.
     """
@@ -159,23 +75,34 @@ class BerRun:
     spec: dict[str, Any]
     versions: dict[str, str | None]
     points: list[dict[str, Any]]
+    targets: list[dict[str, Any]]
     interrupted: bool
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""
-        return {"spec": self.spec, "versions": self.versions, "points": self.points}
+        found = {"spec": self.spec, "versions": self.versions, "points": self.points}
+        return {**found, "targets": self.targets} if self.spec["target_bler"] else found
 
     def to_text(self) -> str:
-        """Return the final table."""
-        shown = [index for index, column in enumerate(_TABLE) if column.title != "left"]
-        rows = [_cells(point) for point in self.points]
-        return plain([_TABLE[index] for index in shown], [[row[index] for index in shown] for row in rows])
+        """Return the final table: of the targets if there are any, else of the points."""
+        if self.spec["target_bler"]:
+            codes = [target["code"] for target in self.targets]
+            return plain((_first("code", codes), *_TARGETS), [_target_cells(t) for t in self.targets])
+        several = isinstance(self.spec["code"], list)
+        first = _first("code", [point["code"] for point in self.points])
+        columns = (first, *_TABLE) if several else _TABLE
+        rows = [_cells(point, several) for point in self.points]
+        shown = [index for index, column in enumerate(columns) if column.title != "left"]
+        return plain([columns[index] for index in shown], [[row[index] for index in shown] for row in rows])
 
 
 def run_ber(
-    spec: BerSpec, out: Path | None = None, workers: int = 1, batch_size: int | None = None
+    spec: BerSpec | Sequence[BerSpec],
+    out: Path | None = None,
+    workers: int = 1,
+    batch_size: int | None = None,
 ) -> BerRun:
-    """Simulate every point of a spec, or what a former run left to do.
+    """Simulate every point of a spec, or of several that differ in their code, or what a former run left.
 
     Parameters
     ----------
@@ -191,97 +118,190 @@ def run_ber(
     Raises
     ------
     InputError
-        If the spec or the directory cannot work.
+        If a spec or the directory cannot work.
     """
-    link = build_link(spec.code, spec.modulation, spec.demapping, spec.channel)
-    spec = spec.resolved(n=link.code.n, modulation=link.modulation.name, channel=link.channel.name)
-    described = spec.model_dump(mode="json")
-    store = Store(out, "ber", COLUMNS, described, spec.identity())
-    conditions = dict(_describe(spec, link, value) for value in spec.snr.values_db)
-    interrupted = False
-    with LiveTable(_TABLE) as table:
-        table.note(f"{link.name}, engine {spec.engine}, seed {spec.seed}")
-        if link.filler_bits:
-            table.note(f"{link.filler_bits} filler bits a block fill its last symbol, no bit interleaver")
-        sweep = _Sweep(spec, store, batch_size or _batch_size(link.code.n), lambda point: show(point))
-
-        def show(point: _Point) -> None:
-            row = _point(conditions[point.condition], point.counts, point.stop, spec.confidence)
-            done = point.stop is not None
-            table.update(point.condition, _cells(row, point.seconds_left(), running=not done), done)
-
-        for condition, description in conditions.items():
-            store.register(condition, description)
-        points = [_Point(sweep, name, text["esno_db"]) for name, text in conditions.items()]
-        sweep.clock = time.perf_counter()
-        try:
-            run(points, count, workers)
-        except KeyboardInterrupt:
-            interrupted = True
-        if sweep.ended and not all(point.counts.blocks for point in points):
-            table.note(f"ended behind the first point with a BLER below {spec.stop.below_bler:g}")
-    everything = load_points(store, spec.confidence)
+    chains = [Chain.of(one) for one in ([spec] if isinstance(spec, BerSpec) else spec)]
+    described = _described([chain.spec for chain in chains])
+    identity = chains[0].spec.identity()
+    for chain in chains:
+        for difference in differences(identity, chain.spec.identity()):
+            raise InputError(f"curves of one run share all settings but the code, got {difference}")
+    check_targets(chains)
+    store = Store(out, "ber", COLUMNS, described, identity)
+    outcome = simulate(chains, store, workers, batch_size)
+    everything = load_points(store, chains[0].spec.confidence)
     if out is not None:
-        write_csv(out / "curves.csv", [_csv_row(*entry) for entry in everything])
+        write_csv(out / "curves.csv", [csv_row(*entry) for entry in everything])
     found = {condition.id: point for condition, point in everything}
     store.close()
-    return BerRun(
-        described, store.versions, [found[name] for name in conditions if name in found], interrupted
-    )
+    points = [found[name] for name in outcome.conditions if name in found]
+    return BerRun(described, store.versions, points, outcome.targets, outcome.interrupted)
 
 
-def load_points(store: Store, confidence: float) -> list[tuple[Condition, dict[str, Any]]]:
-    """Derive rates and intervals from the rows of a store; conditions without a row are absent.
+def _described(specs: Sequence[BerSpec]) -> dict[str, Any]:
+    first = specs[0].model_dump(mode="json")
+    if len(specs) == 1:
+        return first
+    engines = {spec.engine for spec in specs}
+    codes = [spec.model_dump(mode="json")["code"] for spec in specs]
+    return {**first, "code": codes, "engine": engines.pop() if len(engines) == 1 else "auto"}
 
-    Returns
-    -------
-    list
-        Conditions in the order in which they were first asked for, each with its point as ``--json`` prints
-        it.
+
+def check_targets(chains: Sequence[Chain]) -> None:
+    """Raise an `InputError` if there is a target that the largest number of blocks cannot tell."""
+    for chain in chains:
+        blocks = chain.spec.stop.max_blocks
+        for target in chain.spec.target_bler:
+            if not reachable(target, blocks, chain.spec.confidence):
+                raise InputError(
+                    f"{blocks} blocks cannot tell whether the BLER is below {target:g}: "
+                    f"--max-blocks must be about {100 / target:.0g}"
+                )
+
+
+@dataclass
+class Outcome:
+    """What `simulate` did.
+
+    Attributes
+    ----------
+    conditions:
+        Ids of the points, in the order in which they are to be shown.
+    targets:
+        One dictionary a chain and target.
+    interrupted:
+        Whether Ctrl-C ended it.
     """
-    points = []
-    for condition in store.conditions():
-        counts = _total(store, condition.id)
-        if counts.blocks:
-            points.append((condition, _point(condition.description, counts, condition.stop, confidence)))
-    return points
+
+    conditions: list[str] = field(default_factory=list)
+    targets: list[dict[str, Any]] = field(default_factory=list)
+    interrupted: bool = False
 
 
-def _total(store: Store, condition: str) -> Counts:
-    rows = store.rows(condition)
-    return sum((Counts(**{name: row[name] for name in COLUMNS}) for row in rows), Counts())
+def simulate(
+    chains: Sequence[Chain],
+    store: Store,
+    workers: int = 1,
+    batch_size: int | None = None,
+    names: Sequence[str] = (),
+) -> Outcome:
+    """Simulate the points, or search the targets, of chains into a store, with a live table.
+
+    Parameters
+    ----------
+    chains:
+        In this order.
+    store:
+        With the columns `benchmarks.points.COLUMNS`.
+    workers, batch_size:
+        As for `run_ber`.
+    names:
+        What the chains are called in the table; their codes unless given.
+    """
+    outcome = Outcome()
+    several = len(chains) > 1
+    called = names or [chain.spec.code.label for chain in chains]
+    labels = dict(zip(map(id, chains), called, strict=True))
+    first = _first("scheme" if names else "code", called)
+    with LiveTable((first, *_TABLE) if several else _TABLE) as table:
+
+        def show(point: Point) -> None:
+            row, done = point.rates(), point.stop is not None
+            row["code"] = labels[id(point.chain)]
+            table.update(point.condition, _cells(row, several, point.seconds_left(), not done), done)
+
+        session = Session(store, show, batch_size, time.perf_counter())
+        for chain in chains:
+            table.note(chain.name)
+            if filler := chain.link.filler_bits:
+                table.note(f"{filler} filler bits a block fill its last symbol, no bit interleaver")
+        try:
+            if any(chain.spec.target_bler for chain in chains):
+                with open_pool(workers) as pool:
+                    for chain in chains:
+                        _search(session, chain, workers, pool, outcome)
+            else:
+                _climb(session, chains, workers, table, outcome)
+        except KeyboardInterrupt:
+            outcome.interrupted = True
+    return outcome
 
 
-def _point(
-    description: Mapping[str, Any], counts: Counts, stop: str | None, confidence: float
-) -> dict[str, Any]:
-    bler = rate_interval(counts.block_errors, counts.blocks, confidence)
-    ber = clustered_rate_interval(
-        counts.bit_errors, counts.bits, counts.squared_bit_errors, counts.blocks, confidence
-    )
+def _climb(
+    session: Session, chains: Sequence[Chain], workers: int, table: LiveTable, outcome: Outcome
+) -> None:
+    points = [
+        Point(session, chain, chain.to_esno(value)) for chain in chains for value in chain.spec.snr.values_db
+    ]
+    outcome.conditions = list(dict.fromkeys(point.condition for point in points))
+    run(points, count, workers)
+    for chain in chains:
+        if chain.ended and not all(point.counts.blocks for point in points if point.chain is chain):
+            floor = chain.spec.stop.below_bler
+            table.note(f"{chain.link.code.name}: ended behind the first point with a BLER below {floor:g}")
+
+
+def _search(
+    session: Session, chain: Chain, workers: int, pool: ProcessPoolExecutor | None, outcome: Outcome
+) -> None:
+    spec = chain.spec
+    ends = [chain.to_esno(value) for value in (min(spec.snr.values_db), max(spec.snr.values_db))]
+    guess_db = theory.capacity_snr(chain.link.bits_per_use).db + 2.0
+    tried: dict[float, Point] = {}
+
+    def probe(esno_db: float, enough: Callable[[Counts], bool]) -> Counts:
+        point = Point(session, chain, esno_db, enough)
+        tried[esno_db] = point
+        run([point], count, workers, pool)
+        return point.counts
+
+    before = list(outcome.conditions)
+    try:
+        for target in spec.target_bler:
+            found = find_crossing(target, probe, guess_db, ends[0], ends[1], spec.confidence)
+            outcome.targets.append(_target(chain, found))
+            guess_db = guess_db if found.esno_db is None else found.esno_db
+    finally:
+        outcome.conditions = before + [tried[esno_db].condition for esno_db in sorted(tried)]
+
+
+def _target(chain: Chain, found: Crossing) -> dict[str, Any]:
+    described: dict[str, Any] = {"code": chain.spec.code.label, "target_bler": found.target}
+    for name, value in (("", found.esno_db), ("_low", found.low_db), ("_high", found.high_db)):
+        described[f"esno{name}_db"] = value
+        described[f"ebno{name}_db"] = None if value is None else round(chain.to_ebno(value), 6)
+    counts = found.counts
     return {
-        "esno_db": description["esno_db"],
-        "ebno_db": description["ebno_db"],
-        "blocks": counts.blocks,
-        "block_errors": counts.block_errors,
-        "bits": counts.bits,
-        "bit_errors": counts.bit_errors,
-        "ber": counts.bit_errors / counts.bits,
-        "ber_low": ber[0],
-        "ber_high": ber[1],
-        "bler": counts.block_errors / counts.blocks,
-        "bler_low": bler[0],
-        "bler_high": bler[1],
-        "engine": description["condition"]["engine"],
-        "info_bits_per_second": counts.bits / counts.seconds if counts.seconds else None,
-        "seconds": counts.seconds,
-        "stop": stop or "interrupted",
+        **described,
+        "nearest_esno_db": found.nearest_db,
+        "bler": counts.block_errors / counts.blocks if counts else None,
+        "blocks": counts.blocks if counts else None,
+        "block_errors": counts.block_errors if counts else None,
+        "engine": chain.spec.engine,
+        "reason": found.reason or None,
     }
 
 
-def _cells(point: Mapping[str, Any], seconds_left: float = 0.0, running: bool = False) -> list[str]:
+def _target_cells(target: Mapping[str, Any]) -> list[str]:
+    numbers = [
+        target[name] for name in ("esno_db", "ebno_db", "ebno_low_db", "ebno_high_db", "nearest_esno_db")
+    ]
+    return [
+        target["code"],
+        f"{target['target_bler']:g}",
+        *("-" if number is None else f"{number:.3f}" for number in numbers),
+        "-" if target["bler"] is None else rate(target["bler"]),
+        "-" if target["blocks"] is None else str(target["blocks"]),
+        "-" if target["block_errors"] is None else str(target["block_errors"]),
+    ]
+
+
+def _cells(
+    point: Mapping[str, Any], with_code: bool, seconds_left: float = 0.0, running: bool = False
+) -> list[str]:
     speed = point["info_bits_per_second"]
     return [
+        *([point["code"]] if with_code else []),
         f"{point['esno_db']:.3f}",
         f"{point['ebno_db']:.3f}",
         str(point["blocks"]),
@@ -299,22 +319,8 @@ def _cells(point: Mapping[str, Any], seconds_left: float = 0.0, running: bool = 
     ]
 
 
-def _describe(spec: BerSpec, link: DigitalLink, value_db: float) -> tuple[str, dict[str, Any]]:
-    """Id and description of one point."""
-    esno_db = value_db if spec.snr.kind == "esno" else EbN0(value_db).to_esn0(link.bits_per_use).db
-    esno_db = round(esno_db, 6) + 0.0  # what names the condition is what is simulated, to the last digit
-    ebno_db = round(EsN0(esno_db).to_ebn0(link.bits_per_use).db, 6) + 0.0
-    condition = {"counting": RULES_VERSION, "esno_db": f"{esno_db:.6f}", **spec.identity()}
-    return condition_id(condition), {
-        "condition": condition,
-        "esno_db": esno_db,
-        "ebno_db": ebno_db,
-        "channel_uses": link.channel_uses,
-        "filler_bits": link.filler_bits,
-    }
-
-
-def _csv_row(condition: Condition, point: Mapping[str, Any]) -> dict[str, Any]:
+def csv_row(condition: Condition, point: Mapping[str, Any]) -> dict[str, Any]:
+    """Row of ``curves.csv`` of a point."""
     identity = condition.description["condition"]
     code = identity["code"]
     return {
@@ -327,7 +333,3 @@ def _csv_row(condition: Condition, point: Mapping[str, Any]) -> dict[str, Any]:
         "filler_bits": condition.description["filler_bits"],
         **point,
     }
-
-
-def _batch_size(n: int) -> int:
-    return max(1, min(256, 2**18 // n))

@@ -158,7 +158,9 @@ class CodeSpec(Settings):
     @model_validator(mode="after")
     def _known(self) -> Self:
         if self.name not in DECODERS and not from_file(self.name):
-            raise ValueError(f"code.name must be {', '.join(DECODERS)}, alist:FILE or qc:FILE, got {self.name!r}")
+            raise ValueError(
+                f"code.name must be {', '.join(DECODERS)}, alist:FILE or qc:FILE, got {self.name!r}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
-from benchmarks.spec import BerSpec, CodeSpec, InputError
+from benchmarks.codes import CodeSpec, from_file
+from benchmarks.spec import BerSpec, InputError
 from phy import random
 from phy.channels import parse_channel
 from phy.coding.code import Code
@@ -104,9 +105,23 @@ def build_link(code: CodeSpec, modulation: str, demapping: str, channel: str) ->
 
 
 def _build_code(code: CodeSpec, bits_per_symbol: int) -> Code:
+    decoder = code.decoder
+    if from_file(code.name):
+        from phy.coding.compiled import FixedPoint
+        from phy.coding.matrix_code import matrix_code
+
+        return matrix_code(
+            code.name,
+            algorithm=decoder.algorithm or "sum-product",
+            schedule=decoder.schedule or "flooding",
+            iterations=decoder.iterations or 20,
+            early_stop=decoder.early_stop,
+            fixed_point=FixedPoint.of(decoder.llr_bits) if decoder.llr_bits else None,
+        )
+    if code.k is None:
+        raise ValueError(f"code {code.name} needs a number of information bits k")
     if code.name == "none":
         return Uncoded(code.k)
-    decoder = code.decoder
     if code.name == "conv":
         from phy.coding.convolutional import Convolutional
 
@@ -144,6 +159,8 @@ def _warm_link(code: CodeSpec, modulation: str, demapping: str, channel: str) ->
 def count(chunk: Chunk) -> Counts:
     """Send the blocks of a chunk and count what arrives wrong."""
     spec = chunk.spec
+    if spec.engine == "compiled":
+        return _count_compiled(chunk)
     link = _warm_link(spec.code, spec.modulation, spec.demapping, spec.channel)
     root = Stream(spec.seed, spec.channel, f"esno={chunk.esno_db:.6f}")
     start = time.perf_counter()
@@ -152,6 +169,32 @@ def count(chunk: Chunk) -> Counts:
         last = min(first + chunk.batch_size, chunk.first + chunk.blocks)
         total += _send(link, EsN0(chunk.esno_db), root.batch(range(first, last)))
     return total + Counts(seconds=time.perf_counter() - start)
+
+
+def _count_compiled(chunk: Chunk) -> Counts:
+    import torch
+
+    from benchmarks.compiled import build_chain
+
+    spec = chunk.spec
+    chain = build_chain(spec.code, spec.modulation, spec.demapping, spec.channel)
+    root = Stream(spec.seed, spec.channel, f"esno={chunk.esno_db:.6f}")
+    if chain not in _WARM:
+        chain.count(root, EsN0(chunk.esno_db), 0, 1)
+        _WARM.add(chain)
+    start = time.perf_counter()
+    found = chain.count(root, EsN0(chunk.esno_db), chunk.first, chunk.blocks, torch.get_num_threads())
+    return Counts(
+        chunk.blocks,
+        found.block_errors,
+        chunk.blocks * chain.code.k,
+        found.bit_errors,
+        found.squared_bit_errors,
+        time.perf_counter() - start,
+    )
+
+
+_WARM: set[object] = set()
 
 
 def _send(link: DigitalLink, snr: EsN0, streams: Sequence[Stream]) -> Counts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,14 +19,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from benchmarks.ber import load_points
+from benchmarks.points import load_points
 from benchmarks.spec import InputError
-from benchmarks.store import Store
+from benchmarks.store import Condition, Store
 from phy import theory
 from phy.modulation import Modulation
 from phy.units import EsN0
 
-__all__ = ["Curve", "load_curve", "plot_ber", "plot_runs"]
+__all__ = ["Curve", "load_curves", "plot_ber", "plot_runs"]
 
 COLUMN_INCHES = 3.5
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")  # Okabe and Ito
@@ -47,34 +48,40 @@ _STYLE: Any = {
 
 @dataclass(frozen=True)
 class Curve:
-    """One run of ``semphy ber``.
+    """One code of a run of ``semphy ber``, or one scheme of ``semphy mcs``.
 
     Attributes
     ----------
-    spec:
-        Its resolved settings.
+    condition:
+        What its points share: ``code``, ``modulation``, ``channel``, ``engine`` and so on.
+    kind:
+        Kind of SNR that the run is written in, ``ebno`` or ``esno``.
     channel_uses:
         Complex channel uses a block.
     points:
         As ``--json`` prints them, in ascending order of the SNR.
     """
 
-    spec: dict[str, Any]
+    condition: dict[str, Any]
+    kind: str
     channel_uses: int
     points: list[dict[str, Any]]
 
     @property
     def label(self) -> str:
         """What it is called in a legend."""
-        code = self.spec["code"]
+        code = self.condition["code"]
+        decoder = code["decoder"]
         parts = [] if code["name"] == "none" else [f"{code['name']} ({code['k']}, {code['n']})"]
-        if code["decoder"]["iterations"]:
-            parts.append(f"{code['decoder']['algorithm']} {code['decoder']['iterations']}")
-        return ", ".join([*(parts or ["uncoded"]), self.spec["modulation"], self.spec["channel"]])
+        if decoder["iterations"]:
+            parts.append(f"{decoder['algorithm']} {decoder['iterations']}")
+        if decoder["llr_bits"]:
+            parts.append(f"{decoder['llr_bits']} bits")
+        return ", ".join([*(parts or ["uncoded"]), self.condition["modulation"], self.condition["channel"]])
 
 
-def load_curve(folder: Path) -> Curve:
-    """Read the curve of a run directory of ``semphy ber``.
+def load_curves(folder: Path) -> list[Curve]:
+    """Read the curves of a run directory of ``semphy ber`` or ``semphy mcs``, in the order of their making.
 
     Raises
     ------
@@ -83,7 +90,7 @@ def load_curve(folder: Path) -> Curve:
     """
     store = Store.read(folder)
     try:
-        if store.kind != "ber":
+        if store.kind not in ("ber", "mcs"):
             raise InputError(f"{str(folder)!r} holds a run of semphy {store.kind}, not of semphy ber")
         spec = store.spec
         found = load_points(store, spec["confidence"])
@@ -91,8 +98,18 @@ def load_curve(folder: Path) -> Curve:
         store.close()
     if not found:
         raise InputError(f"{str(folder)!r} has no point yet")
-    points = sorted((point for _, point in found), key=lambda point: point["esno_db"])
-    return Curve(spec, found[0][0].description["channel_uses"], points)
+    kind = spec["snr"]["kind"] if spec["snr"] else "esno"
+    groups: dict[str, list[tuple[Condition, dict[str, Any]]]] = {}
+    for condition, point in found:
+        shared = {k: v for k, v in condition.description["condition"].items() if k != "esno_db"}
+        groups.setdefault(json.dumps(shared, sort_keys=True), []).append((condition, point))
+    return [_curve(group, kind) for group in groups.values()]
+
+
+def _curve(group: Sequence[tuple[Condition, dict[str, Any]]], kind: str) -> Curve:
+    description = group[0][0].description
+    points = sorted((point for _, point in group), key=lambda point: point["esno_db"])
+    return Curve(description["condition"], kind, description["channel_uses"], points)
 
 
 def plot_runs(folders: Sequence[Path], out: Path) -> list[Path]:
@@ -107,7 +124,7 @@ def plot_runs(folders: Sequence[Path], out: Path) -> list[Path]:
         from benchmarks.compare_plots import plot_compare
 
         return plot_compare(folders[0])
-    figure = plot_ber([load_curve(folder) for folder in folders])
+    figure = plot_ber([curve for folder in folders for curve in load_curves(folder)])
     out.mkdir(parents=True, exist_ok=True)
     files = [out / f"ber.{suffix}" for suffix in ("png", "svg", "pdf")]
     with plt.rc_context(_STYLE):
@@ -133,7 +150,7 @@ def plot_ber(curves: Sequence[Curve]) -> Figure:
     rate at this block length (normal approximation, dash-dotted) and the capacity (vertical), both with
     Gaussian symbols; for BPSK with real ones.
     """
-    kind = curves[0].spec["snr"]["kind"]
+    kind = curves[0].kind
     with plt.rc_context(_STYLE):
         height = 2.9 + (0.3 + 0.14 * len(curves) if len(curves) > 1 else 0.0)  # room for their legends
         figure, axes = plt.subplots(figsize=(COLUMN_INCHES, height), layout="constrained")
@@ -205,18 +222,22 @@ class _Reference:
 def _references(curves: Sequence[Curve]) -> list[_Reference]:
     """What theory says about some curves, each line once."""
     found = []
-    for modulation, channel in dict.fromkeys((c.spec["modulation"], c.spec["channel"]) for c in curves):
+    for modulation, channel in dict.fromkeys(
+        (c.condition["modulation"], c.condition["channel"]) for c in curves
+    ):
         if channel in _UNCODED:
             bits = Modulation(modulation).bits_per_symbol
             found.append(_Reference("uncoded, theory", partial(_UNCODED[channel], bits), bits, ":"))
-    coded = [c for c in curves if c.spec["channel"] == "awgn" and c.spec["code"]["name"] != "none"]
-    for k, uses, real in dict.fromkeys((c.spec["code"]["k"], c.channel_uses, _is_real(c)) for c in coded):
+    coded = [c for c in curves if c.condition["channel"] == "awgn" and c.condition["code"]["name"] != "none"]
+    for k, uses, real in dict.fromkeys(
+        (c.condition["code"]["k"], c.channel_uses, _is_real(c)) for c in coded
+    ):
         found.append(_finite_length(k, uses, real))
     return found
 
 
 def _is_real(curve: Curve) -> bool:
-    return bool(curve.spec["modulation"] == "bpsk")
+    return bool(curve.condition["modulation"] == "bpsk")
 
 
 def _finite_length(k: int, uses: int, real: bool) -> _Reference:

@@ -14,12 +14,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Protocol, TypeVar
 
 from benchmarks.spec import InputError
 
-__all__ = ["Task", "cores", "quiet_threads", "run"]
+__all__ = ["Task", "cores", "open_pool", "quiet_threads", "run"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -40,7 +40,12 @@ class Task(Protocol[Item, Taken]):
         """Take the result of the next item."""
 
 
-def run(tasks: Iterable[Task[Item, Result]], work: Callable[[Item], Result], workers: int = 1) -> None:
+def run(
+    tasks: Iterable[Task[Item, Result]],
+    work: Callable[[Item], Result],
+    workers: int = 1,
+    pool: ProcessPoolExecutor | None = None,
+) -> None:
     """Compute the items of every task and hand them back in order.
 
     Parameters
@@ -52,22 +57,22 @@ def run(tasks: Iterable[Task[Item, Result]], work: Callable[[Item], Result], wor
         A function at the top level of a module, so that other processes find it.
     workers:
         Processes; 1 computes in this one.
+    pool:
+        From `open_pool`, for those who run again and again; otherwise processes are started and ended here.
 
     Raises
     ------
     InputError
         If ``workers`` is not positive, or a worker was killed from outside.
     """
-    if workers < 1:
-        raise InputError(f"workers must be at least 1, got {workers}")
     stream = ((task, item) for task in tasks for item in _wanted(task))
-    if workers == 1:
-        for task, item in stream:
-            task.accept(item, work(item))
-        return
-    with _pool(workers) as pool:
+    with open_pool(workers) if pool is None else nullcontext(pool) as processes:
+        if processes is None:
+            for task, item in stream:
+                task.accept(item, work(item))
+            return
         try:
-            _run_ahead(stream, work, pool, ahead=workers + 1)
+            _run_ahead(stream, work, processes, ahead=workers + 1)
         except BrokenProcessPool as error:
             raise InputError(
                 "a worker process ended from outside, most likely for want of memory; "
@@ -102,7 +107,19 @@ def _run_ahead(
 
 
 @contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+def open_pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
+    """Processes that `run` may use several times; None for one worker, which needs no other process.
+
+    Raises
+    ------
+    InputError
+        If ``workers`` is not positive.
+    """
+    if workers < 1:
+        raise InputError(f"workers must be at least 1, got {workers}")
+    if workers == 1:
+        yield None
+        return
     threads = max(1, cores() // workers)
     quiet_threads(threads)
     others = set(multiprocessing.active_children())

@@ -22,6 +22,7 @@ from phy.coding.compiled_ldpc import CompiledLDPC5G
 from phy.coding.encoding import XorProgram
 from phy.coding.lanes import decode_frames
 from phy.coding.ldpc import bit_interleave
+from phy.coding.matrix_code import MatrixCode
 from phy.modulation import Modulation
 from phy.random import Stream
 from phy.units import EsN0
@@ -38,8 +39,6 @@ class ChainCode:
 
     Attributes
     ----------
-    k:
-        Information bits.
     program:
         How the words of a block follow from its information bits, which are the words 0 to k - 1.
     places, variables:
@@ -49,16 +48,52 @@ class ChainCode:
     information:
         Variable of every information bit: ``[k]``.
     decoder:
-        The belief propagation.
+        The belief propagation; None decides each bit by its LLR.
     """
 
-    k: int
     program: XorProgram
     places: NDArray[np.int32]
     variables: NDArray[np.int32]
     base: NDArray[np.float32]
     information: NDArray[np.int32]
-    decoder: BeliefPropagation
+    decoder: BeliefPropagation | None
+
+    @property
+    def k(self) -> int:
+        """Information bits."""
+        return self.information.size
+
+    @classmethod
+    def uncoded(cls, k: int) -> ChainCode:
+        """Send ``k`` bits as they are."""
+        each = np.arange(k, dtype=np.int32)
+        nothing = np.zeros(0, np.int32)
+        program = XorProgram(nothing, np.zeros(1, np.int32), nothing, k)
+        return cls(program, each, each, np.zeros(k, np.float32), each, None)
+
+    @classmethod
+    def matrix(cls, code: MatrixCode) -> ChainCode:
+        """Take over a code of any parity-check matrix with its decoder.
+
+        Raises
+        ------
+        ValueError
+            If an information bit is in no check: belief propagation says nothing about it.
+        """
+        degrees = np.bincount(code.decoder.graph.variables, minlength=code.decoder.graph.size)
+        if (degrees[code.information_at] == 0).any():
+            raise ValueError(f"{code.name} has information bits in no check, which the chain does not decide")
+        generator = code.encode(torch.eye(code.k, dtype=torch.uint8)).numpy().astype(bool)
+        variables = np.full(code.n, -1, np.int32)
+        variables[code.received] = code.received_at
+        return cls(
+            XorProgram.sums(generator),
+            np.arange(code.k, code.k + code.n, dtype=np.int32),
+            variables,
+            np.zeros(code.decoder.graph.size, np.float32),
+            code.information_at.astype(np.int32),
+            code.decoder,
+        )
 
     @classmethod
     def ldpc5g(cls, code: CompiledLDPC5G) -> ChainCode:
@@ -72,7 +107,6 @@ class ChainCode:
         base = np.zeros(code.graph.size, np.float32)
         base[code.known] = 1e9
         return cls(
-            code.k,
             XorProgram.of(matrix, np.arange(code.systematic)),
             places.numpy().astype(np.int32),
             variables.numpy().astype(np.int32),
@@ -148,21 +182,25 @@ class CompiledChain:
         code, decoder, blocks = self.code, self.code.decoder, end - first
         size = code.base.size
         sent = np.empty((blocks, -(-code.k // 32)), np.uint32)
-        llr = np.empty((blocks, size), decoder.dtype)
+        llr = np.empty((blocks, size), np.float32 if decoder is None else decoder.dtype)
         chain_kernels.make_blocks(first, *_address(stream), code.k, *self._setting(snr), sent, llr)
-        bits = np.empty((blocks, size), np.uint8)
-        used, satisfied = np.empty(blocks, np.int32), np.empty(blocks, np.bool_)
-        decode_frames(llr, 1, bits, None, used, satisfied, *decoder.arguments())
+        bits = np.empty((blocks, code.k), np.uint8)
+        if decoder is None:
+            np.less_equal(llr, 0.0, out=bits.view(np.bool_))
+        else:
+            used, satisfied = np.empty(blocks, np.int32), np.empty(blocks, np.bool_)
+            decode_frames(llr, 1, code.information, bits, None, used, satisfied, *decoder.arguments())
         counts = np.zeros(3, np.int64)
-        chain_kernels.count_errors(sent, bits, code.information, counts)
+        chain_kernels.count_errors(sent, bits, counts)
         return counts
 
     def _setting(self, snr: EsN0) -> tuple[Any, ...]:
-        code, decoder, modulation = self.code, self.code.decoder, self.modulation
+        code, modulation = self.code, self.modulation
         program = code.program
         coherence = 1
         if isinstance(self.channel, Rayleigh):
-            coherence = self.symbols if self.channel.coherence == "block" else int(self.channel.coherence)
+            span = self.channel.coherence
+            coherence = span if isinstance(span, int) else self.symbols
         return (
             (program.targets, program.starts, program.inputs),
             np.zeros(program.words, np.uint64),
@@ -176,13 +214,19 @@ class CompiledChain:
             np.float32(snr.no),
             chain_kernels.RAYLEIGH if isinstance(self.channel, Rayleigh) else chain_kernels.AWGN,
             coherence,
-            np.float32(0.0 if decoder.fixed_point is None else decoder.fixed_point.scale),
-            decoder.largest,
+            *_grid(code.decoder),
         )
+
+
+def _grid(decoder: BeliefPropagation | None) -> tuple[np.float32, np.float32]:
+    """Scale of the decoder's integers, 0 for floating point, and the largest LLR it takes."""
+    if decoder is None:
+        return np.float32(0.0), np.float32(1e30)
+    return np.float32(0.0 if decoder.fixed_point is None else decoder.fixed_point.scale), decoder.largest
 
 
 def _address(stream: Stream) -> tuple[np.uint64, tuple[np.uint32, np.uint32, np.uint32]]:
     """Key of the stream's blocks, and tags of what a block draws."""
     key, _, _ = stream.child(0).place
-    tags = tuple(np.uint32(stream.child(0, name).place[2]) for name in ("bits", "noise", "fading"))
-    return np.uint64(key), tags  # type: ignore[return-value]
+    bits, noise, fading = (np.uint32(stream.child(0, name).place[2]) for name in ("bits", "noise", "fading"))
+    return np.uint64(key), (bits, noise, fading)

@@ -35,6 +35,10 @@ def _amplitudes(bits, bits_per_symbol, axes, levels, samples):
     """Label bits alternate between the axes, most significant first: ``samples`` is ``[axes, symbols]``."""
     per_axis = bits_per_symbol // axes
     for axis in range(axes):
+        if per_axis == 1:
+            for s in range(samples.shape[1]):
+                samples[axis, s] = levels[bits[s * axes + axis]]
+            continue
         for s in range(samples.shape[1]):
             label = 0
             for b in range(per_axis):
@@ -59,9 +63,10 @@ def _receive(samples, no, noise, gain, variance):
         power = max(a * a + b * b, _f(1e-12))
         variance[s] = no / power
         scale = amplitude / power
-        # n conj(h) / |h|^2
-        samples[0, s] += scale * (noise[0, s] * a + noise[1, s] * b)
-        if axes == 2:
+        if axes == 1:
+            samples[0, s] += amplitude / np.sqrt(power) * noise[0, s]
+        else:  # n conj(h) / |h|^2
+            samples[0, s] += scale * (noise[0, s] * a + noise[1, s] * b)
             samples[1, s] += scale * (noise[1, s] * a - noise[0, s] * b)
 
 
@@ -144,6 +149,7 @@ def make_blocks(
     llr = np.empty(places.size, np.float32)
     samples = np.empty((axes, symbols), np.float32)
     noise = np.empty((2, symbols), np.float32)
+    halves = np.empty((2, -(-symbols // 2)), np.float32)
     variance = np.empty(symbols, np.float32)
     exponents = np.empty((levels.size, symbols), np.float32)
     gain = np.empty((2, symbols), np.float32)
@@ -164,7 +170,12 @@ def make_blocks(
             block = np.uint64(first + group + lane)
             _transmitted(words, places, lane, bits)
             _amplitudes(bits, bits_per_symbol, axes, levels, samples)
-            philox.fill_complex_normal(noise[0], noise[1], key, block, tags[1])
+            if axes == 1:  # both parts of a draw serve, one a symbol
+                philox.fill_complex_normal(halves[0], halves[1], key, block, tags[1])
+                for s in range(symbols):
+                    noise[0, s] = halves[s & 1, s >> 1]
+            else:
+                philox.fill_complex_normal(noise[0], noise[1], key, block, tags[1])
             if fading == RAYLEIGH:
                 philox.fill_complex_normal(drawn[0], drawn[1], key, block, tags[2])
                 for s in range(symbols):
@@ -192,13 +203,12 @@ def _quantise(total, scale, largest, out):
 
 
 @_compiled
-def count_errors(sent, bits, information, counts):
-    """Add block errors, bit errors and squared bit errors of decided blocks to ``counts``."""
+def count_errors(sent, bits, counts):
+    """Add block errors, bit errors and squared bit errors of decided ``bits``, ``[blocks, k]``, to ``counts``."""
     for frame in range(bits.shape[0]):
         wrong = 0
-        for v in range(information.size):
-            bit = (sent[frame, v >> 5] >> np.uint32(v & 31)) & np.uint32(1)
-            wrong += np.uint32(bits[frame, information[v]]) != bit
+        for i in range(bits.shape[1]):
+            wrong += bits[frame, i] != (sent[frame, i >> 5] >> np.uint32(i & 31)) & np.uint32(1)
         counts[0] += wrong > 0
         counts[1] += wrong
         counts[2] += wrong * wrong

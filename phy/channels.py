@@ -61,8 +61,14 @@ class Channel(Protocol):
     def name(self) -> str:
         """Name with all parameters; `parse_channel` reads it back."""
 
-    def __call__(self, symbols: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> SymbolReception:
-        """Send ``[batch, N]`` symbols, ``torch.complex64``, at ``snr``, one stream a row."""
+    def __call__(
+        self, symbols: torch.Tensor, snr: EsN0, streams: Sequence[Stream], real: bool = False
+    ) -> SymbolReception:
+        """Send ``[batch, N]`` symbols, ``torch.complex64``, at ``snr``, one stream a row.
+
+        ``real`` says that the receiver looks at real parts only, as for BPSK: noise is then drawn for these,
+        with the same variance N0 / 2, and imaginary parts come out as zeros.
+        """
 
 
 @dataclass(frozen=True)
@@ -80,10 +86,12 @@ class AWGN:
         """``awgn``."""
         return "awgn"
 
-    def __call__(self, symbols: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> SymbolReception:
+    def __call__(
+        self, symbols: torch.Tensor, snr: EsN0, streams: Sequence[Stream], real: bool = False
+    ) -> SymbolReception:
         """Add noise to ``[batch, N]`` symbols; there is nothing to equalise."""
         check_rows(symbols, streams)
-        received = symbols + _noise(symbols, snr, streams)
+        received = symbols + _noise(symbols, snr, streams, real)
         return SymbolReception(received, torch.full_like(symbols.real, snr.no))
 
 
@@ -116,10 +124,12 @@ class Rayleigh:
         """``rayleigh``, ``rayleigh-block`` or ``rayleigh:coherence=24``."""
         return _fading_name("rayleigh", self.coherence)
 
-    def __call__(self, symbols: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> SymbolReception:
+    def __call__(
+        self, symbols: torch.Tensor, snr: EsN0, streams: Sequence[Stream], real: bool = False
+    ) -> SymbolReception:
         """Fade, add noise and equalise ``[batch, N]`` symbols."""
         check_rows(symbols, streams)
-        return faded(symbols, _diffuse(symbols, self.coherence, streams), snr, streams)
+        return faded(symbols, _diffuse(symbols, self.coherence, streams), snr, streams, real)
 
 
 @dataclass(frozen=True)
@@ -155,15 +165,19 @@ class Rician:
         """``rician:k_db=6``, ``rician-block:k_db=6`` or ``rician:k_db=6,coherence=24``."""
         return _fading_name("rician", self.coherence, f"k_db={self.k_db:.12g}")
 
-    def __call__(self, symbols: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> SymbolReception:
+    def __call__(
+        self, symbols: torch.Tensor, snr: EsN0, streams: Sequence[Stream], real: bool = False
+    ) -> SymbolReception:
         """Fade, add noise and equalise ``[batch, N]`` symbols."""
         check_rows(symbols, streams)
         share = 1.0 / (1.0 + 10.0 ** (self.k_db / 10.0))
         gain = (1.0 - share) ** 0.5 + share**0.5 * _diffuse(symbols, self.coherence, streams)
-        return faded(symbols, gain, snr, streams)
+        return faded(symbols, gain, snr, streams, real)
 
 
-def faded(symbols: torch.Tensor, gain: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> SymbolReception:
+def faded(
+    symbols: torch.Tensor, gain: torch.Tensor, snr: EsN0, streams: Sequence[Stream], real: bool = False
+) -> SymbolReception:
     """Send symbols over known gains: y = h x + n, equalised by zero forcing.
 
     The equalised symbol is ``y conj(h) / |h|^2`` and its noise variance ``N0 / |h|^2``. Where ``|h|^2`` is
@@ -178,9 +192,14 @@ def faded(symbols: torch.Tensor, gain: torch.Tensor, snr: EsN0, streams: Sequenc
         Es/N0 at unit gain.
     streams:
         One a row.
+    real:
+        As in `Channel`.
     """
     power = (gain.real * gain.real + gain.imag * gain.imag).clamp_min(_SMALLEST_POWER)
-    received = _product(gain, symbols) + _noise(symbols, snr, streams)
+    if real:  # turned by the phase of the gain, circular noise stays what it was
+        received = symbols + _noise(symbols, snr, streams, real) * power.rsqrt()
+        return SymbolReception(received, snr.no / power, gain)
+    received = _product(gain, symbols) + _noise(symbols, snr, streams, real)
     matched = torch.view_as_real(_product(received, gain.conj()))
     return SymbolReception(torch.view_as_complex(matched / power.unsqueeze(-1)), snr.no / power, gain)
 
@@ -268,9 +287,15 @@ def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return torch.complex(a.real * b.real - a.imag * b.imag, a.real * b.imag + a.imag * b.real)
 
 
-def _noise(symbols: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> torch.Tensor:
+def _noise(symbols: torch.Tensor, snr: EsN0, streams: Sequence[Stream], real: bool) -> torch.Tensor:
     """Draw noise on the CPU, so that it is the same on every device."""
-    noise = complex_normal([stream.child("noise") for stream in streams], symbols.shape[-1])
+    count = symbols.shape[-1]
+    own = [stream.child("noise") for stream in streams]
+    if real:  # both parts of a draw serve, one a symbol
+        parts = torch.view_as_real(complex_normal(own, -(-count // 2))).flatten(1)[:, :count]
+        noise = torch.complex(parts, torch.zeros_like(parts))
+    else:
+        noise = complex_normal(own, count)
     return noise.to(symbols.device) * snr.no**0.5
 
 

@@ -119,7 +119,7 @@ class DigitalLink:
             )
         coded = self.code.encode(bits)
         padded, _ = pad(coded, self.code.n + self.filler_bits)
-        reception = self.channel(self.modulation.map(padded), snr, streams)
+        reception = self.channel(self.modulation.map(padded), snr, streams, real=self.modulation.axes == 1)
         llr = self.modulation.demap(reception.symbols, reception.no)
         decoded = self.code.decode(llr[:, : self.code.n])
         return BitReception(

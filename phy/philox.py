@@ -4,8 +4,8 @@ Every number is a function of a 64-bit key, a 64-bit block, a 32-bit tag and its
 on any number of threads draws the same. Source: J. Salmon et al., "Parallel random numbers: as easy as
 1, 2, 3", SC 2011.
 
-Places are grouped for vector registers: 16 counters give 64 words, first the words 0 of all 16, then the
-words 1, 2, 3; and 32 complex Gaussians, 16 from the words 0 (radius) and 1 (angle), 16 from 2 and 3.
+Places are grouped for vector registers: 64 counters give 256 words, first the words 0 of all 64, then the
+words 1, 2, 3; and 128 complex Gaussians, 64 from the words 0 (radius) and 1 (angle), 64 from 2 and 3.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numba import njit
 
 __all__ = ["GROUP", "fill_complex_normal", "fill_words"]
 
-GROUP = 16
+GROUP = 64
 """Counters whose words are computed side by side."""
 
 _MULTIPLY_0, _MULTIPLY_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -27,7 +27,7 @@ _compiled = njit(nogil=True, cache=True)
 
 @_compiled
 def _philox(words, first, key, block, tag):
-    """Ten rounds on the counters ``first`` to ``first + 15``: ``words`` is ``[4, 16]``, ``uint32``."""
+    """Ten rounds on the counters ``first`` to ``first + 63``: ``words`` is ``[4, 64]``, ``uint32``."""
     block_low, block_high = np.uint32(block & _LOW), np.uint32(block >> _HALF)
     key_low, key_high = np.uint32(key & _LOW), np.uint32(key >> _HALF)
     for i in range(GROUP):
@@ -60,7 +60,7 @@ def fill_words(out, key, block, tag):
 
 @_compiled
 def _gaussians(radius_words, angle_words, real, imaginary, scratch):
-    """Box-Muller: sixteen circular Gaussians of unit variance from as many pairs of words."""
+    """Box-Muller: 64 circular Gaussians of unit variance from as many pairs of words."""
     bits = scratch.view(np.int32)
     for i in range(GROUP):
         scratch[i] = (_f(radius_words[i]) + _f(0.5)) * _f(2.0**-32)

@@ -84,14 +84,16 @@ class TDL:
         parameters = ",".join(f"{field.name}={getattr(self, field.name):.12g}" for field in fields(self)[1:])
         return f"tdl-{self.model.lower()}:{parameters}"
 
-    def __call__(self, symbols: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> SymbolReception:
+    def __call__(
+        self, symbols: torch.Tensor, snr: EsN0, streams: Sequence[Stream], real: bool = False
+    ) -> SymbolReception:
         """Fade, add noise and equalise ``[batch, N]`` symbols, one stream a row."""
         check_rows(symbols, streams)
         count = symbols.shape[-1]
         # Sionna draws from one generator for a whole batch: a row at a time keeps rows apart
         rows = [self._gains(-(-count // self.subcarriers), stream.child("fading")) for stream in streams]
         gain = torch.stack(rows).flatten(1)[:, :count] if rows else symbols.new_empty((0, count))
-        return faded(symbols, gain.to(symbols.device), snr, streams)
+        return faded(symbols, gain.to(symbols.device), snr, streams, real)
 
     def _gains(self, ofdm_symbols: int, stream: Stream) -> torch.Tensor:
         """Frequency response, ``[ofdm_symbols, subcarriers]``."""

@@ -34,6 +34,18 @@ class XorProgram:
     words: int
 
     @classmethod
+    def sums(cls, generator: NDArray[np.bool_]) -> XorProgram:
+        """Make coded bit i, the word k + i, the sum of the information bits in column i of ``[k, n]``."""
+        k, n = generator.shape
+        columns = [np.flatnonzero(generator[:, i]) for i in range(n)]
+        return cls(
+            np.arange(k, k + n, dtype=np.int32),
+            np.concatenate([[0], np.cumsum([column.size for column in columns])]).astype(np.int32),
+            np.concatenate(columns).astype(np.int32),
+            k + n,
+        )
+
+    @classmethod
     def of(cls, matrix: csr_matrix, given: NDArray[np.int64]) -> XorProgram:
         """Plan how all variables follow from the ``given`` ones by H c = 0.
 

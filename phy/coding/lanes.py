@@ -1,4 +1,4 @@
-"""The lanes of the compiled decoder: frames go in, are iterated side by side, and leave when they are done."""
+"""Lanes of the compiled decoder: frames go in, are iterated side by side, and leave when they are done."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _compiled = njit(nogil=True, cache=True)
 
 @_compiled
 def _put(llr, ready, frame, lane, width, scale, largest, channel, posterior, gathered):
-    """Move a frame into a lane: as it is if ``ready``, else LLRs log p1/p0 with the other sign, on the grid."""
+    """Move a frame into a lane: as it is, or (``ready`` is None) LLRs log p1/p0 onto the decoder's grid."""
     for variable in range(llr.shape[1]):
         if ready is None:
             x = -llr[frame, variable] * scale
@@ -30,26 +30,26 @@ def _put(llr, ready, frame, lane, width, scale, largest, channel, posterior, gat
 
 
 @_compiled
-def _take(frame, lane, width, scale, decided, posterior, bits, soft):
+def _take(frame, lane, width, scale, decided, posterior, wanted, bits, soft):
     """Write what a lane has decided."""
     one = np.uint64(1)
-    for variable in range(bits.shape[1]):
-        bits[frame, variable] = (decided[variable] >> np.uint64(lane)) & one
+    for i in range(wanted.size):
+        bits[frame, i] = (decided[wanted[i]] >> np.uint64(lane)) & one
     if soft is not None:
-        for variable in range(bits.shape[1]):
+        for variable in range(soft.shape[1]):
             soft[frame, variable] = np.float32(0.0) - np.float32(posterior[variable * width + lane]) / scale
 
 
 @_compiled
 def decode_frames(
-    llr, ready, bits, soft, used, satisfied, starts, variables, room, rule, offset, factor, clip, scale, largest,
+    llr, ready, wanted, bits, soft, used, satisfied, starts, variables, room, rule, offset, factor, clip, scale, largest,
     channel, posterior, gathered, messages, scratch, kept, decided, most, early,
 ):  # fmt: skip
     """Decode all frames, refilling lanes as they finish.
 
     ``llr`` is ``[frames, variables]``: LLRs log p1/p0 in ``float32`` if ``ready`` is None, otherwise the
-    decoder's own numbers. ``bits``, ``soft``, ``used`` and ``satisfied`` receive what an `Outcome` holds; the
-    other arguments come from ``BeliefPropagation.arguments``.
+    decoder's own numbers. ``bits`` receives the decisions of the variables ``wanted``; ``soft``, ``used`` and
+    ``satisfied`` what an `Outcome` holds. The other arguments come from ``BeliefPropagation.arguments``.
     """
     width = v.BYTES // posterior.itemsize
     frames = llr.shape[0]
@@ -90,7 +90,7 @@ def decode_frames(
             good = (failing >> np.uint64(lane)) & np.uint64(1) == 0
             if spent[lane] == most or (early and good):
                 frame = frame_of[lane]
-                _take(frame, lane, width, scale, decided, posterior, bits, soft)
+                _take(frame, lane, width, scale, decided, posterior, wanted, bits, soft)
                 used[frame] = spent[lane]
                 satisfied[frame] = good
                 frame_of[lane] = -1

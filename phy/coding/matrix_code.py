@@ -72,6 +72,10 @@ class MatrixCode:
         The belief propagation. Its graph has the variables ``active``.
     active:
         Variables in the graph, ``[variables]``, ascending.
+    received, received_at:
+        Coded bits that the graph knows, and where in it: an index into ``active`` each.
+    information_at:
+        Where in the graph the information bits are.
 
     Raises
     ------
@@ -119,9 +123,9 @@ class MatrixCode:
         )
         place = np.full(size, -1)
         place[self.active] = np.arange(self.active.size)
-        self._received = np.flatnonzero(~known[self._sent])  # coded bits that the graph knows
-        self._received_at = place[self._sent[self._received]]
-        self._information_at = place[self.information]
+        self.received = np.flatnonzero(~known[self._sent])  # coded bits that the graph knows
+        self.received_at = place[self._sent[self.received]]
+        self.information_at = place[self.information]
 
     def _derive_encoder(self) -> None:
         size = self.matrix.shape[1]
@@ -184,7 +188,7 @@ class MatrixCode:
 
     def decode(self, llr: torch.Tensor) -> Decoded:
         """Decode ``[batch, n]`` finite LLRs; soft values are a-posteriori LLRs of the information bits."""
-        soft = np.asarray(self.propagate(llr).soft)[:, self._information_at]
+        soft = np.asarray(self.propagate(llr).soft)[:, self.information_at]
         # Rather than Outcome.bits, which leave out variables without any check.
         bits = (soft >= 0).astype(np.uint8)
         return Decoded(torch.from_numpy(bits).to(llr.device), torch.from_numpy(soft).to(llr.device))
@@ -199,7 +203,7 @@ class MatrixCode:
         """
         values = check_llr(llr, self.n).cpu().numpy()
         channel = np.zeros((len(values), self.active.size), np.float32)
-        channel[:, self._received_at] = values[:, self._received]
+        channel[:, self.received_at] = values[:, self.received]
         return self.decoder.decode(channel, soft=True)
 
 

@@ -31,7 +31,9 @@ class CountingChannel:
     energy: float = 0.0
     name: str = field(default="awgn")
 
-    def __call__(self, symbols: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> SymbolReception:
+    def __call__(
+        self, symbols: torch.Tensor, snr: EsN0, streams: Sequence[Stream], real: bool = False
+    ) -> SymbolReception:
         self.symbols += symbols.numel()
         self.energy += float(symbols.abs().square().sum())
         return AWGN()(symbols, snr, streams)
@@ -174,7 +176,9 @@ def test_systems_meet_the_same_channel(source: Source) -> None:
     class Spy:
         name: str = "rayleigh-block"
 
-        def __call__(self, symbols: torch.Tensor, snr: EsN0, own: Sequence[Stream]) -> SymbolReception:
+        def __call__(
+            self, symbols: torch.Tensor, snr: EsN0, own: Sequence[Stream], real: bool = False
+        ) -> SymbolReception:
             reception = Rayleigh("block")(symbols, snr, own)
             gains.append(reception.gain[:, 0])
             return reception

@@ -14,9 +14,9 @@ from phy.random import Stream, bits, complex_normal
 def test_philox_known_answers() -> None:
     """The published test vectors of Philox4x32-10 (Random123, kat_vectors)."""
     zero = np.uint64(0)
-    words = np.empty(64, np.uint32)
+    words = np.empty(256, np.uint32)
     philox.fill_words(words, zero, zero, np.uint32(0))
-    assert [hex(word) for word in words.reshape(4, 16)[:, 0]] == [
+    assert [hex(word) for word in words.reshape(4, 64)[:, 0]] == [
         "0x6627e8d5",
         "0xe169c58d",
         "0xbc57ac4c",
@@ -40,12 +40,12 @@ def test_philox_equals_the_definition() -> None:
         return counter
 
     key, block, tag = 0x0123456789ABCDEF, 0xFEDCBA9876543210, 0xDEADBEEF
-    words = np.empty(128, np.uint32)
+    words = np.empty(512, np.uint32)
     philox.fill_words(words, np.uint64(key), np.uint64(block), np.uint32(tag))
-    for counter in (0, 1, 15, 16, 31):
+    for counter in (0, 1, 63, 64, 127):
         expected = rounds([counter, tag, block & 0xFFFFFFFF, block >> 32], [key & 0xFFFFFFFF, key >> 32])
-        group, place = divmod(counter, 16)
-        assert words.reshape(2, 4, 16)[group, :, place].tolist() == expected
+        group, place = divmod(counter, 64)
+        assert words.reshape(2, 4, 64)[group, :, place].tolist() == expected
 
 
 def test_gaussians_equal_box_muller_in_double_precision() -> None:
@@ -53,7 +53,7 @@ def test_gaussians_equal_box_muller_in_double_precision() -> None:
     words = np.empty(2 * count, np.uint32)
     place = np.uint64(7), np.uint64(8), np.uint32(9)
     philox.fill_words(words, *place)
-    groups = words.reshape(-1, 2, 2, 16).astype(np.float64)
+    groups = words.reshape(-1, 2, 2, 64).astype(np.float64)
     radius = np.sqrt(-np.log((groups[:, :, 0] + 0.5) / 2**32)).ravel()
     angle = ((groups[:, :, 1] + 0.5) / 2**32 * 2 * np.pi).ravel() - np.pi / 4
     real, imaginary = np.empty(count, np.float32), np.empty(count, np.float32)
