@@ -7,6 +7,7 @@ import importlib.util
 import platform
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -67,6 +68,12 @@ def _examine() -> Iterator[Check]:
     )
     yield _probe("torch", True, "pip install 'torch>=2.9.1,<2.14'", _torch)
     yield _probe("sionna", True, "pip install 'sionna>=2.2,<3'", _sionna)
+    yield _probe(
+        "compiled engine",
+        False,
+        "pip install 'numba>=0.61'; if its cache cannot be written, set NUMBA_CACHE_DIR to a folder of yours",
+        _compiled,
+    )
     yield _probe("av (PyAV)", True, "pip install 'av>=16'", _av)
     yield _probe(
         "pillow",
@@ -134,6 +141,27 @@ def _sionna() -> str:
     return _version("sionna")
 
 
+def _compiled() -> str:
+    """Send a block through the default chain: the first call of all compiles, later ones load from disk."""
+    import numba
+    from numba.core import event
+
+    from benchmarks.codes import CodeSpec
+    from benchmarks.compiled import build_chain
+    from phy.coding.lanes import decode_frames
+    from phy.random import Stream
+    from phy.units import EsN0
+
+    chain = build_chain(CodeSpec(k=64, n=128), "bpsk", "app", "awgn")
+    start = time.perf_counter()
+    with event.install_recorder("numba:compile") as recorder:  # silent where the cache has the function
+        chain.count(Stream(0), EsN0(0.0), 0, 1)
+    seconds = time.perf_counter() - start
+    how = "compiled and now" if recorder.buffer else "already compiled and"
+    folder = decode_frames.stats.cache_path
+    return f"numba {numba.__version__}; first call took {seconds:.1f} s, {how} cached in {folder}"
+
+
 def _av() -> str:
     import av
 
@@ -186,18 +214,20 @@ def _lpips() -> Iterator[Check]:
 
 def catalogue() -> dict[str, list[str]]:
     """Names that the options take, by kind."""
+    from benchmarks.codes import DECODERS, LLR_BITS, decoders
     from benchmarks.measures import IMAGE_METRICS, TEXT_METRICS
-    from benchmarks.spec import DECODERS
     from bridge.schemes import SCHEME_SETS
     from bridge.systems.bounds import KINDS
     from bridge.systems.catalog import CARRIERS, CODECS
 
+    codes = [*DECODERS, "alist:FILE", "qc:FILE"]
     carriers = [*CARRIERS, *KINDS]
     return {
-        "codes": list(DECODERS),
-        **{f"decoders of {code}": list(names) for code, names in DECODERS.items()},
-        "schedules of ldpc5g": ["flooding", "layered"],
-        "engines": ["auto", "sionna"],
+        "codes": codes,
+        **{f"decoders of {code}": list(decoders(code)) for code in codes},
+        "schedules of LDPC": ["flooding", "layered"],
+        "llr-bits of LDPC": [str(bits) for bits in LLR_BITS],
+        "engines": ["auto", "sionna", "compiled"],
         "modulations": ["bpsk", "qpsk", "qam16", "qam64", "qam256", "qam1024"],
         "demappings": ["app", "maxlog"],
         "channels": [

@@ -59,6 +59,8 @@ class Chain:
         InputError
             If a part does not exist or the parts do not fit together.
         """
+        if from_file(spec.code.name):
+            build_link.cache_clear()  # the file may have changed
         link = build_link(spec.code, spec.modulation, spec.demapping, spec.channel)
         built = {"k": link.code.k, "n": link.code.n}
         for name, value in built.items():

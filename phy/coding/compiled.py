@@ -30,9 +30,9 @@ LARGEST_CLIP = 80.0  # exp(-clip) must be a normal float32
 
 
 # Fractional bits by width, from BLER simulations: 5G code (512, 1024), BPSK on AWGN, 20 layered iterations of
-# offset-min-sum. Messages need to reach about 15: where they saturate at 8, BLER levels off at 4e-5 (22 blocks
-# wrong of 5e5 at 2.5 dB and 6 bits; 3 where they reach 15, 4 in float32), for a gain of 0.02 dB at BLER 1e-2.
-# That rate takes 2.9 dB with 3 bits and 2.3 dB with 4; with steps half as wide 6.5 and 3.3 dB.
+# offset-min-sum. Messages need to reach about 15: where they saturate at 8, BLER levels off at 4e-5 (22 of
+# 5e5 blocks wrong at 2.5 dB and 6 bits; 3 where they reach 15, 4 in float32), for a gain of 0.02 dB at BLER
+# 1e-2. That rate takes 2.9 dB with 3 bits and 2.3 dB with 4; with steps half as wide 6.5 and 3.3 dB.
 FRACTIONS = {3: -1, 4: 0, 5: 1, 6: 1, 7: 2, 8: 3, 16: 6}
 
 

@@ -142,16 +142,20 @@ def test_finished_points_are_not_simulated_again(tmp_path: Path, monkeypatch: py
     assert run_ber(uncoded(stop__max_blocks=50), tmp_path / "run").points[0]["blocks"] == 100
 
 
-def test_another_code_in_the_same_directory_is_refused(tmp_path: Path) -> None:
+def test_another_channel_in_the_same_directory_is_refused(tmp_path: Path) -> None:
     run_ber(uncoded(stop__max_blocks=1), tmp_path / "run")
-    with pytest.raises(InputError, match=r"code\.k = 64, now 128"):
-        run_ber(uncoded(code__k=128, stop__max_blocks=1), tmp_path / "run")
+    with pytest.raises(InputError, match=r"channel = awgn, now rayleigh"):
+        run_ber(uncoded(channel="rayleigh", stop__max_blocks=1), tmp_path / "run")
 
 
-def test_record_names_what_really_ran() -> None:
-    result = run_ber(spec(code__k=64, code__n=128, modulation="4qam", stop__max_blocks=1))
-    assert result.spec["engine"] == result.points[0]["engine"] == "sionna"
-    assert result.spec["code"]["decoder"]["early_stop"] is False
+@pytest.mark.parametrize(
+    ("asked", "ran", "early_stop"), [("auto", "compiled", True), ("sionna", "sionna", False)]
+)
+def test_record_names_what_really_ran(asked: str, ran: str, early_stop: bool) -> None:
+    settings = spec(code__k=64, code__n=128, modulation="4qam", engine=asked, stop__max_blocks=1)
+    result = run_ber(settings)
+    assert result.spec["engine"] == result.points[0]["engine"] == ran
+    assert result.spec["code"]["decoder"]["early_stop"] is early_stop
     assert result.spec["modulation"] == "qpsk"
 
 

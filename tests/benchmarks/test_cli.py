@@ -15,6 +15,7 @@ import pytest
 from benchmarks.cli import cli, main
 
 POINT = {
+    "code",
     *("esno_db", "ebno_db", "blocks", "block_errors", "bits", "bit_errors", "ber", "ber_low", "ber_high"),
     *("bler", "bler_low", "bler_high", "engine", "info_bits_per_second", "seconds", "stop"),
 }
@@ -117,7 +118,7 @@ def test_run_directory_and_figures(run: Run, tmp_path: Path) -> None:
         (["--ebno", "1", "--modulation", "qam5"], "qam5"),
         (["--ebno", "1", "--channel", "fog"], "fog"),
         (["--ebno", "1", "--decoder", "magic"], "magic"),
-        (["--ebno", "1", "--engine", "compiled"], "compiled"),
+        (["--ebno", "1", "--code", "turbo", "--engine", "compiled"], "compiled"),
         (["--ebno", "1", "--llr-bits", "6"], "llr_bits"),
         (["--ebno", "1", "--workers", "0"], "--workers"),
         (["--ebno", "1", "--max-blocks", "few"], "few"),

@@ -353,7 +353,7 @@ def test_bler_is_that_of_aff3ct(name: str, data_dir: Path) -> None:
     algorithm, schedule, iterations, form = AFF3CT[name]
     points = published(data_dir)[name]
     errors = np.zeros((2, len(points)), int)
-    most = 60_000 if algorithm == "sum-product" else 250_000  # it takes about six times as long
+    most = 40_000 if algorithm == "sum-product" else 250_000  # it takes about six times as long
     for i, (ebno_db, frames, failures) in enumerate(points):
         count = int(min(60 * frames / failures, most))
         for first in range(0, count, 8192):

@@ -1,0 +1,204 @@
+"""Measure decoder and chain against plain Sionna on the same machine, in turns, repeated."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from sionna.phy.channel import AWGN as SionnaAWGN
+from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
+from sionna.phy.mapping import BinarySource, Constellation, Demapper, Mapper
+
+from phy.chain import ChainCode, CompiledChain
+from phy.channels import AWGN
+from phy.coding.compiled import FixedPoint
+from phy.coding.compiled_ldpc import CompiledLDPC5G
+from phy.modulation import Modulation
+from phy.random import Stream
+from phy.units import EbN0, EsN0
+
+__all__ = ["CASES", "QUICK", "Case", "measure"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One code at one SNR: 5G LDPC, BPSK, AWGN, offset-min-sum.
+
+    Attributes
+    ----------
+    k, n, ebno_db, schedule, iterations:
+        The same on both sides; ours also stops when all checks hold, which Sionna cannot.
+    llr_bits:
+        Width of our LLRs; None is ``float32``, as Sionna's.
+    """
+
+    k: int
+    n: int
+    ebno_db: float
+    schedule: str = "flooding"
+    iterations: int = 20
+    llr_bits: int | None = 8
+
+    @property
+    def snr(self) -> EsN0:
+        """Es/N0 of BPSK at this rate."""
+        return EbN0(self.ebno_db).to_esn0(self.k / self.n)
+
+    @cached_property
+    def code(self) -> CompiledLDPC5G:
+        """Our code with its decoder."""
+        return CompiledLDPC5G(
+            self.k,
+            self.n,
+            decoder="offset-minsum",
+            schedule=self.schedule,
+            iterations=self.iterations,
+            fixed_point=None if self.llr_bits is None else FixedPoint.of(self.llr_bits),
+        )
+
+    @property
+    def engine(self) -> str:
+        """Name of our side."""
+        return f"compiled {'float32' if self.llr_bits is None else f'{self.llr_bits}-bit'}"
+
+
+QUICK = (
+    Case(512, 1024, 2.0),
+    Case(512, 1024, 2.8),
+    Case(512, 1024, 2.8, "layered", llr_bits=6),
+    Case(4096, 8192, 1.3),
+)
+CASES = tuple(
+    Case(k, n, ebno_db, schedule, llr_bits=llr_bits)
+    for k, n, points in ((512, 1024, (1.8, 2.0, 2.8, 3.0)), (4096, 8192, (1.2, 1.3, 1.5)))
+    for ebno_db in points
+    for schedule in ("flooding", "layered")
+    for llr_bits in (None, 8, 6)
+)
+
+
+class _PlainSionna:
+    """Sionna's blocks one after the other, as in its own simulation loop."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.encoder = LDPC5GEncoder(case.k, case.n)
+        self.decoder = LDPC5GDecoder(
+            self.encoder, cn_update="offset-minsum", cn_schedule=case.schedule, num_iter=case.iterations
+        )
+        constellation = Constellation("pam", 1)
+        self.source, self.mapper = BinarySource(), Mapper(constellation=constellation)
+        self.channel, self.demapper = SionnaAWGN(), Demapper("app", constellation=constellation)
+
+    def llr(self, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Information bits and the LLRs that arrive."""
+        sent = self.source([batch, self.case.k])
+        no = torch.tensor(self.case.snr.no)
+        received = self.channel(self.mapper(self.encoder(sent)), no)
+        return sent, self.demapper(received, no)
+
+    def count(self, batch: int) -> int:
+        """Send a batch and count wrong blocks."""
+        sent, llr = self.llr(batch)
+        return int((self.decoder(llr) != sent).any(dim=-1).sum())
+
+
+def measure(case: Case, repeats: int, batch: int = 64, seconds: float = 0.5) -> dict[str, dict[str, Any]]:
+    """Measure one case.
+
+    Parameters
+    ----------
+    case:
+        What to decode and to simulate.
+    repeats:
+        Turns of both sides; the rates are medians, the ratios come with their extremes.
+    batch:
+        Blocks that Sionna computes at once.
+    seconds:
+        Time that our side is given in each turn.
+
+    Returns
+    -------
+    dict
+        ``decoder`` and ``chain``: ``{"k", "n", "ebno_db", "bler", "engine", "mbps", "sionna_mbps", "ratio"}``
+        and more. Rates count information bits.
+    """
+    sionna, threads = _PlainSionna(case), torch.get_num_threads()
+    _, llr = sionna.llr(batch)
+    chain = CompiledChain(ChainCode.ldpc5g(case.code), Modulation("bpsk"), AWGN())
+    stream = Stream(1, "speed", case.k, case.ebno_db.hex())
+    frames = case.code.variables(_repeated(llr))
+    count = _Counter(case, chain, stream, threads)
+    sides = {
+        "decoder": (
+            lambda: _rate(lambda: sionna.decoder(llr), batch * case.k),
+            lambda: _rate(lambda: case.code.propagation.decode(frames), len(frames) * case.k, seconds),
+        ),
+        "chain": (
+            lambda: _rate(lambda: sionna.count(batch), batch * case.k),
+            lambda: _rate(count.more, count.step * case.k, seconds),
+        ),
+    }
+    found = {}
+    for name, (plain, ours) in sides.items():
+        plain(), ours()  # warm
+        pairs = [(plain(), ours()) for _ in range(repeats)]
+        found[name] = {
+            "k": case.k,
+            "n": case.n,
+            "ebno_db": case.ebno_db,
+            "schedule": case.schedule,
+            "iterations": case.iterations,
+            "engine": case.engine,
+            "threads": threads,
+            "mbps": statistics.median(ours for _, ours in pairs),
+            "sionna_mbps": statistics.median(plain for plain, _ in pairs),
+            "ratio": statistics.median(ours / plain for plain, ours in pairs),
+            "ratio_low": min(ours / plain for plain, ours in pairs),
+            "ratio_high": max(ours / plain for plain, ours in pairs),
+        }
+    for entry in found.values():
+        entry |= {"bler": count.errors / count.blocks, "blocks": count.blocks, "block_errors": count.errors}
+    return found
+
+
+def _repeated(llr: torch.Tensor, frames: int = 2048) -> torch.Tensor:
+    """Repeat rows until there are ``frames``."""
+    return llr.repeat(-(-frames // len(llr)), 1)[:frames].to(torch.float32)
+
+
+@dataclass
+class _Counter:
+    """Blocks that the chain has counted so far, ever new ones."""
+
+    case: Case
+    chain: CompiledChain
+    stream: Stream
+    threads: int
+    blocks: int = 0
+    errors: int = 0
+
+    @property
+    def step(self) -> int:
+        """Blocks a turn."""
+        return 8192 if self.case.k < 2048 else 1024
+
+    def more(self) -> None:
+        """Count the next blocks."""
+        found = self.chain.count(self.stream, self.case.snr, self.blocks, self.step, self.threads)
+        self.blocks += self.step
+        self.errors += found.block_errors
+
+
+def _rate(work: Callable[[], object], bits: int, seconds: float = 0.0) -> float:
+    """Megabits a second of ``work``, repeated for at least ``seconds``."""
+    start, turns = time.perf_counter(), 0
+    while turns == 0 or time.perf_counter() - start < seconds:
+        work()
+        turns += 1
+    return bits * turns / (time.perf_counter() - start) / 1e6
