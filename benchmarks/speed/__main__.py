@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks.sweep import quiet_threads
 from benchmarks.table import Column, plain
 from benchmarks.versions import versions
 
@@ -35,6 +36,7 @@ _TABLE = tuple(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def main(quick: bool, repeats: int | None, out: Path | None, as_json: bool) -> None:
     """Measure decoder and whole chain against plain Sionna in one run, in Mb/s of information."""
+    quiet_threads()
     from benchmarks.speed.measure import CASES, QUICK, measure
 
     found: dict[str, list[dict[str, object]]] = {"decoder": [], "chain": []}

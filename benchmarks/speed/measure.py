@@ -134,20 +134,21 @@ def measure(case: Case, repeats: int, batch: int = 64, seconds: float = 0.5) -> 
     stream = Stream(1, "speed", case.k, case.ebno_db.hex())
     frames = case.code.variables(_repeated(llr))
     count = _Counter(case, chain, stream, threads)
-    sides = {
-        "decoder": (
+    decode = case.code.propagation.decode
+    pairs = {
+        "decoder": _turns(
+            repeats,
             lambda: _rate(lambda: sionna.decoder(llr), batch * case.k),
-            lambda: _rate(lambda: case.code.propagation.decode(frames), len(frames) * case.k, seconds),
+            lambda: _rate(lambda: decode(frames), len(frames) * case.k, seconds),
         ),
-        "chain": (
+        "chain": _turns(
+            repeats,
             lambda: _rate(lambda: sionna.count(batch), batch * case.k),
             lambda: _rate(count.more, count.step * case.k, seconds),
         ),
     }
-    found = {}
-    for name, (plain, ours) in sides.items():
-        plain(), ours()  # warm
-        pairs = [(plain(), ours()) for _ in range(repeats)]
+    found: dict[str, dict[str, Any]] = {}
+    for name, rates in pairs.items():
         found[name] = {
             "k": case.k,
             "n": case.n,
@@ -156,11 +157,11 @@ def measure(case: Case, repeats: int, batch: int = 64, seconds: float = 0.5) -> 
             "iterations": case.iterations,
             "engine": case.engine,
             "threads": threads,
-            "mbps": statistics.median(ours for _, ours in pairs),
-            "sionna_mbps": statistics.median(plain for plain, _ in pairs),
-            "ratio": statistics.median(ours / plain for plain, ours in pairs),
-            "ratio_low": min(ours / plain for plain, ours in pairs),
-            "ratio_high": max(ours / plain for plain, ours in pairs),
+            "mbps": statistics.median(ours for _, ours in rates),
+            "sionna_mbps": statistics.median(plain for plain, _ in rates),
+            "ratio": statistics.median(ours / plain for plain, ours in rates),
+            "ratio_low": min(ours / plain for plain, ours in rates),
+            "ratio_high": max(ours / plain for plain, ours in rates),
         }
     for entry in found.values():
         entry |= {"bler": count.errors / count.blocks, "blocks": count.blocks, "block_errors": count.errors}
@@ -193,6 +194,12 @@ class _Counter:
         found = self.chain.count(self.stream, self.case.snr, self.blocks, self.step, self.threads)
         self.blocks += self.step
         self.errors += found.block_errors
+
+
+def _turns(repeats: int, plain: Callable[[], float], ours: Callable[[], float]) -> list[tuple[float, float]]:
+    """Rates of both sides in turns, after one turn to warm up."""
+    plain(), ours()
+    return [(plain(), ours()) for _ in range(repeats)]
 
 
 def _rate(work: Callable[[], object], bits: int, seconds: float = 0.0) -> float:

@@ -91,16 +91,16 @@ def _strip(
             holders.setdefault(int(variable), set()).add(index)
     left = set(range(len(rows)))
     waiting = [variable for variable, held in holders.items() if len(held) == 1]
-    leaves = []
+    leaves: list[tuple[int, int]] = []
     while waiting:
         variable = waiting.pop()
         if len(holders[variable]) != 1:
             continue
-        (row,) = holders[variable]
-        leaves.append((row, variable))
-        left.discard(row)
-        for other in rows[row][unknown[rows[row]]]:
-            holders[int(other)].discard(row)
+        (index,) = holders[variable]
+        leaves.append((index, variable))
+        left.discard(index)
+        for other in rows[index][unknown[rows[index]]]:
+            holders[int(other)].discard(index)
             if len(holders[int(other)]) == 1:
                 waiting.append(int(other))
     return leaves, sorted(left)
