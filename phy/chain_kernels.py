@@ -21,13 +21,60 @@ _inlined = njit(nogil=True, cache=True, forceinline=True)
 _LANES = 64
 
 
+@_inlined
+def _transpose(square):
+    """Transpose 64 words of 64 bits in place: bit c of word r changes places with bit r of word c."""
+    step, mask = np.uint64(32), np.uint64(0x00000000FFFFFFFF)
+    while step:
+        for r in range(_LANES):
+            if not np.uint64(r) & step:
+                other = r + np.int64(step)
+                swapped = ((square[r] >> step) ^ square[other]) & mask
+                square[other] ^= swapped
+                square[r] ^= swapped << step
+        step >>= np.uint64(1)
+        mask ^= mask << step
+
+
 @_compiled
-def _transmitted(words, places, lane, bits):
+def _spread(sent, group, lanes, words):
+    """Turn the information bits of ``lanes`` blocks into words, one a bit: bit j belongs to block j."""
+    square = np.empty(_LANES, np.uint64)
+    for begin in range(0, sent.shape[1], 2):
+        for lane in range(_LANES):
+            low, high = np.uint64(0), np.uint64(0)
+            if lane < lanes:
+                low = np.uint64(sent[group + lane, begin])
+                if begin + 1 < sent.shape[1]:
+                    high = np.uint64(sent[group + lane, begin + 1])
+            square[lane] = low | high << np.uint64(32)
+        _transpose(square)
+        for i in range(min(_LANES, words.size - 32 * begin)):
+            words[32 * begin + i] = square[i]
+
+
+@_compiled
+def _gather(words, blocks):
+    """Turn words back: ``blocks[j]`` receives the bits of block j, 64 of them a number."""
+    square = np.empty(_LANES, np.uint64)
+    for part in range(blocks.shape[1]):
+        for i in range(_LANES):
+            v = part * _LANES + i
+            square[i] = words[v] if v < words.size else np.uint64(0)
+        _transpose(square)
+        for lane in range(_LANES):
+            blocks[lane, part] = square[lane]
+
+
+@_compiled
+def _transmitted(block, places, values, bits):
     """Bits of one block in the order of sending; a negative place is a filler zero."""
-    shift, one = np.uint64(lane), np.uint64(1)
+    one = np.uint64(1)
+    for part in range(block.size):
+        for i in range(_LANES):
+            values[part * _LANES + i] = np.uint8((block[part] >> np.uint64(i)) & one)
     for i in range(places.size):
-        place = places[i]
-        bits[i] = np.uint8((words[place] >> shift) & one) if place >= 0 else np.uint8(0)
+        bits[i] = values[places[i]] if places[i] >= 0 else np.uint8(0)
 
 
 @_compiled
@@ -145,6 +192,8 @@ def make_blocks(
     """
     targets, starts, inputs = program
     symbols = places.size // bits_per_symbol
+    blocks = np.empty((_LANES, -(-words.size // _LANES)), np.uint64)
+    values = np.empty(_LANES * blocks.shape[1], np.uint8)
     bits = np.empty(places.size, np.uint8)
     llr = np.empty(places.size, np.float32)
     samples = np.empty((axes, symbols), np.float32)
@@ -157,18 +206,15 @@ def make_blocks(
     total = np.empty(base.size, np.float32)
     for group in range(0, out.shape[0], _LANES):
         lanes = min(_LANES, out.shape[0] - group)
-        for v in range(k):
-            words[v] = np.uint64(0)
-        for lane in range(lanes):
-            row = sent[group + lane]
-            philox.fill_words(row, key, np.uint64(first + group + lane), tags[0])
-            for v in range(k):
-                bit = np.uint64((row[v >> 5] >> np.uint32(v & 31)) & np.uint32(1))
-                words[v] |= bit << np.uint64(lane)
-        run_program(targets, starts, inputs, words)
         for lane in range(lanes):
             block = np.uint64(first + group + lane)
-            _transmitted(words, places, lane, bits)
+            philox.fill_words(sent[group + lane], key, block, tags[0])
+        _spread(sent, group, lanes, words)
+        run_program(targets, starts, inputs, words)
+        _gather(words, blocks)
+        for lane in range(lanes):
+            block = np.uint64(first + group + lane)
+            _transmitted(blocks[lane], places, values, bits)
             _amplitudes(bits, bits_per_symbol, axes, levels, samples)
             if axes == 1:  # both parts of a draw serve, one a symbol
                 philox.fill_complex_normal(halves[0], halves[1], key, block, tags[1])
@@ -204,7 +250,7 @@ def _quantise(total, scale, largest, out):
 
 @_compiled
 def count_errors(sent, bits, counts):
-    """Add block errors, bit errors and squared bit errors of decided ``bits``, ``[blocks, k]``, to ``counts``."""
+    """Add block errors, bit errors and squared bit errors of ``bits``, ``[blocks, k]``, to ``counts``."""
     for frame in range(bits.shape[0]):
         wrong = 0
         for i in range(bits.shape[1]):

@@ -302,9 +302,7 @@ class HarqLink:
             most=len(self.code.versions),
         )
 
-    def _transmit(
-        self, word: torch.Tensor, sent: int, snr: EsN0, streams: Sequence[Stream]
-    ) -> torch.Tensor:
+    def _transmit(self, word: torch.Tensor, sent: int, snr: EsN0, streams: Sequence[Stream]) -> torch.Tensor:
         """LLRs ``[rows, n]`` of one transmission of these rows."""
         if sent:
             streams = [stream.child(f"transmission {sent}") for stream in streams]

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from sionna.phy.channel import AWGN as SionnaAWGN
+from sionna.phy import channel as sionna_channel
 from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
 from sionna.phy.mapping import BinarySource, Constellation, Demapper, Mapper
 
@@ -93,7 +93,7 @@ class _PlainSionna:
         )
         constellation = Constellation("pam", 1)
         self.source, self.mapper = BinarySource(), Mapper(constellation=constellation)
-        self.channel, self.demapper = SionnaAWGN(), Demapper("app", constellation=constellation)
+        self.channel, self.demapper = sionna_channel.AWGN(), Demapper("app", constellation=constellation)
 
     def llr(self, batch: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Information bits and the LLRs that arrive."""

@@ -84,7 +84,7 @@ class XorProgram:
 def _strip(
     rows: list[NDArray[np.int32]], unknown: NDArray[np.bool_]
 ) -> tuple[list[tuple[int, int]], list[int]]:
-    """Take off rows that alone know some variable, until none does: (row, variable) pairs, and what is left."""
+    """Take off rows that alone know some variable, until none does: (row, variable), and what is left."""
     holders: dict[int, set[int]] = {}
     for index, row in enumerate(rows):
         for variable in row[unknown[row]]:

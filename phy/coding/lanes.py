@@ -42,7 +42,8 @@ def _take(frame, lane, width, scale, decided, posterior, wanted, bits, soft):
 
 @_compiled
 def decode_frames(
-    llr, ready, wanted, bits, soft, used, satisfied, starts, variables, room, rule, offset, factor, clip, scale, largest,
+    llr, ready, wanted, bits, soft, used, satisfied, starts, variables, room, rule, offset, factor, clip,
+    scale, largest,
     channel, posterior, gathered, messages, scratch, kept, decided, most, early,
 ):  # fmt: skip
     """Decode all frames, refilling lanes as they finish.

@@ -1,10 +1,10 @@
 """Min-sum LDPC decoding in plain PyTorch operations, on any device, for any parity-check matrix.
 
-The numbers are those of `phy.coding.compiled` in ``float32``: rows are visited from top to bottom, a-posteriori
-LLRs are sums in that order, and a frame ends by itself. What differs is what lies side by side: here one step
-takes a *layer*, consecutive rows that share no variable (in a quasi-cyclic code the Z rows of one row of
-blocks), of all frames. Tested on the CPU; not yet measured on CUDA, for which it is written: no random
-numbers, no atomic additions, and one synchronisation an iteration.
+The numbers are those of `phy.coding.compiled` in ``float32``: rows are visited from top to bottom,
+a-posteriori LLRs are sums in that order, and a frame ends by itself. What differs is what lies side by
+side: here one step takes a *layer*, consecutive rows that share no variable (in a quasi-cyclic code the Z
+rows of one row of blocks), of all frames. Tested on the CPU; not yet measured on CUDA, for which it is
+written: no random numbers, no atomic additions, and one synchronisation an iteration.
 
 Within this file LLRs are log p(b=0)/p(b=1), and frames are the last dimension.
 """
@@ -112,8 +112,8 @@ class LayeredMinSum:
     ) -> None:
         if algorithm not in ALGORITHMS:
             raise ValueError(
-                f"algorithm must be one of {', '.join(ALGORITHMS)} in PyTorch, got {algorithm!r}; sum-product "
-                "is decoded by phy.coding.compiled on the CPU and by Sionna on CUDA"
+                f"algorithm must be one of {', '.join(ALGORITHMS)} in PyTorch, got {algorithm!r}; "
+                "sum-product is decoded by phy.coding.compiled on the CPU and by Sionna on CUDA"
             )
         if schedule not in SCHEDULES:
             raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, got {schedule!r}")

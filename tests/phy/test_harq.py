@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -157,7 +158,9 @@ def test_rows_do_not_depend_on_the_batch() -> None:
             assert torch.equal(getattr(piece, name), getattr(whole, name)[part]), name
 
 
-def measured(versions: tuple[int, ...], db: float, channel: AWGN | Rayleigh, rows: int = 400) -> HarqReception:
+def measured(
+    versions: tuple[int, ...], db: float, channel: AWGN | Rayleigh, rows: int = 400
+) -> HarqReception:
     code = HarqLDPC5G(512, 576, versions, bits_per_symbol=2, iterations=12)
     streams = Stream(6).batch(range(rows))
     sent = bits([stream.child("bits") for stream in streams], 512)
@@ -171,7 +174,7 @@ def test_every_transmission_helps_and_new_bits_help_more() -> None:
     assert incremental.failures[0] == chase.failures[0]
     for found in (incremental, chase):
         intervals = [binomtest(count, 400).proportion_ci(0.99) for count in found.failures]
-        for before, after in zip(intervals[1:], intervals[2:], strict=False):
+        for before, after in pairwise(intervals[1:]):
             assert after.high < before.low
     for count in (1, 2, 3):
         low = binomtest(chase.failures[count], 400).proportion_ci(0.99).low
@@ -192,7 +195,7 @@ def test_chase_combining_gains_exactly_its_power() -> None:
 
 @pytest.mark.parametrize("rv", [1, 2, 3])
 def test_any_version_may_come_first(rv: int) -> None:
-    """Versions 1 and 2 alone lack the information bits and cannot be decoded; version 3 wraps around to them."""
+    """Versions 1 and 2 alone lack the information bits; version 3 wraps around to them."""
     code = HarqLDPC5G(300, 900, (rv, 0), iterations=15)
     sent = bits(Stream(8).batch(range(8)), 300)
     buffer = code.add(code.empty(8), noisy(code.encode(sent, 0), 6.0, 1), 0)

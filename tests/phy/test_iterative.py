@@ -1,4 +1,4 @@
-"""Iterative demapping: priors against Sionna and brute force, soft coded bits against Sionna, gains counted."""
+"""Iterative demapping: priors and soft coded bits against Sionna and brute force, gains counted."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_demapping_with_priors_equals_sionnas_in_double_precision(name: str, met
 
 @pytest.mark.parametrize("name", ["qpsk", "qam16", "qam16-natural"])
 def test_extrinsic_llrs_are_sums_over_all_points(name: str) -> None:
-    """log of sum over points with b = 1 of exp(-|y - s|^2 / N0) prod of P(other bits), over that with b = 0."""
+    """Log ratio of the sums over points with b = 1 and b = 0 of exp(-|y - s|^2 / N0) prod P(other bits)."""
     modulation = Modulation(name)
     m, points = modulation.bits_per_symbol, modulation.points.numpy().astype(complex)
     rng = np.random.default_rng(2)
@@ -61,7 +61,8 @@ def test_extrinsic_llrs_are_sums_over_all_points(name: str) -> None:
         others = [i for i in range(m) if i != bit]
         weight = np.exp(-(abs(y - points) ** 2) / no) * np.exp(table[:, others] @ prior[others])
         expected.append(np.log(weight[table[:, bit] == 1].sum() / weight[table[:, bit] == 0].sum()))
-    found = modulation.demap(torch.tensor([[y]]).to(torch.complex64), torch.tensor(no), torch.from_numpy(prior)[None])
+    symbol = torch.tensor([[y]]).to(torch.complex64)
+    found = modulation.demap(symbol, torch.tensor(no), torch.from_numpy(prior)[None])
     assert found[0].numpy() == pytest.approx(np.array(expected), abs=2e-5)
 
 
@@ -218,6 +219,8 @@ def test_names_and_errors() -> None:
     with pytest.raises(ValueError, match="'qpsk-natural'.*from qam16 on"):
         Modulation("qpsk-natural")
     with pytest.raises(ValueError, match=r"\[1, 8\], one a bit, got \[1, 7\]"):
-        Modulation("qam16").demap(torch.zeros(1, 2, dtype=torch.complex64), torch.tensor(1.0), torch.zeros(1, 7))
+        Modulation("qam16").demap(
+            torch.zeros(1, 2, dtype=torch.complex64), torch.tensor(1.0), torch.zeros(1, 7)
+        )
     with pytest.raises(ValueError, match=r"LLRs \[batch, 40\]"):
         decode_coded(code, torch.zeros(1, 39))

@@ -84,7 +84,8 @@ def test_identical_to_the_model_on_random_graphs(shape: tuple[int, int, int]) ->
     for algorithm in ALGORITHMS:
         for schedule in SCHEDULES:
             expected = reference.decode(graph, llr, algorithm, schedule, 7)
-            assert_identical(LayeredMinSum(graph, algorithm, schedule, 7).decode(torch.from_numpy(llr)), expected)
+            found = LayeredMinSum(graph, algorithm, schedule, 7).decode(torch.from_numpy(llr))
+            assert_identical(found, expected)
 
 
 def test_layers_of_a_quasi_cyclic_code_are_its_rows_of_blocks() -> None:
