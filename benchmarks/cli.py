@@ -304,7 +304,7 @@ def plot(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
 @click.option(
     "--decoder", help="LDPC decoder: sum-product, minsum, offset-minsum ...  [default: sum-product]"
 )
-@click.option("--schedule", help="flooding or layered.  [default: flooding]")
+@click.option("--schedule", help="flooding or layered.  [default: layered]")
 @click.option("--iterations", type=int, help="LDPC decoder iterations.  [default: 20]")
 @click.option("--engine", help="LDPC decoder of: compiled or sionna.  [default: compiled]")
 @click.option("--metrics", help="psnr, ssim, ms-ssim, lpips-alex, lpips-vgg.  [default: psnr,ssim,ms-ssim]")

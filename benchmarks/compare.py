@@ -91,7 +91,7 @@ class CompareSpec(BaseModel):
     schemes: str = "witt"
     text_schemes: str = "1/2-qpsk"
     decoder: Literal["sum-product", "minsum", "offset-minsum", "normalized-minsum"] = "sum-product"
-    schedule: Literal["flooding", "layered"] = "flooding"
+    schedule: Literal["flooding", "layered"] = "layered"
     iterations: Count = 20
     engine: Literal["compiled", "sionna"] = "compiled"
     policy: str = "mean"

@@ -28,7 +28,7 @@ class Decoding:
     """
 
     decoder: str = "sum-product"
-    schedule: str = "flooding"
+    schedule: str = "layered"
     iterations: int = 20
     engine: str = "compiled"
 

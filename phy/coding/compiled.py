@@ -152,7 +152,7 @@ class BeliefPropagation:
     Raises
     ------
     ValueError
-        If a choice does not exist, fixed point is asked of sum-product, or a variable is in no check.
+        If a choice does not exist, or fixed point is asked of sum-product.
     """
 
     def __init__(
@@ -180,9 +180,6 @@ class BeliefPropagation:
             raise ValueError(f"clip must be above 0 and at most {LARGEST_CLIP}, got {clip}")
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be at least 1, or None for all cores, got {threads}")
-        alone = np.flatnonzero(np.bincount(graph.variables, minlength=graph.size) == 0)
-        if alone.size:
-            raise ValueError(f"variable {alone[0]} is in no parity check: drop its column")
         self.graph = graph
         self.algorithm = algorithm
         self.schedule = schedule
@@ -245,6 +242,7 @@ class BeliefPropagation:
         return (
             graph.starts,
             graph.variables,
+            graph.unchecked,
             graph.largest_degree,
             1 if self.algorithm == "sum-product" else None,
             dtype(self._offset()),

@@ -42,8 +42,8 @@ def _take(frame, lane, width, scale, decided, posterior, wanted, bits, soft):
 
 @_compiled
 def decode_frames(
-    llr, ready, wanted, bits, soft, used, satisfied, starts, variables, room, rule, offset, factor, clip,
-    scale, largest,
+    llr, ready, wanted, bits, soft, used, satisfied, starts, variables, unchecked, room, rule,
+    offset, factor, clip, scale, largest,
     channel, posterior, gathered, messages, scratch, kept, decided, most, early,
 ):  # fmt: skip
     """Decode all frames, refilling lanes as they finish.
@@ -82,6 +82,8 @@ def decode_frames(
             )
         if gathered is not None:
             kernels.begin_flooding(gathered, posterior)
+        for i in range(unchecked.size):
+            decided[unchecked[i]] = v.decide(v.load(posterior, unchecked[i] * width))
         failing = kernels.unsatisfied(decided, starts, variables)
         _keep(kept)
         for lane in range(width):

@@ -318,9 +318,13 @@ def test_choices_that_do_not_exist_are_refused(choice: dict[str, object], messag
         BeliefPropagation(code().graph, **choice)  # type: ignore[arg-type]
 
 
-def test_a_variable_without_checks_is_refused() -> None:
-    with pytest.raises(ValueError, match="variable 2 is in no parity check"):
-        BeliefPropagation(Graph.of(np.array([[1, 1, 0, 1]])))
+@pytest.mark.parametrize("schedule", ["flooding", "layered"])
+def test_a_variable_without_checks_follows_the_channel(schedule: str) -> None:
+    graph = Graph.of(np.array([[1, 1, 0, 1]]))
+    llr = np.array([[1.0, -2.0, 3.0, 1.5], [1.0, -2.0, -3.0, 1.5], [1.0, -2.0, 0.0, 1.5]], np.float32)
+    outcome = BeliefPropagation(graph, "offset-minsum", schedule).decode(llr, soft=True)
+    assert outcome.bits[:, 2].tolist() == [1, 0, 1]
+    assert outcome.soft is not None and outcome.soft[:, 2].tolist() == [3.0, -3.0, 0.0]
 
 
 AFF3CT = {
