@@ -43,8 +43,15 @@ def test_chunks_tile_the_blocks_and_stay_few() -> None:
     assert chunks < 300
 
 
-def test_counts_do_not_depend_on_batches_or_workers() -> None:
-    settings = spec(code__k=64, code__n=128, snr={"kind": "ebno", "values_db": "0,2"}, stop__max_blocks=150)
+@pytest.mark.parametrize("engine", ["sionna", "compiled"])
+def test_counts_do_not_depend_on_batches_or_workers(engine: str) -> None:
+    settings = spec(
+        code__k=64,
+        code__n=128,
+        snr={"kind": "ebno", "values_db": "0,2"},
+        stop__max_blocks=150,
+        engine=engine,
+    )
     runs = [
         run_ber(settings, batch_size=batch, workers=workers).points
         for batch, workers in ((1, 1), (7, 1), (64, 1), (7, 2))

@@ -89,7 +89,7 @@ def test_natural_labels_partition_the_set(name: str, m: int) -> None:
     everything = torch.from_numpy(labels(m).astype(np.uint8)).reshape(1, -1)
     sent = natural.map(everything)
     assert torch.equal(sent[0], natural.points)
-    assert torch.equal((natural.demap(sent, torch.tensor(0.01)) > 0).to(torch.uint8), everything)
+    assert torch.equal((natural.demap(sent, torch.tensor(1e-4)) > 0).to(torch.uint8), everything)
     table = labels(m)
     for known in range(m // 2):  # of the bits of the real axis, which are the even ones
         places = [m - 2 - 2 * i for i in range(known)]
@@ -126,10 +126,11 @@ def test_soft_coded_bits_equal_sionnas(decoder: str, schedule: str, bits_per_sym
     rng = np.random.default_rng(4)
     sent = torch.from_numpy(rng.integers(0, 2, (30, k))).to(torch.uint8)
     noise = torch.from_numpy(rng.standard_normal((30, n))).float()
-    llr = (torch.round(16 * 2 * (2.0 * code.encode(sent) - 1 + 0.6 * noise) / 0.36) / 16).clamp(-20, 20)
+    llr = (torch.round(16 * 2 * (2.0 * code.encode(sent) - 1 + 0.85 * noise) / 0.7225) / 16).clamp(-20, 20)
     found = decode_coded(code, llr)
     assert 0 < int(found.satisfied.sum()) < 30
-    assert torch.equal(llr + found.extrinsic, sionna(llr))
+    # Sionna clips what it returns.
+    assert torch.equal((llr + found.extrinsic).clamp(-20, 20), sionna(llr))
     plain = code.decode(llr)
     assert plain.llr is not None
     assert torch.equal(found.bits, plain.bits) and torch.equal(found.llr, plain.llr)
