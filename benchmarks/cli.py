@@ -130,7 +130,8 @@ def _find_config(context: click.Context, parameter: click.Parameter, value: str 
 @click.option(
     "--stop-bler", type=float, help="Leave out the points behind the first whose BLER is below this."
 )
-@click.option("--engine", help="auto, sionna or compiled.  [default: auto]")
+@click.option("--engine", help="auto, sionna, compiled or torch.  [default: auto]")
+@click.option("--device", help="cpu, cuda ...: where torch and sionna demap and decode.  [default: cpu]")
 @click.option(
     "--decoder", help="sum-product, minsum, offset-minsum ... (semphy list).  [default: the code's first]"
 )
@@ -200,7 +201,16 @@ _BER_SETTINGS = {
     "stop_bler": "stop.below_bler",
     **{
         name: name
-        for name in ("modulation", "demapping", "channel", "target_bler", "engine", "seed", "confidence")
+        for name in (
+            "modulation",
+            "demapping",
+            "channel",
+            "target_bler",
+            "engine",
+            "device",
+            "seed",
+            "confidence",
+        )
     },
 }
 

@@ -8,15 +8,16 @@ into chunks by a rule that knows nothing of batch sizes or workers.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from benchmarks.codes import CodeSpec, from_file
 from benchmarks.spec import BerSpec, InputError
 from phy import random
 from phy.channels import parse_channel
 from phy.coding.code import Code
+from phy.coding.ldpc import LDPC5G
 from phy.coding.uncoded import Uncoded
 from phy.links import DigitalLink
 from phy.modulation import Modulation
@@ -89,8 +90,10 @@ def _chunk_size(done: int) -> int:
 
 
 @lru_cache(maxsize=4)
-def build_link(code: CodeSpec, modulation: str, demapping: str, channel: str) -> DigitalLink:
-    """Build the chain that a spec describes.
+def build_link(
+    code: CodeSpec, modulation: str, demapping: str, channel: str, engine: str = "sionna", device: str = "cpu"
+) -> DigitalLink:
+    """Build the chain that a spec describes, decoded by Sionna or by PyTorch on a device.
 
     Raises
     ------
@@ -98,13 +101,14 @@ def build_link(code: CodeSpec, modulation: str, demapping: str, channel: str) ->
         If a part does not exist or the parts do not fit together.
     """
     try:
-        mapping = Modulation(modulation, demapping)  # type: ignore[arg-type]
-        return DigitalLink(_build_code(code, mapping.bits_per_symbol), mapping, parse_channel(channel))
-    except ValueError as error:
+        mapping = Modulation(modulation, demapping, device)  # type: ignore[arg-type]
+        made = _build_code(code, mapping.bits_per_symbol, engine, device)
+        return DigitalLink(made, mapping, parse_channel(channel))
+    except (ValueError, RuntimeError, AssertionError) as error:  # PyTorch's words for a missing device
         raise InputError(" ".join(str(error).split())) from error
 
 
-def _build_code(code: CodeSpec, bits_per_symbol: int) -> Code:
+def _build_code(code: CodeSpec, bits_per_symbol: int, engine: str, device: str) -> Code:
     decoder = code.decoder
     if from_file(code.name):
         from phy.coding.compiled import FixedPoint
@@ -125,19 +129,22 @@ def _build_code(code: CodeSpec, bits_per_symbol: int) -> Code:
     if code.name == "conv":
         from phy.coding.convolutional import Convolutional
 
-        return Convolutional(code.k, code.n)
+        return Convolutional(code.k, code.n, device=device)
     if code.name == "turbo":
         from phy.coding.turbo import Turbo
 
-        return Turbo(code.k, code.n, iterations=decoder.iterations or 8)
+        return Turbo(code.k, code.n, iterations=decoder.iterations or 8, device=device)
     length = 2 * code.k if code.n is None else code.n
     if code.name == "polar5g":
         from phy.coding.polar import Polar5G
 
-        return Polar5G(code.k, length, decoder=decoder.algorithm or "scl")
-    from phy.coding.ldpc import LDPC5G
+        return Polar5G(code.k, length, decoder=decoder.algorithm or "scl", device=device)
+    make: Callable[..., Code] = LDPC5G
+    if engine == "torch":
+        from phy.coding.torch_ldpc import TorchLDPC5G
 
-    return LDPC5G(
+        make = partial(TorchLDPC5G, early_stop=decoder.early_stop)
+    return make(
         code.k,
         length,
         # TS 38.212 interleaves whole symbols only; where the link needs filler there is no interleaver.
@@ -145,13 +152,16 @@ def _build_code(code: CodeSpec, bits_per_symbol: int) -> Code:
         decoder=decoder.algorithm or "sum-product",
         schedule=decoder.schedule or "flooding",
         iterations=decoder.iterations or 20,
+        device=device,
     )
 
 
 @lru_cache(maxsize=4)
-def _warm_link(code: CodeSpec, modulation: str, demapping: str, channel: str) -> DigitalLink:
+def _warm_link(
+    code: CodeSpec, modulation: str, demapping: str, channel: str, engine: str, device: str
+) -> DigitalLink:
     """Build a link and send one block: what libraries set up on first use is no part of a measured time."""
-    link = build_link(code, modulation, demapping, channel)
+    link = build_link(code, modulation, demapping, channel, engine, device)
     _send(link, EsN0(0.0), [Stream(0)])
     return link
 
@@ -161,7 +171,7 @@ def count(chunk: Chunk) -> Counts:
     spec = chunk.spec
     if spec.engine == "compiled":
         return _count_compiled(chunk)
-    link = _warm_link(spec.code, spec.modulation, spec.demapping, spec.channel)
+    link = _warm_link(spec.code, spec.modulation, spec.demapping, spec.channel, spec.engine, spec.device)
     root = Stream(spec.seed, spec.channel, f"esno={chunk.esno_db:.6f}")
     start = time.perf_counter()
     total = Counts()
@@ -199,7 +209,7 @@ _WARM: set[object] = set()
 
 def _send(link: DigitalLink, snr: EsN0, streams: Sequence[Stream]) -> Counts:
     sent = random.bits([stream.child("bits") for stream in streams], link.code.k)
-    wrong = (link(sent, snr, streams).bits != sent).sum(dim=1)
+    wrong = (link(sent.to(link.modulation.device), snr, streams).bits.cpu() != sent).sum(dim=1)
     return Counts(
         blocks=len(streams),
         block_errors=int((wrong > 0).sum()),

@@ -146,6 +146,8 @@ class BerSpec(Settings):
         is `SEARCH_DB` when left out.
     engine:
         What simulates; ``auto`` is resolved before anything runs, and results name the one that ran.
+    device:
+        Where demapping and decoding run; noise is drawn on the CPU, so that it is the same everywhere.
     seed:
         Root of every random draw.
     confidence:
@@ -159,7 +161,8 @@ class BerSpec(Settings):
     snr: SnrSpec
     target_bler: tuple[Probability, ...] = ()
     stop: StopSpec = StopSpec()
-    engine: Literal["auto", "sionna", "compiled"] = "auto"
+    engine: Literal["auto", "sionna", "compiled", "torch"] = "auto"
+    device: str = "cpu"
     seed: Annotated[int, Field(ge=0)] = 1
     confidence: Probability = 0.95
 
@@ -196,7 +199,7 @@ class BerSpec(Settings):
         """
         named = self.model_copy(update={"modulation": modulation, "channel": channel})
         engine = resolve_engine(named)
-        early_stop = self.code.decoder.early_stop and engine == "compiled" and self.code.name != "none"
+        early_stop = self.code.decoder.early_stop and engine != "sionna" and self.code.name != "none"
         decoder = self.code.decoder.model_copy(update={"early_stop": early_stop})
         lengths = {"n": n, "k": self.code.k if k is None else k}
         code = self.code.model_copy(update={**lengths, "decoder": decoder, "digest": digest})
@@ -223,10 +226,11 @@ _COMPILED_CODES = "ldpc5g, none, alist:FILE and qc:FILE"
 _COMPILED_CHANNELS = ("awgn", "rayleigh", "rayleigh-block")
 
 
-def resolve_engine(spec: BerSpec) -> Literal["sionna", "compiled"]:
+def resolve_engine(spec: BerSpec) -> Literal["sionna", "compiled", "torch"]:
     """Decide which engine simulates a spec whose channel has its canonical name.
 
-    ``auto`` is ``compiled`` where that covers code and channel, else ``sionna``.
+    ``auto`` is ``compiled`` where that covers code and channel, else ``sionna``. On another device than the
+    CPU it is ``torch`` for 5G LDPC with a min-sum decoder, else ``sionna``.
 
     Raises
     ------
@@ -234,6 +238,8 @@ def resolve_engine(spec: BerSpec) -> Literal["sionna", "compiled"]:
         If the engine that was asked for, or the only one that decodes the code, does not cover the rest.
     """
     code = spec.code
+    if spec.engine == "torch" or spec.device != "cpu":
+        return _resolve_device(spec)
     missing = []
     if code.name not in ("ldpc5g", "none") and not from_file(code.name):
         missing.append(f"code {code.name} (it has {_COMPILED_CODES})")
@@ -247,6 +253,21 @@ def resolve_engine(spec: BerSpec) -> Literal["sionna", "compiled"]:
         needs = f", which alone covers {only}," if only else ""
         raise InputError(f"the compiled engine{needs} does not cover {' nor '.join(missing)}")
     return "sionna" if missing or spec.engine == "sionna" else "compiled"
+
+
+def _resolve_device(spec: BerSpec) -> Literal["sionna", "torch"]:
+    """Engine of a spec that runs in PyTorch, on the CPU or elsewhere."""
+    code = spec.code
+    if code.decoder.llr_bits or from_file(code.name) or spec.engine == "compiled":
+        what = f"llr_bits={code.decoder.llr_bits}" if code.decoder.llr_bits else f"code {code.label}"
+        raise InputError(f"{what} with engine {spec.engine} runs on device cpu only, got {spec.device!r}")
+    covered = code.name == "ldpc5g" and "minsum" in (code.decoder.algorithm or "")
+    if spec.engine == "torch" and not covered:
+        raise InputError(
+            "the torch engine decodes ldpc5g with minsum, offset-minsum or normalized-minsum, "
+            f"got {code.name} with {code.decoder.algorithm}"
+        )
+    return "torch" if covered and spec.engine != "sionna" else "sionna"
 
 
 def condition_id(description: Mapping[str, Any]) -> str:

@@ -203,3 +203,29 @@ def test_chunk_counts_add_up() -> None:
     names = ("blocks", "block_errors", "bits", "bit_errors", "squared_bit_errors")
     assert [getattr(whole, name) for name in names] == [getattr(parts, name) for name in names]
     assert whole.bit_errors <= whole.squared_bit_errors <= whole.bit_errors**2
+
+
+def test_engines_count_the_same() -> None:
+    """Sionna's blocks, the compiled chain and the PyTorch decoder draw the same noise: the same errors."""
+    settings = {
+        "code__k": 200,
+        "code__n": 400,
+        "code__decoder": {"algorithm": "offset-minsum", "iterations": 6, "early_stop": False},
+        "snr": {"kind": "ebno", "values_db": "2"},
+        "stop__max_blocks": 192,
+        "stop__block_errors": 10**9,
+    }
+    found = {
+        engine: run_ber(spec(engine=engine, **settings)).points for engine in ("sionna", "compiled", "torch")
+    }
+    assert 10 < found["sionna"][0]["block_errors"] < 182
+    assert all(points[0]["engine"] == engine for engine, points in found.items())
+    for engine in ("compiled", "torch"):
+        assert abs(found[engine][0]["block_errors"] - found["sionna"][0]["block_errors"]) <= 1
+        assert found[engine][0]["bit_errors"] == pytest.approx(found["sionna"][0]["bit_errors"], rel=0.02)
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    settings = spec(device="cuda:7", code__decoder__algorithm="offset-minsum")
+    with pytest.raises(InputError):
+        run_ber(settings)

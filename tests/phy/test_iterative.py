@@ -126,7 +126,7 @@ def test_soft_coded_bits_equal_sionnas(decoder: str, schedule: str, bits_per_sym
     rng = np.random.default_rng(4)
     sent = torch.from_numpy(rng.integers(0, 2, (30, k))).to(torch.uint8)
     noise = torch.from_numpy(rng.standard_normal((30, n))).float()
-    llr = (torch.round(16 * 2 * (2.0 * code.encode(sent) - 1 + 0.85 * noise) / 0.7225) / 16).clamp(-20, 20)
+    llr = (torch.round(16 * 2 * (2.0 * code.encode(sent) - 1 + 0.72 * noise) / 0.5184) / 16).clamp(-20, 20)
     found = decode_coded(code, llr)
     assert 0 < int(found.satisfied.sum()) < 30
     # Sionna clips what it returns.

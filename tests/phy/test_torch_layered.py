@@ -13,8 +13,10 @@ from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
 
 from phy.coding import reference
 from phy.coding.compiled import BeliefPropagation, Outcome
+from phy.coding.compiled_ldpc import CompiledLDPC5G
 from phy.coding.graph import Graph
 from phy.coding.torch_layered import LayeredMinSum, TensorOutcome, layers
+from phy.coding.torch_ldpc import TorchLDPC5G
 
 ALGORITHMS = ("minsum", "offset-minsum", "normalized-minsum")
 SCHEDULES = ("layered", "flooding")
@@ -129,3 +131,20 @@ def test_errors_quote_what_came_in() -> None:
         LayeredMinSum(graph).decode(torch.zeros(2, 7))
     with pytest.raises(ValueError, match="finite"):
         LayeredMinSum(graph).decode(torch.full((1, 8), torch.inf))
+
+
+def test_the_code_on_a_device_equals_the_compiled_one() -> None:
+    """LLRs on a grid of 1/16: every soft value, interleaver, filler and known zeros included."""
+    options = {"bits_per_symbol": 4, "decoder": "offset-minsum", "schedule": "layered", "iterations": 6}
+    ours = TorchLDPC5G(300, 640, device="cpu", **options)
+    compiled = CompiledLDPC5G(300, 640, **options)
+    rng = np.random.default_rng(8)
+    sent = torch.from_numpy(rng.integers(0, 2, (50, 300)).astype(np.uint8))
+    assert torch.equal(ours.encode(sent), compiled.encode(sent))
+    noise = torch.from_numpy(rng.standard_normal((50, 640)).astype(np.float32))
+    llr = torch.round(16 * 3 * (2.0 * ours.encode(sent) - 1 + 0.8 * noise)) / 16
+    found, expected = ours.decode(llr), compiled.decode(llr)
+    assert 0 < int((found.bits != sent).any(dim=1).sum()) < 50
+    assert torch.equal(found.bits, expected.bits)
+    assert found.llr is not None and expected.llr is not None
+    assert torch.equal(found.llr, expected.llr)
