@@ -37,8 +37,8 @@ def _transpose(square):
 
 
 @_compiled
-def _spread(sent, group, lanes, words):
-    """Turn the information bits of ``lanes`` blocks into words, one a bit: bit j belongs to block j."""
+def _spread(sent, group, lanes, k, words):
+    """Turn ``k`` information bits of ``lanes`` blocks into words, one a bit: bit j belongs to block j."""
     square = np.empty(_LANES, np.uint64)
     for begin in range(0, sent.shape[1], 2):
         for lane in range(_LANES):
@@ -49,7 +49,7 @@ def _spread(sent, group, lanes, words):
                     high = np.uint64(sent[group + lane, begin + 1])
             square[lane] = low | high << np.uint64(32)
         _transpose(square)
-        for i in range(min(_LANES, words.size - 32 * begin)):
+        for i in range(min(_LANES, k - 32 * begin)):
             words[32 * begin + i] = square[i]
 
 
@@ -209,7 +209,7 @@ def make_blocks(
         for lane in range(lanes):
             block = np.uint64(first + group + lane)
             philox.fill_words(sent[group + lane], key, block, tags[0])
-        _spread(sent, group, lanes, words)
+        _spread(sent, group, lanes, k, words)
         run_program(targets, starts, inputs, words)
         _gather(words, blocks)
         for lane in range(lanes):

@@ -104,6 +104,22 @@ def test_equals_the_link_with_a_matrix(data_dir: Path, name: str) -> None:
     assert chain.count(Stream(3, "chain"), snr, 0, 300) == expected
 
 
+@pytest.mark.parametrize("k", [200, 333, 1000])
+def test_equals_the_link_at_any_length(k: int) -> None:
+    """Lengths that end inside a word: the bits behind the last one are known zeros, not information."""
+    code = CompiledLDPC5G(k, 2 * k, decoder="offset-minsum", schedule="layered", iterations=8)
+    link = DigitalLink(code, Modulation("bpsk"), AWGN())
+    snr = EbN0(2.0).to_esn0(0.5)
+    chain = CompiledChain(ChainCode.ldpc5g(code), Modulation("bpsk"), AWGN())
+    expected, found = (
+        counted(link, Stream(7, "chain"), snr, 300),
+        chain.count(Stream(7, "chain"), snr, 0, 300),
+    )
+    assert 0 < expected.block_errors < 200
+    assert abs(found.block_errors - expected.block_errors) <= 1
+    assert found.bit_errors == pytest.approx(expected.bit_errors, rel=0.02)
+
+
 def test_counts_do_not_depend_on_the_division() -> None:
     code = CompiledLDPC5G(200, 400, decoder="offset-minsum", schedule="layered", fixed_point=FixedPoint.of(6))
     chain = CompiledChain(ChainCode.ldpc5g(code), Modulation("bpsk"), AWGN())
