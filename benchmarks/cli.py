@@ -300,14 +300,26 @@ def plot(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
 @click.option(
     "--images", metavar="PATH", help="A picture, a folder of pictures, or sample.  [default: sample]"
 )
+@click.option("--payload", help="Compare ways of carrying text, embedding or image; goes with --carriage.")
+@click.option(
+    "--carriage",
+    metavar="LIST",
+    help="digital:FORM:SCHEMES and analog[:repeat=2+mmse], such as digital:lloyd-max:4:1/2-qam16,analog.",
+)
 @click.option("--image-size", type=int, help="Resize pictures to squares of so many pixels.")
 @click.option("--texts", metavar="PATH", help="A text file, a sentence a line, or sample.  [default: sample]")
-@click.option("--max-sources", type=int, help="Take only the first so many pictures, and sentences.")
+@click.option(
+    "--embeddings", metavar="PATH", help="A .npy or .safetensors file, a row a vector.  [default: sample]"
+)
+@click.option("--max-sources", type=int, help="Take only the first so many sources of a kind.")
 @click.option("--snr", metavar="RANGE", help="Es/N0 in dB: first:last:step, or numbers with commas.")
 @click.option(
     "--cbr", metavar="RATIOS", help="Complex channel uses per subpixel, such as 1/24,1/16.  [default: 1/24]"
 )
 @click.option("--channel", help="awgn, rayleigh, rayleigh-block, rician:k_db=6, tdl-a ...  [default: awgn]")
+@click.option(
+    "--channel-uses", type=int, help="Of a sentence or vector over a carriage: a limit, or what it fills."
+)
 @click.option("--schemes", help="witt, witt-rayleigh, nr, or 1/2-qpsk,2/3-qam16@6144 ...  [default: witt]")
 @click.option("--text-schemes", help="The same for sentences.  [default: 1/2-qpsk]")
 @click.option("--policy", help="Shown for a failed picture: grey, mean or best-effort.  [default: mean]")
@@ -319,6 +331,7 @@ def plot(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
 @click.option("--engine", help="LDPC decoder of: compiled or sionna.  [default: compiled]")
 @click.option("--metrics", help="psnr, ssim, ms-ssim, lpips-alex, lpips-vgg.  [default: psnr,ssim,ms-ssim]")
 @click.option("--text-metrics", help="bleu, bleu-1 ... bleu-4, chrf, cer, wer.  [default: bleu,cer,wer]")
+@click.option("--embedding-metrics", help="snr-out, mse, cosine, relative-error.")
 @click.option("--trials", type=int, help="Channel realisations a source and SNR.  [default: 1]")
 @click.option("--keep", type=int, help="Keep the pictures of so many sources as they arrived.  [default: 1]")
 @_settings
@@ -346,6 +359,29 @@ def compare(
     click.echo(json.dumps(result.to_json(), indent=2) if as_json else result.to_text())
     if result.interrupted:
         _say_interrupted(out)
+
+
+@cli.command()
+@click.argument("run", type=_folder())
+@click.argument("first")
+@click.argument("second")
+@click.option("--metric", required=True, help="One that the run has measured.")
+@click.option("--cbr", help="Of several bandwidth ratios, which.")
+@_as_json
+def crossing(run: Path, first: str, second: str, metric: str, cbr: str | None, as_json: bool) -> None:
+    """From which SNR on system SECOND is better than FIRST in a RUN of compare, with an interval."""
+    from dataclasses import asdict
+
+    from benchmarks.crossing import crossing as find
+
+    found = find(run, first, second, metric, cbr)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2))
+    elif found.snr_db is None:
+        click.echo(f"{second} does not become better than {first} within the run")
+    else:
+        between = "" if found.low is None else f" [{found.low:.2f}, {found.high:.2f}]"
+        click.echo(f"{second} is better than {first} from {found.snr_db:.2f} dB{between} on")
 
 
 @cli.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,13 +16,14 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from benchmarks.errors import input_errors
-from benchmarks.measures import IMAGE_METRICS, TEXT_METRICS, measure
+from benchmarks.measures import EMBEDDING_METRICS, IMAGE_METRICS, TEXT_METRICS, measure
 from benchmarks.spec import Count, condition_id, parse_range
 from benchmarks.store import Store, write_csv
 from benchmarks.summary import flat, summarise, table_of
 from benchmarks.sweep import run
 from benchmarks.table import Column, LiveTable
 from bridge.schemes import Decoding
+from bridge.systems.carried import Carried
 from bridge.systems.catalog import build_systems
 from bridge.systems.system import Reconstruction, Source, System
 from bridge.transport import Reception, Transmission, send
@@ -30,6 +32,7 @@ from phy.random import Stream
 from phy.units import BandwidthRatio, EsN0
 from semantic.datasets import load_pictures, load_sentences, sample_pictures, sample_sentences
 from semantic.metrics.image import fitting_scales
+from semantic.vectors import load_embeddings, sample_embeddings
 
 __all__ = ["COLUMNS", "CompareRun", "CompareSpec", "load_sources", "run_compare"]
 
@@ -57,7 +60,9 @@ class CompareSpec(BaseModel):
     ----------
     systems:
         Names as `bridge.systems.catalog` reads them.
-    images, texts:
+    payload, carriage:
+        Ways of carrying one kind of payload, as `bridge.systems.carried` reads them, compared like systems.
+    images, texts, embeddings:
         ``sample`` for the bundled ones, or a file or folder.
     image_size:
         Pictures are resized to squares of this many pixels; None keeps them.
@@ -65,12 +70,15 @@ class CompareSpec(BaseModel):
         Es/N0 in decibels.
     cbr:
         Bandwidth ratios; a system of pictures gets exactly that many channel uses.
+    channel_uses:
+        Of every sentence or vector: a limit, or what a carriage fills that fills its channel uses.
     schemes, text_schemes:
         Modulation-coding schemes of pictures and of sentences (`bridge.schemes`).
     channel, decoder, schedule, iterations, engine, policy:
         As in `bridge.systems.catalog.build_systems`.
     metrics:
-        Metrics of pictures, then of sentences. The first one picks the scheme of the envelope.
+        Metrics of pictures (others are of sentences and of vectors). The first one picks the scheme of the
+        envelope.
     trials:
         Channel realisations a source and SNR.
     max_sources:
@@ -81,12 +89,16 @@ class CompareSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    systems: tuple[str, ...] = Field(min_length=1)
+    systems: tuple[str, ...] = ()
+    payload: Literal["text", "embedding", "image"] | None = None
+    carriage: tuple[str, ...] = ()
     images: str = "sample"
     image_size: Count | None = None
     texts: str = "sample"
+    embeddings: str = "sample"
     snr: tuple[float, ...] = Field(min_length=1)
     cbr: tuple[str, ...] = ("1/24",)
+    channel_uses: Count | None = None
     channel: str = "awgn"
     schemes: str = "witt"
     text_schemes: str = "1/2-qpsk"
@@ -97,13 +109,20 @@ class CompareSpec(BaseModel):
     policy: str = "mean"
     metrics: tuple[str, ...] = ("psnr", "ssim", "ms-ssim")
     text_metrics: tuple[str, ...] = ("bleu", "cer", "wer")
+    embedding_metrics: tuple[str, ...] = ("snr-out", "cosine", "mse")
     trials: Count = 1
     max_sources: Count | None = None
     keep: Annotated[int, Field(ge=0)] = 1
     seed: Annotated[int, Field(ge=0)] = 1
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
 
-    @field_validator("systems", "metrics", "text_metrics", "cbr", mode="before")
+    @field_validator("carriage", mode="before")
+    @classmethod
+    def _carriages(cls, value: object) -> object:
+        """Commas separate carriages only before a new one: quantisers have commas of their own."""
+        return re.split(r",\s*(?=digital|analog)", value) if isinstance(value, str) else value
+
+    @field_validator("systems", "metrics", "text_metrics", "embedding_metrics", "cbr", mode="before")
     @classmethod
     def _list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
@@ -120,7 +139,17 @@ class CompareSpec(BaseModel):
 
     @model_validator(mode="after")
     def _names(self) -> CompareSpec:
-        for names, known in ((self.metrics, IMAGE_METRICS), (self.text_metrics, TEXT_METRICS)):
+        if not self.systems and not self.carriage:
+            raise ValueError("nothing to compare: give --systems, or --payload and --carriage")
+        if (self.payload is None) != (not self.carriage):
+            raise ValueError(
+                f"--payload and --carriage go together, got {self.payload} and {list(self.carriage)}"
+            )
+        for names, known in (
+            (self.metrics, IMAGE_METRICS),
+            (self.text_metrics, TEXT_METRICS),
+            (self.embedding_metrics, EMBEDDING_METRICS),
+        ):
             for name in names:
                 if name not in known:
                     raise ValueError(f"unknown metric {name!r}: there are {', '.join(known)}")
@@ -131,7 +160,10 @@ class CompareSpec(BaseModel):
         """Build all systems."""
         channel = parse_channel(self.channel)
         decoding = Decoding(self.decoder, self.schedule, self.iterations, self.engine)
-        return [
+        carried: list[System] = [
+            Carried(self.payload or "", carriage, channel, decoding) for carriage in self.carriage
+        ]
+        return carried + [
             system
             for name in self.systems
             for system in build_systems(
@@ -143,6 +175,12 @@ class CompareSpec(BaseModel):
             )
         ]
 
+    def metrics_of(self, modality: str) -> tuple[str, ...]:
+        """Names of the metrics that sources of this kind are measured by."""
+        return {"image": self.metrics, "text": self.text_metrics, "embedding": self.embedding_metrics}[
+            modality
+        ]
+
     def identity(self) -> dict[str, Any]:
         """What all rows of one run directory share."""
         return self.model_dump(mode="json", include={"seed", "channel", "image_size"})
@@ -150,6 +188,7 @@ class CompareSpec(BaseModel):
     def describe(self, system: System, cbr: str | None, snr_db: float) -> dict[str, Any]:
         """Everything that determines the rows of one condition, apart from the source and the trial."""
         shared = {"channel", "image_size", "decoder", "schedule", "iterations", "engine", "seed"}
+        limited = system.modality != "image"
         return {
             "system": system.name,
             "family": system.family,
@@ -157,7 +196,8 @@ class CompareSpec(BaseModel):
             "policy": system.policy,
             "cbr": cbr,
             "snr_db": snr_db,
-            "metrics": list(self.metrics if system.modality == "image" else self.text_metrics),
+            "metrics": list(self.metrics_of(system.modality)),
+            **({"channel_uses": self.channel_uses} if limited and self.channel_uses else {}),
             **self.model_dump(mode="json", include=shared),
         }
 
@@ -203,7 +243,19 @@ def load_sources(spec: CompareSpec) -> list[Source]:
             Source(f"sentence-{number}", text=text)
             for number, text in enumerate(sentences[: spec.max_sources], 1)
         ]
+    if "embedding" in modalities:
+        vectors = (
+            sample_embeddings() if spec.embeddings == "sample" else load_embeddings(Path(spec.embeddings))
+        )
+        sources += [Source(name, embedding=vector) for name, vector in vectors[: spec.max_sources]]
     return sources
+
+
+def _modality(source: Source) -> str:
+    """What a source of a comparison is."""
+    if source.image is not None:
+        return "image"
+    return "text" if source.text is not None else "embedding"
 
 
 @lru_cache(maxsize=2)
@@ -334,7 +386,7 @@ def _tasks(
         wanted = tuple(
             condition
             for condition, description in conditions
-            if (description["modality"] == "image") == (source.image is not None)
+            if description["modality"] == _modality(source)
             and any(_item(source, trial) not in done[condition.id] for trial in range(spec.trials))
         )
         if wanted:
@@ -382,7 +434,7 @@ def evaluate(job: Job) -> list[Row]:
         snr = EsN0(condition.snr_db)
         if transmission is None or system.adapts or (condition.system, condition.cbr) != last:
             with input_errors():
-                transmission = system.encode(source, _channel_uses(source, condition.cbr), snr)
+                transmission = system.encode(source, _channel_uses(job.spec, source, condition.cbr), snr)
             last, seen = (condition.system, condition.cbr), {}
         receptions = send(transmission, snr, _streams(job.spec, source, snr))
         for trial, reception in enumerate(receptions):
@@ -394,9 +446,9 @@ def evaluate(job: Job) -> list[Row]:
     return rows
 
 
-def _channel_uses(source: Source, cbr: str | None) -> int | None:
+def _channel_uses(spec: CompareSpec, source: Source, cbr: str | None) -> int | None:
     if cbr is None or source.image is None:
-        return None
+        return spec.channel_uses
     return BandwidthRatio.parse(cbr).channel_uses(*source.image.shape[:2])
 
 
@@ -411,6 +463,10 @@ def _fingerprint(reception: Reception) -> bytes:
     content = hashlib.sha256()
     for name, arrived in reception.arrived.items():
         content.update(f"{name}:{arrived.intact}:".encode() + np.packbits(arrived.bits.numpy()).tobytes())
+        if reception.count is not None and arrived.llr is not None:  # soft reading of a vector
+            content.update(arrived.llr.numpy().tobytes())
+    for name, heard in reception.symbols.items():
+        content.update(name.encode() + heard.symbols.numpy().tobytes() + heard.no.numpy().tobytes())
     return content.digest()
 
 
@@ -418,9 +474,8 @@ def _judge(
     job: Job, system: System, source: Source, made: Reconstruction
 ) -> tuple[Reconstruction, dict[str, float], str | None]:
     """Measure a reconstruction, and keep its picture if the job says so."""
-    if system.modality == "text":
-        return made, {name: measure(name)(source.text, made.text) for name in job.spec.text_metrics}, None
-    metrics = {name: measure(name)(source.image, made.image) for name in job.spec.metrics}
+    sent, got = getattr(source, system.modality), getattr(made, system.modality)
+    metrics = {name: measure(name)(sent, got) for name in job.spec.metrics_of(system.modality)}
     return made, metrics, _keep(job.pictures, made)
 
 

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from benchmarks.measures import IMAGE_METRICS, TEXT_METRICS
+from benchmarks.measures import METRICS
 from benchmarks.store import Store
 from benchmarks.summary import arrived, summarise
 
@@ -24,6 +24,7 @@ __all__ = ["plot_compare"]
 COLUMN_INCHES = 3.5
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")  # Okabe and Ito
 _MARKERS = "osD^vP*X"
+_NOUNS = {"image": "pictures", "text": "sentences", "embedding": "vectors"}
 
 Rows = list[dict[str, Any]]
 
@@ -80,7 +81,7 @@ def _axes(ylabel: str, title: str) -> tuple[Figure, Axes]:
 
 def _title(rows: Rows, cbr: str) -> str:
     sources, trials = max(row["images"] for row in rows), max(row["trials"] for row in rows)
-    noun = "pictures" if rows[0]["modality"] == "image" else "sentences"
+    noun = _NOUNS[rows[0]["modality"]]
     return ", ".join(
         part
         for part in (
@@ -107,7 +108,7 @@ def _systems(rows: Rows) -> dict[str, Rows]:
 
 
 def _metric_figure(rows: Rows, name: str, cbr: str) -> Figure:
-    label = (IMAGE_METRICS | TEXT_METRICS)[name].label
+    label = METRICS[name].label
     figure, axes = _axes(label, _title(rows, cbr))
     colours = _families(rows)
     whole = {row["family"] for row in rows if row["system"] == row["family"]}

@@ -218,7 +218,8 @@ def catalogue() -> dict[str, list[str]]:
     from benchmarks.measures import IMAGE_METRICS, TEXT_METRICS
     from bridge.schemes import SCHEME_SETS
     from bridge.systems.bounds import KINDS
-    from bridge.systems.catalog import CARRIERS, CODECS
+    from bridge.systems.catalog import CARRIERS
+    from bridge.systems.codecs import CODECS
 
     codes = [*DECODERS, "alist:FILE", "qc:FILE"]
     carriers = [*CARRIERS, *KINDS]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Literal
 
-__all__ = ["IMAGE_METRICS", "TEXT_METRICS", "Measure", "measure"]
+__all__ = ["EMBEDDING_METRICS", "IMAGE_METRICS", "METRICS", "TEXT_METRICS", "Measure", "measure"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,12 @@ def _text(name: str, **options: int) -> Callable[[Any, Any], float]:
     return partial(getattr(text, name), **options)
 
 
+def _vector(name: str) -> Callable[[Any, Any], float]:
+    from semantic.metrics import vector
+
+    return getattr(vector, name)
+
+
 def _lpips(net: Literal["alex", "vgg"]) -> Callable[[Any, Any], float]:
     from semantic.metrics.lpips import load
 
@@ -65,6 +71,17 @@ TEXT_METRICS = {
 }
 """Metrics of sentences."""
 
+EMBEDDING_METRICS = {
+    "snr-out": Measure("output SNR (dB)", True, partial(_vector, "output_snr")),
+    "mse": Measure("mean squared error", False, partial(_vector, "mean_squared_error")),
+    "cosine": Measure("cosine similarity", True, partial(_vector, "cosine")),
+    "relative-error": Measure("relative error", False, partial(_vector, "relative_error")),
+}
+"""Metrics of vectors, ``[count]``, ``float32``."""
+
+METRICS = IMAGE_METRICS | TEXT_METRICS | EMBEDDING_METRICS
+"""All metrics."""
+
 
 @cache
 def measure(name: str) -> Callable[[Any, Any], float]:
@@ -77,7 +94,6 @@ def measure(name: str) -> Callable[[Any, Any], float]:
     semantic.weights.WeightsMissing
         If it needs weights that are not on this machine.
     """
-    both = IMAGE_METRICS | TEXT_METRICS
-    if name not in both:
-        raise ValueError(f"unknown metric {name!r}: there are {', '.join(both)}")
-    return both[name].load()
+    if name not in METRICS:
+        raise ValueError(f"unknown metric {name!r}: there are {', '.join(METRICS)}")
+    return METRICS[name].load()

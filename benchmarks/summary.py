@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import Any
 
-from benchmarks.measures import IMAGE_METRICS, TEXT_METRICS
+from benchmarks.measures import METRICS
 from benchmarks.statistics import bootstrap_interval, rate_interval
 from benchmarks.store import Store
 from benchmarks.table import Column, plain
@@ -54,7 +54,7 @@ def _point(description: dict[str, Any], rows: Sequence[dict[str, Any]], confiden
         "images": len({row["source"] for row in rows}),
         "trials": len({row["trial"] for row in rows}),
         "policy": description["policy"],
-        "engine": description["engine"] if "ldpc" in description["family"] else None,
+        "engine": None if description["policy"] == "none" else description["engine"],
         "failure_rate": failures / count if count else None,
         "failure_low": low,
         "failure_high": high,
@@ -89,7 +89,7 @@ def _envelopes(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     for (family, *_), group in groupby(sorted(pictures, key=key), key):
         schemes = list(group)
         name = next(iter(schemes[0]["metrics"]))
-        sign = 1 if (IMAGE_METRICS | TEXT_METRICS)[name].higher_is_better else -1
+        sign = 1 if METRICS[name].higher_is_better else -1
         chosen = max(schemes, key=lambda row: sign * row["metrics"][name]["mean"])
         best.append({**chosen, "system": family, "scheme": chosen["system"][len(family) + 1 : -1]})
     return best

@@ -16,7 +16,7 @@ class Entry:
     Attributes
     ----------
     payload:
-        Name of the payload.
+        Name of the payload, or of its part: ``name/part``.
     source_bits:
         Bits that the source codec made: the compressed file, the characters.
     header_bits:
@@ -50,6 +50,10 @@ class Ledger:
     def of(cls, entries: Iterable[Entry]) -> Ledger:
         """Collect entries in the order in which they were sent."""
         return cls(tuple(entries))
+
+    def of_payload(self, name: str) -> Ledger:
+        """Return the entries of one payload and of its parts."""
+        return Ledger.of(entry for entry in self.entries if entry.payload.split("/")[0] == name)
 
     @property
     def channel_uses(self) -> int:

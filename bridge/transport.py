@@ -9,13 +9,23 @@ from typing import Protocol
 import torch
 
 from bridge.ledger import Entry, Ledger
-from bridge.payloads import Packed
+from bridge.payloads.packed import Arrived, Packed
 from phy.coding.transport import TransportFormat
-from phy.links import BitReception, DigitalLink
+from phy.links import AnalogLink, BitReception, DigitalLink
 from phy.random import Stream
 from phy.units import EsN0
 
-__all__ = ["Arrived", "BitLink", "Part", "Reception", "Transmission", "part_over_link", "send"]
+__all__ = [
+    "Arrived",
+    "ArrivedSymbols",
+    "BitLink",
+    "Part",
+    "Reception",
+    "SymbolPart",
+    "Transmission",
+    "part_over_link",
+    "send",
+]
 
 
 class BitLink(Protocol):
@@ -31,12 +41,22 @@ class BitLink(Protocol):
 
 @dataclass(frozen=True)
 class Part:
-    """One payload of a transmission: its name, its bits ``[k]``, its link, its account."""
+    """Bits on a link of their own: name, bits ``[k]``, link, and the account of each payload in them."""
 
     name: str
     bits: torch.Tensor
     link: BitLink
-    entry: Entry
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class SymbolPart:
+    """Symbols on a link of their own: name, ``[N]`` complex symbols, link, account."""
+
+    name: str
+    symbols: torch.Tensor
+    link: AnalogLink
+    entries: tuple[Entry, ...]
 
 
 @dataclass(frozen=True)
@@ -46,48 +66,50 @@ class Transmission:
     Attributes
     ----------
     parts:
-        The payloads in the order of sending.
+        The payloads' parts in the order of sending.
     shape:
         (height, width) of the picture, which both ends have agreed on; None without a picture.
+    count:
+        Length of the vector, which both ends have agreed on; None without a vector.
     notes:
         Choices that the transmitter made, for the results. The receiver never sees them.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[Part | SymbolPart, ...]
     shape: tuple[int, int] | None = None
+    count: int | None = None
     notes: Mapping[str, int | str] = field(default_factory=dict)
 
     @property
     def ledger(self) -> Ledger:
         """What the transmission costs."""
-        return Ledger.of(part.entry for part in self.parts)
+        return Ledger.of(entry for part in self.parts for entry in part.entries)
 
 
 @dataclass(frozen=True)
-class Arrived:
-    """One payload as it arrived in one trial.
+class ArrivedSymbols:
+    """Symbols as they arrived in one trial.
 
     Attributes
     ----------
-    bits:
-        ``[k]``, ``torch.uint8``, right or wrong.
-    llr:
-        Soft values log p(b=1)/p(b=0) of the same bits; None if the decoder has none.
-    intact:
-        Verdict of the check sum; None without one.
+    symbols:
+        ``[N]``, ``torch.complex64``, equalised, on the scale of unit power.
+    no:
+        Noise variance of each per complex dimension, ``[N]``.
     """
 
-    bits: torch.Tensor
-    llr: torch.Tensor | None
-    intact: bool | None
+    symbols: torch.Tensor
+    no: torch.Tensor
 
 
 @dataclass(frozen=True)
 class Reception:
-    """What the receiver holds after one trial: payloads by name, and the agreed size of the picture."""
+    """What the receiver holds after one trial: bits and symbols by name, and what has been agreed on."""
 
     arrived: Mapping[str, Arrived]
     shape: tuple[int, int] | None = None
+    count: int | None = None
+    symbols: Mapping[str, ArrivedSymbols] = field(default_factory=dict)
 
 
 def part_over_link(name: str, packed: Packed, form: TransportFormat, link: DigitalLink) -> Part:
@@ -101,13 +123,13 @@ def part_over_link(name: str, packed: Packed, form: TransportFormat, link: Digit
         coded_bits=form.coded_bits,
         channel_uses=link.channel_uses,
     )
-    return Part(name, packed.bits, link, entry)
+    return Part(name, packed.bits, link, (entry,))
 
 
 def send(transmission: Transmission, snr: EsN0, streams: Sequence[Stream]) -> list[Reception]:
     """Send a transmission once for every stream (trial) over its links at one SNR.
 
-    The n-th payload draws its fading and noise from the n-th child of each stream, whatever the system, so
+    The n-th part draws its fading and noise from the n-th child of each stream, whatever the system, so
     that compared systems meet the same channel.
 
     Returns
@@ -115,14 +137,22 @@ def send(transmission: Transmission, snr: EsN0, streams: Sequence[Stream]) -> li
     list of Reception
         One a trial.
     """
-    trials: list[dict[str, Arrived]] = [{} for _ in streams]
+    bits: list[dict[str, Arrived]] = [{} for _ in streams]
+    symbols: list[dict[str, ArrivedSymbols]] = [{} for _ in streams]
     for index, part in enumerate(transmission.parts):
         own = [stream.child("payload", index) for stream in streams]
+        if isinstance(part, SymbolPart):
+            heard = part.link(part.symbols.expand(len(streams), -1), snr, own)
+            for trial, row in enumerate(symbols):
+                row[part.name] = ArrivedSymbols(heard.symbols[trial], heard.no[trial])
+            continue
         received = part.link(part.bits.expand(len(streams), -1), snr, own)
-        for trial, arrived in enumerate(trials):
+        for trial, arrived in enumerate(bits):
             arrived[part.name] = Arrived(
                 bits=received.bits[trial],
                 llr=None if received.llr is None else received.llr[trial],
                 intact=None if received.crc_ok is None else bool(received.crc_ok[trial]),
             )
-    return [Reception(arrived, transmission.shape) for arrived in trials]
+    return [
+        Reception(a, transmission.shape, transmission.count, b) for a, b in zip(bits, symbols, strict=True)
+    ]

@@ -98,8 +98,8 @@ class Bound:
         entry = Entry("picture", count, 0, 8 * budget - count, 0, 8 * budget, channel_uses)
         height, width = image_of(source).shape[:2]
         notes: dict[str, int | str] = {"quality": fitted.quality, "scale": str(SCALES[fitted.scale_index])}
-        part = Part("picture", bits, _IdealLink(channel_uses), entry)
-        return Transmission((part,), (height, width), notes)
+        part = Part("picture", bits, _IdealLink(channel_uses), (entry,))
+        return Transmission((part,), (height, width), notes=notes)
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Read the picture, which always arrives."""

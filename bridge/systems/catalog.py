@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 from bridge.schemes import Decoding, parse_schemes
 from bridge.systems.bounds import KINDS, Bound
+from bridge.systems.codecs import CODECS
 from bridge.systems.separation import Separation
 from bridge.systems.system import System
 from bridge.systems.text import TextOverLink
 from phy.channels import Channel
-from phy.source.bpg import BPG
 from phy.source.codec import ImageCodec
-from phy.source.pillow import AVIF, HEIF, JPEG, JPEG2000, WebP
 
-__all__ = ["CARRIERS", "CODECS", "build_systems"]
-
-CODECS: dict[str, Callable[[], ImageCodec]] = {
-    "bpg": partial(BPG, chroma="444"),
-    "bpg-420": partial(BPG, chroma="420"),
-    "bpg-422": partial(BPG, chroma="422"),
-    "bpg-gray": partial(BPG, chroma="gray"),
-    "jpeg": JPEG,
-    "jpeg2000": JPEG2000,
-    "webp": WebP,
-    "avif": AVIF,
-    "heif": HEIF,
-}
-"""Image codecs by name."""
+__all__ = ["CARRIERS", "build_systems"]
 
 CARRIERS = {"ldpc": "ldpc5g", "polar": "polar5g", "conv": "conv", "turbo": "turbo", "uncoded": "none"}
 """Channel codes by the last part of a system's name."""

@@ -134,7 +134,7 @@ class Separation:
         link = DigitalLink(block, Modulation(self.scheme.modulation, device=self._device), self._channel)
         height, width = image_of(source).shape[:2]
         part = part_over_link("picture", packed, form, link)
-        return Transmission((part,), (height, width), packed.notes)
+        return Transmission((part,), (height, width), notes=packed.notes)
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Read the picture, or apply the failure policy."""

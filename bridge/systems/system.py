@@ -17,7 +17,7 @@ __all__ = ["Reconstruction", "Source", "System"]
 
 @dataclass(frozen=True)
 class Source:
-    """A picture, a sentence, or both.
+    """A picture, a sentence, a vector, or several of these.
 
     Attributes
     ----------
@@ -27,6 +27,8 @@ class Source:
         ``[height, width, 3]``, ``uint8``.
     text:
         The sentence.
+    embedding:
+        The vector, ``[count]``, ``float32``.
     memory:
         What transmitters have worked out about this source and may need again, by name of the worker;
         it lives as long as the source.
@@ -35,14 +37,16 @@ class Source:
     name: str
     image: NDArray[np.uint8] | None = None
     text: str | None = None
+    embedding: NDArray[np.float32] | None = None
     memory: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def digest(self) -> str:
         """SHA-256 of the content (not of the name), 16 hexadecimal digits."""
         content = hashlib.sha256((self.text or "").encode())
-        if self.image is not None:
-            content.update(str(self.image.shape).encode() + np.ascontiguousarray(self.image).tobytes())
+        for array in (self.image, self.embedding):
+            if array is not None:
+                content.update(str(array.shape).encode() + np.ascontiguousarray(array).tobytes())
         return content.hexdigest()[:16]
 
 
@@ -52,8 +56,9 @@ class Reconstruction:
 
     Attributes
     ----------
-    image, text:
-        The picture ``[height, width, 3]``, ``uint8``, and the sentence; None for what was not sent.
+    image, text, embedding:
+        The picture ``[height, width, 3]``, ``uint8``, the sentence, and the vector ``[count]``,
+        ``float32``; None for what was not sent.
     failed:
         A payload did not arrive intact, whatever was then made of it.
     remark:
@@ -62,6 +67,7 @@ class Reconstruction:
 
     image: NDArray[np.uint8] | None = None
     text: str | None = None
+    embedding: NDArray[np.float32] | None = None
     failed: bool = False
     remark: str = ""
 
@@ -79,7 +85,7 @@ class System(Protocol):
 
     @property
     def modality(self) -> str:
-        """``image`` or ``text``: what the system carries."""
+        """``image``, ``text`` or ``embedding``: what the system carries."""
 
     @property
     def adapts(self) -> bool:

@@ -71,6 +71,6 @@ class TextOverLink:
     def decode(self, reception: Reception) -> Reconstruction:
         """Read the sentence as it arrived."""
         arrived = reception.arrived["text"]
-        unpacked = self.payload.unpack(arrived.bits)
+        unpacked = self.payload.unpack(arrived)
         failed = arrived.intact is False
         return Reconstruction(text=unpacked.value, failed=failed, remark=unpacked.remark)

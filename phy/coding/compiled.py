@@ -242,7 +242,6 @@ class BeliefPropagation:
         return (
             graph.starts,
             graph.variables,
-            graph.unchecked,
             graph.largest_degree,
             1 if self.algorithm == "sum-product" else None,
             dtype(self._offset()),

@@ -55,12 +55,6 @@ class Graph:
         return int(self.variables.size)
 
     @property
-    def unchecked(self) -> NDArray[np.int32]:
-        """Variables in no row: nothing but the channel tells of them."""
-        counts = np.bincount(self.variables, minlength=self.size)
-        return np.flatnonzero(counts == 0).astype(np.int32)
-
-    @property
     def largest_degree(self) -> int:
         """Ones of the heaviest row."""
         return int(np.diff(self.starts).max())

@@ -23,7 +23,7 @@ from numba import njit
 
 from phy.coding import simd as v
 
-__all__ = ["begin_flooding", "min_sum_iteration", "sum_product_iteration", "unsatisfied"]
+__all__ = ["begin_flooding", "decide", "min_sum_iteration", "sum_product_iteration", "unsatisfied"]
 
 _compiled = njit(nogil=True, cache=True)
 _inlined = njit(nogil=True, cache=True, forceinline=True)
@@ -36,22 +36,17 @@ def _input(posterior, messages, kept, variable, edge, width):
 
 
 @_inlined
-def _output(posterior, gathered, messages, decided, variable, edge, width, x, message):
+def _output(posterior, gathered, messages, variable, edge, width, x, message):
     """Check to variable: keep the message, and let the variable know, at once or in the next iteration."""
     v.store(messages, edge * width, message)
     if gathered is None:
-        known = v.add(x, message)
-        v.store(posterior, variable * width, known)
+        v.store(posterior, variable * width, v.add(x, message))
     else:
-        known = v.add(v.load(gathered, variable * width), message)
-        v.store(gathered, variable * width, known)
-    decided[variable] = v.decide(known)
+        v.store(gathered, variable * width, v.add(v.load(gathered, variable * width), message))
 
 
 @_compiled
-def min_sum_iteration(
-    posterior, gathered, messages, scratch, kept, decided, starts, variables, offset, factor, clip
-):
+def min_sum_iteration(posterior, gathered, messages, scratch, kept, starts, variables, offset, factor, clip):
     """Run one iteration of (offset, normalised) min-sum over all rows.
 
     Layered if ``gathered`` is None: each row sees what the rows above it have found. Otherwise flooding:
@@ -77,15 +72,11 @@ def min_sum_iteration(
             # Where several inputs share the least magnitude, least and second are equal and either is right.
             size = v.select_equal(v.minimum(v.magnitude(x), limit), least, own, others)
             message = v.apply_sign(size, v.xor(product, x))
-            _output(
-                posterior, gathered, messages, decided, variables[first + e], first + e, width, x, message
-            )
+            _output(posterior, gathered, messages, variables[first + e], first + e, width, x, message)
 
 
 @_compiled
-def sum_product_iteration(
-    posterior, gathered, messages, scratch, kept, decided, starts, variables, room, clip
-):
+def sum_product_iteration(posterior, gathered, messages, scratch, kept, starts, variables, room, clip):
     """Run one iteration of sum-product over all rows; layered or flooding as in `min_sum_iteration`.
 
     Magnitudes travel as exp(-|x|), in which box-plus is (a + b) / (1 + a b); a message combines the inputs
@@ -116,9 +107,7 @@ def sum_product_iteration(
                 right = v.box_plus(right, a)
             size = v.minimum(v.minus_log(combined), limit)
             message = v.apply_sign(size, v.xor(product, x))
-            _output(
-                posterior, gathered, messages, decided, variables[first + e], first + e, width, x, message
-            )
+            _output(posterior, gathered, messages, variables[first + e], first + e, width, x, message)
 
 
 @_compiled
@@ -126,6 +115,17 @@ def begin_flooding(channel, gathered):
     """Start a flooding iteration's sums with the channel's LLRs."""
     for i in range(channel.size):
         gathered[i] = channel[i]
+
+
+@_compiled
+def decide(posterior, gathered, decided):
+    """Take the decisions of all variables; what flooding has gathered becomes the posterior."""
+    width = v.BYTES // posterior.itemsize
+    for variable in range(decided.size):
+        known = v.load(posterior if gathered is None else gathered, variable * width)
+        if gathered is not None:
+            v.store(posterior, variable * width, known)
+        decided[variable] = v.decide(known)
 
 
 @_compiled

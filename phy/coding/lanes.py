@@ -42,7 +42,7 @@ def _take(frame, lane, width, scale, decided, posterior, wanted, bits, soft):
 
 @_compiled
 def decode_frames(
-    llr, ready, wanted, bits, soft, used, satisfied, starts, variables, unchecked, room, rule,
+    llr, ready, wanted, bits, soft, used, satisfied, starts, variables, room, rule,
     offset, factor, clip, scale, largest,
     channel, posterior, gathered, messages, scratch, kept, decided, most, early,
 ):  # fmt: skip
@@ -74,16 +74,13 @@ def decode_frames(
             kernels.begin_flooding(channel, gathered)
         if rule is None:
             kernels.min_sum_iteration(
-                posterior, gathered, messages, scratch, kept, decided, starts, variables, offset, factor, clip
+                posterior, gathered, messages, scratch, kept, starts, variables, offset, factor, clip
             )
         else:
             kernels.sum_product_iteration(
-                posterior, gathered, messages, scratch, kept, decided, starts, variables, room, clip
+                posterior, gathered, messages, scratch, kept, starts, variables, room, clip
             )
-        if gathered is not None:
-            kernels.begin_flooding(gathered, posterior)
-        for i in range(unchecked.size):
-            decided[unchecked[i]] = v.decide(v.load(posterior, unchecked[i] * width))
+        kernels.decide(posterior, gathered, decided)
         failing = kernels.unsatisfied(decided, starts, variables)
         _keep(kept)
         for lane in range(width):

@@ -26,17 +26,33 @@ import jiwer
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-__all__ = ["bleu", "bleu_n", "character_error_rate", "chrf", "corpus_bleu", "word_error_rate"]
+__all__ = [
+    "METHOD1_EPSILON",
+    "bleu",
+    "bleu_n",
+    "character_error_rate",
+    "chrf",
+    "corpus_bleu",
+    "word_error_rate",
+]
+
+METHOD1_EPSILON = 0.1
+"""Matches that method 1 counts where there are none; the value of Chen and Cherry and of NLTK."""
+
+_Smoothing = Literal["none", "floor", "exp"]
 
 _CHARACTERS = jiwer.Compose([jiwer.ReduceToListOfListOfChars()])
 _WORDS = jiwer.Compose([jiwer.ReduceToListOfListOfWords()])
 
 
 @cache
-def _bleu(order: int, smoothing: Literal["none", "exp"], effective_order: bool) -> BLEU:
+def _bleu(order: int, smoothing: _Smoothing, effective_order: bool) -> BLEU:
     if order not in (1, 2, 3, 4):
         raise ValueError(f"BLEU goes up to n-grams of 1, 2, 3 or 4 words, got {order!r}")
-    return BLEU(max_ngram_order=order, smooth_method=smoothing, effective_order=effective_order)
+    value = METHOD1_EPSILON if smoothing == "floor" else None
+    return BLEU(
+        max_ngram_order=order, smooth_method=smoothing, smooth_value=value, effective_order=effective_order
+    )
 
 
 @cache
@@ -68,8 +84,8 @@ def bleu(reference: str, hypothesis: str) -> float:
     return score if score is not None else _sentence(reference, hypothesis, 4, "exp")
 
 
-def bleu_n(reference: str, hypothesis: str, n: int) -> float:
-    """Sentence BLEU-n without smoothing, in 0 to 1.
+def bleu_n(reference: str, hypothesis: str, n: int, smoothing: Literal["none", "method1"] = "none") -> float:
+    """Sentence BLEU-n, in 0 to 1: unsmoothed, or with method 1 of Chen and Cherry (2014).
 
     With l and l' words in reference and hypothesis and the clipped n-gram precisions p_i,
 
@@ -77,30 +93,42 @@ def bleu_n(reference: str, hypothesis: str, n: int) -> float:
 
     0 if any p_i is 0. This is the formula of VLM-CSC (and of Papineni et al. 2002) with uniform weights.
 
+    Method 1 counts `METHOD1_EPSILON` matches in an order that has none; a sentence without one right word
+    stays at 0. It is ``SmoothingFunction().method1`` of NLTK for sentences of n words or more (words are
+    ``13a``'s here, and shorter sentences leave out the orders that they have no n-grams of).
+
     Parameters
     ----------
     reference, hypothesis:
         The sentences.
     n:
         1 to 4.
+    smoothing:
+        ``"none"`` or ``"method1"``; say which in results.
 
     Raises
     ------
     ValueError
-        If ``n`` is none of these.
+        If ``n`` or ``smoothing`` is none of these.
 
     Examples
     --------
     >>> round(bleu_n("the cat sat on the mat", "the cat sat on a mat", 2), 4)  # sqrt(5/6 * 3/5)
     0.7071
+    >>> bleu_n("a b", "b a", 2), round(bleu_n("a b", "b a", 2, "method1"), 4)  # sqrt(2/2 * 0.1/1)
+    (0.0, 0.3162)
     """
     if n not in (1, 2, 3, 4):
         raise ValueError(f"BLEU-n is defined here for n = 1 to 4, got {n!r}")
+    if smoothing not in ("none", "method1"):
+        raise ValueError(f"BLEU-n is smoothed here by none or method1, got {smoothing!r}")
     score = _trivial(reference, hypothesis, agree=1.0, differ=0.0)
-    return score if score is not None else _sentence(reference, hypothesis, n, "none")
+    if score is not None:
+        return score
+    return _sentence(reference, hypothesis, n, "floor" if smoothing == "method1" else "none")
 
 
-def _sentence(reference: str, hypothesis: str, order: int, smoothing: Literal["none", "exp"]) -> float:
+def _sentence(reference: str, hypothesis: str, order: int, smoothing: _Smoothing) -> float:
     # sacrebleu returns percent, and by rounding up to 100 (1 + 2e-16) for equal sentences.
     score = _bleu(order, smoothing, True).sentence_score(hypothesis, [reference]).score
     return min(1.0, float(score) / 100.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bridge.payloads import ImagePayload, TextPayload
+from bridge.payloads import Arrived, ImagePayload, TextPayload
 from phy.bits import from_bytes
 from phy.source.budget import Encodings
 from phy.source.pillow import JPEG
@@ -30,7 +30,7 @@ def test_text_round_trip(text: str) -> None:
     packed = payload.pack(text)
     assert packed.bits.numel() == 48 + 8 * len(text.encode())
     assert packed.bits.numel() == packed.source_bits + packed.header_bits + packed.filler_bits
-    unpacked = payload.unpack(packed.bits)
+    unpacked = payload.unpack(Arrived(packed.bits))
     assert unpacked.value == text
     assert unpacked.remark == ""
 
@@ -39,20 +39,20 @@ def test_a_bit_error_in_a_character_stays_there() -> None:
     payload = TextPayload()
     bits = payload.pack("A dog runs.").bits.clone()
     bits[48 + 8 * 2 + 7] ^= 1  # the last bit of the third character: d (0x64) becomes e (0x65)
-    assert payload.unpack(bits).value == "A eog runs."
+    assert payload.unpack(Arrived(bits)).value == "A eog runs."
 
 
 def test_a_length_survives_one_damaged_copy() -> None:
     payload = TextPayload()
     bits = payload.pack("A dog runs.").bits.clone()
     bits[16:32] ^= 1
-    assert payload.unpack(bits).value == "A dog runs."
+    assert payload.unpack(Arrived(bits)).value == "A dog runs."
 
 
 def test_a_length_that_claims_too_much_is_remarked() -> None:
     payload = TextPayload()
     bits = torch.cat([from_bytes((500).to_bytes(2, "big")).repeat(3), from_bytes(b"abc")])
-    unpacked = payload.unpack(bits)
+    unpacked = payload.unpack(Arrived(bits))
     assert unpacked.value == "abc"
     assert "500" in unpacked.remark
 
@@ -61,7 +61,7 @@ def test_damaged_texts_are_texts() -> None:
     payload = TextPayload()
     sent = payload.pack("Two children play football on a green field near the river.").bits
     for seed in range(500):
-        assert isinstance(payload.unpack(flipped(sent, 0.05, seed)).value, str)
+        assert isinstance(payload.unpack(Arrived(flipped(sent, 0.05, seed))).value, str)
 
 
 def test_too_long_a_text_is_refused() -> None:

@@ -1,0 +1,236 @@
+"""Slices of pictures: what lies in a box, where it lies, and which of its pixels belong to the object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bridge.payloads.embedding import from_half, to_half
+from bridge.payloads.packed import REPEATS, Arrived, Packed, Unpacked, protect, vote
+from phy import bits as bit_tools
+from phy.source.budget import SCALES, Encodings, fit, restore, scaled_shape
+from phy.source.codec import CodecError, ImageCodec
+
+__all__ = ["PictureSlice", "SlicePayload"]
+
+_SIDE_BITS = 16
+_GREY = 128
+
+
+@dataclass(frozen=True, eq=False)
+class PictureSlice:
+    """A part of a picture.
+
+    Attributes
+    ----------
+    pixels:
+        ``[h, w, 3]``, ``uint8``.
+    top, left:
+        Where its upper left pixel lies in the picture.
+    mask:
+        Which pixels belong to the object, ``[h, w]``, ``bool``; None if all do.
+    """
+
+    pixels: NDArray[np.uint8]
+    top: int = 0
+    left: int = 0
+    mask: NDArray[np.bool_] | None = None
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """(top, left, bottom, right), the latter two exclusive."""
+        height, width = self.pixels.shape[:2]
+        return self.top, self.left, self.top + height, self.left + width
+
+
+class SlicePayload:
+    """A slice of a picture whose size both ends know; a whole picture is a slice, too.
+
+    The bits are a header (top, left, height and width of 16 bits each; of files the index of the
+    down-scaling and a 24-bit length; of analog pixels their scale), sent three times and decided by
+    majority; the mask, one bit for each square of ``mask_step`` pixels; and the pixels:
+
+    =================  =================================================================================
+    content            pixels are sent as
+    =================  =================================================================================
+    an `ImageCodec`    its file, at ``quality``, or at the best quality that ``budget_bits`` allow
+    ``"raw"``          8 bit planes, most significant first
+    ``"analog"``       real numbers, (p - 127.5) over their root mean square
+    =================  =================================================================================
+
+    Parameters
+    ----------
+    shape:
+        (height, width) of the whole picture.
+    content:
+        See above.
+    quality, budget_bits:
+        Of a codec: one of the two. The budget counts header and mask as well.
+    masked:
+        Whether a mask is sent.
+    mask_step:
+        Side of the squares for which the mask is sent, in pixels.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        content: ImageCodec | Literal["raw", "analog"],
+        *,
+        quality: int | None = None,
+        budget_bits: int | None = None,
+        masked: bool = False,
+        mask_step: int = 8,
+    ) -> None:
+        if (quality is None) == (budget_bits is None) and not isinstance(content, str):
+            raise ValueError(f"give either a quality or a budget, got {quality} and {budget_bits} bits")
+        if mask_step < 1 or min(shape) < 1 or max(shape) >= 1 << _SIDE_BITS:
+            raise ValueError(f"pictures have 1 to 65535 pixels a side, got {shape}, mask step {mask_step}")
+        self.shape, self.content = shape, content
+        self.quality, self.budget_bits = quality, budget_bits
+        self.masked, self.mask_step = masked, mask_step
+
+    @property
+    def name(self) -> str:
+        """The content, and whether a mask goes with it."""
+        kind = self.content if isinstance(self.content, str) else self.content.name
+        return kind + ("+mask" if self.masked else "")
+
+    @property
+    def _fields(self) -> tuple[int, ...]:
+        place = (_SIDE_BITS,) * 4
+        if isinstance(self.content, str):
+            return (*place, 16) if self.content == "analog" else place
+        return (*place, 8, 24)
+
+    def pack(self, value: PictureSlice) -> Packed:
+        """Write a slice.
+
+        Raises
+        ------
+        ValueError
+            If it does not lie within the picture, lacks the mask that is to be sent, or does not fit into
+            the budget.
+        """
+        top, left, bottom, right = value.box
+        if not (0 <= top < bottom <= self.shape[0] and 0 <= left < right <= self.shape[1]):
+            raise ValueError(f"a slice at {value.box} does not lie within a picture of {self.shape}")
+        place = _written((top, left, bottom - top, right - left), (_SIDE_BITS,) * 4)
+        mask = self._mask_bits(value)
+        side = REPEATS * sum(self._fields) + mask.numel()
+        if self.content == "raw":
+            planes = torch.from_numpy(np.unpackbits(value.pixels.reshape(-1, 1), axis=1)).T.reshape(-1)
+            return Packed(torch.cat([protect(place), mask, planes]), planes.numel(), side, 0, planes=8)
+        if self.content == "analog":
+            centred = torch.from_numpy(value.pixels.astype(np.float32) - 127.5).reshape(-1)
+            half, scale = to_half(float(centred.square().mean().sqrt()), "scale")
+            header = protect(torch.cat([place, half]))
+            return Packed(torch.cat([header, mask]), 0, side, 0, values=centred / (scale or 1.0))
+        data, scale_index, quality = self._file(self.content, value.pixels, side)
+        header = protect(torch.cat([place, _written((scale_index, len(data)), (8, 24))]))
+        notes: dict[str, int | str] = {"quality": quality, "scale": str(SCALES[scale_index])}
+        bits = torch.cat([header, mask, bit_tools.from_bytes(data)])
+        filler = 0 if self.budget_bits is None else self.budget_bits - bits.numel()
+        return Packed(torch.nn.functional.pad(bits, (0, filler)), 8 * len(data), side, filler, notes)
+
+    def _file(self, codec: ImageCodec, pixels: NDArray[np.uint8], side: int) -> tuple[bytes, int, int]:
+        """File, index of its down-scaling, and quality."""
+        if self.budget_bits is None:
+            quality = codec.qualities[0] if self.quality is None else self.quality
+            return codec.encode(pixels, quality), 0, quality
+        fitted = fit(Encodings(codec, pixels), max((self.budget_bits - side) // 8, 0))
+        return fitted.data, fitted.scale_index, fitted.quality
+
+    def _mask_bits(self, value: PictureSlice) -> torch.Tensor:
+        if not self.masked:
+            return torch.zeros(0, dtype=torch.uint8)
+        if value.mask is None or value.mask.shape != value.pixels.shape[:2]:
+            raise ValueError("this payload sends a mask of the slice's size, and the slice has none such")
+        step = self.mask_step
+        rows, columns = (-(-side // step) for side in value.mask.shape)
+        padded = np.zeros((rows * step, columns * step))
+        padded[: value.mask.shape[0], : value.mask.shape[1]] = value.mask
+        squares = padded.reshape(rows, step, columns, step).mean((1, 3)) >= 0.5
+        return torch.from_numpy(squares.reshape(-1).astype(np.uint8))
+
+    def unpack(self, arrived: Arrived) -> Unpacked[PictureSlice]:
+        """Read a slice; where the file cannot be decoded, its pixels are grey."""
+        fields, rest = vote(arrived.bits, self._fields)
+        top, left, height, width, remark = self._place(fields)
+        mask, rest = self._read_mask(rest, height, width)
+        if self.content == "raw":
+            pixels, wrong = _from_planes(rest, height, width)
+        elif self.content == "analog":
+            pixels, wrong = self._from_values(arrived.values, fields[4], height, width)
+        else:
+            pixels, wrong = self._from_file(self.content, rest, fields[4], fields[5], (height, width))
+        checked = "check sum wrong" if arrived.intact is False else ""
+        return Unpacked(
+            PictureSlice(pixels, top, left, mask), "; ".join(filter(None, (remark, wrong, checked)))
+        )
+
+    def _place(self, fields: list[int]) -> tuple[int, int, int, int, str]:
+        """Box within the picture, as near to the one read as possible."""
+        top, left = min(fields[0], self.shape[0] - 1), min(fields[1], self.shape[1] - 1)
+        height = min(max(fields[2], 1), self.shape[0] - top)
+        width = min(max(fields[3], 1), self.shape[1] - left)
+        damaged = [top, left, height, width] != fields[:4]
+        remark = f"header damaged: box {fields[:4]} in {list(self.shape)}" if damaged else ""
+        return top, left, height, width, remark
+
+    def _read_mask(
+        self, bits: torch.Tensor, height: int, width: int
+    ) -> tuple[NDArray[np.bool_] | None, torch.Tensor]:
+        if not self.masked:
+            return None, bits
+        step = self.mask_step
+        rows, columns = -(-height // step), -(-width // step)
+        squares = np.zeros(rows * columns, bool)
+        read = bits[: rows * columns].numpy().astype(bool)
+        squares[: read.size] = read
+        whole = np.kron(squares.reshape(rows, columns), np.ones((step, step), bool))
+        return whole[:height, :width], bits[rows * columns :]
+
+    def _from_values(
+        self, values: torch.Tensor | None, pattern: int, height: int, width: int
+    ) -> tuple[NDArray[np.uint8], str]:
+        size, scale = 3 * height * width, from_half(pattern)
+        if values is None or scale is None or scale < 0:
+            return np.full((height, width, 3), _GREY, np.uint8), f"header damaged: scale {scale}"
+        short = size - values.numel()
+        whole = torch.nn.functional.pad(values[:size], (0, max(short, 0))).numpy() * scale + 127.5
+        pixels = np.rint(whole).clip(0, 255).astype(np.uint8).reshape(height, width, 3)
+        return pixels, f"{short} of {size} values missing" if short > 0 else ""
+
+    def _from_file(
+        self, codec: ImageCodec, bits: torch.Tensor, scale_index: int, length: int, shape: tuple[int, int]
+    ) -> tuple[NDArray[np.uint8], str]:
+        data = bit_tools.to_bytes(bits[: bits.numel() // 8 * 8])
+        grey = np.full((*shape, 3), _GREY, np.uint8)
+        if scale_index >= len(SCALES) or length > len(data):
+            return grey, f"header damaged (scale {scale_index}, length {length} of {len(data)})"
+        try:
+            return restore(codec.decode(data[:length], scaled_shape(shape, scale_index)), shape), ""
+        except CodecError as error:
+            return grey, str(error)
+
+
+def _written(numbers: tuple[int, ...], lengths: tuple[int, ...]) -> torch.Tensor:
+    """Unsigned numbers as bits, most significant first."""
+    text = "".join(f"{number:0{length}b}" for number, length in zip(numbers, lengths, strict=True))
+    return torch.tensor([int(bit) for bit in text], dtype=torch.uint8)
+
+
+def _from_planes(bits: torch.Tensor, height: int, width: int) -> tuple[NDArray[np.uint8], str]:
+    size = 3 * height * width
+    count = bits.numel() // 8
+    planes = bits[: 8 * count].reshape(8, count).numpy()
+    values = np.full(size, _GREY, np.uint8)
+    known = min(size, count)
+    values[:known] = np.packbits(planes.T[:known], axis=1).reshape(-1)
+    remark = f"{count} of {size} values arrived" if count != size else ""
+    return values.reshape(height, width, 3), remark

@@ -1,0 +1,69 @@
+"""Embeddings to send: bundled ones, and files of one's own."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+__all__ = ["Embedding", "load_embeddings", "sample_embeddings"]
+
+
+class Embedding(NamedTuple):
+    """A vector ``[count]``, ``float32``, and its name, unique within its source."""
+
+    name: str
+    vector: NDArray[np.float32]
+
+
+def sample_embeddings() -> list[Embedding]:
+    """Embeddings of the bundled sentences, 24 vectors of 768 numbers each.
+
+    A vector holds two sentences in a row: 384 numbers each, the mean over the last hidden states of
+    all-MiniLM-L6-v2, at unit length.
+    """
+    with as_file(files("semantic") / "data" / "sentence_embeddings.safetensors") as path:
+        return load_embeddings(path)
+
+
+def load_embeddings(path: Path) -> list[Embedding]:
+    """Read vectors: every row of an array ``[rows, count]``, or a single ``[count]``.
+
+    Parameters
+    ----------
+    path:
+        A ``.npy`` file, or a ``.safetensors`` file with one or more arrays.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, holds no finite real numbers, or an array of more dimensions.
+    """
+    found = []
+    for title, array in _arrays(path).items():
+        if array.ndim not in (1, 2) or not array.size or array.dtype.kind not in "fiu":
+            raise ValueError(
+                f"{path}: an embedding is a row of real numbers, "
+                f"got {array.dtype} of shape {list(array.shape)}"
+            )
+        rows = np.atleast_2d(array).astype(np.float32)
+        if not np.isfinite(rows).all():
+            raise ValueError(f"{path}: {title} holds numbers that are not finite")
+        found += [Embedding(f"{title}-{index}", row) for index, row in enumerate(rows, 1)]
+    return found
+
+
+def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
+    try:
+        if path.suffix == ".npy":
+            return {path.stem: np.load(path, allow_pickle=False)}
+        if path.suffix == ".safetensors":
+            return dict(sorted(load_file(path).items()))
+    except (OSError, ValueError, EOFError, SafetensorError) as error:
+        raise ValueError(f"cannot read embeddings from {path}: {error}") from error
+    raise ValueError(f"embeddings are read from .npy and .safetensors files, got {str(path)!r}")
