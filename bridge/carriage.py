@@ -164,6 +164,18 @@ class Digital:
     def _part(self, name: str, packed: Packed, form: TransportFormat, scheme: Scheme) -> Part:
         return part_over_link(name, packed, form, self.link(form, scheme))
 
+    def room(self, channel_uses: int) -> int:
+        """Payload bits that a carriage with one scheme takes in exactly ``channel_uses``.
+
+        Raises
+        ------
+        ValueError
+            If it has not one scheme, or they are too few for anything.
+        """
+        if isinstance(self.schemes, Fill) or len(self.schemes) > 1:
+            raise ValueError(f"only a single scheme says how many bits it carries, got {self.name}")
+        return self.schemes[0].format_for_channel_uses(channel_uses).payload_bits
+
     def link(self, form: TransportFormat, scheme: Scheme) -> DigitalLink:
         """Build the link of one transport block."""
         block = transport_block(form, scheme.code, self.decoding, self.device)

@@ -173,7 +173,7 @@ class NestedJSCC(JSCC):
             )
         self.embed = nn.Sequential(nn.Linear(4, context), nn.GELU(), nn.Linear(context, context), nn.GELU())
         first, last = 3 * strides[0] ** 2, widths[-1]
-        self.patches = _Transform(strides[0], first)
+        self.fine = strides[0]
         self.transform = _Transform(self.stride, channels)
         self.log_deviation = nn.Parameter(torch.zeros(channels))
 
@@ -198,7 +198,6 @@ class NestedJSCC(JSCC):
             ``[B, 3, H, W]``, 0 to 1, of several times ``3 stride²`` patches.
         """
         self.transform.fit(pictures)
-        self.patches.fit(pictures)
         self.log_deviation.copy_(0.5 * self.transform.spread.log())
 
     def _context(self, snr_db: torch.Tensor, channels: int) -> torch.Tensor:
@@ -224,7 +223,7 @@ class NestedJSCC(JSCC):
         context = self._context(snr_db, channels)
         power = self._power(snr_db, channels)
         straight = self.transform(pictures)[:, :channels] * power.sqrt()[:, :, None, None]
-        x = self.stem(self.patches(pictures))
+        x = self.stem(F.pixel_unshuffle(pictures, self.fine) - 0.5)
         for index, stage in enumerate(self.encoder):
             x = stage(self.down[index - 1](F.pixel_unshuffle(x, 2)) if index else x, context)
         gain, offset = self.to_latent(x).chunk(2, dim=1)
@@ -250,12 +249,13 @@ class NestedJSCC(JSCC):
         latent = self._restore(latent, snr_db) * lmmse[:, :, None, None]
         latent = F.pad(latent, (0, 0, 0, 0, 0, self.channels - channels))
 
-        x = self.decoder[-1](self.from_latent(latent), context)
+        natural = latent * (0.5 * self.log_deviation).exp()[:, None, None]  # strong components stand out
+        x = self.decoder[-1](self.from_latent(natural), context)
         straight = self.transform.inverse(latent * _bounded(self.to_gain(x)))
         for index in reversed(range(len(self.up))):
             x = self.decoder[index](F.pixel_shuffle(self.up[index](x), 2), context)
         mean = F.pixel_shuffle(self.transform.mean[:, None, None], self.stride).repeat(1, *latent.shape[2:])
-        pictures = mean + straight + self.patches.inverse(self.to_patches(x))
+        pictures = mean + straight + F.pixel_shuffle(self.to_patches(x), self.fine)
         return pictures if self.training else pictures.clamp(0, 1)
 
 

@@ -61,6 +61,7 @@ class Bound:
     """
 
     modality = "image"
+    delivers: tuple[str, ...] = ("image",)
     adapts = True
     policy = "none"
 

@@ -134,6 +134,7 @@ class Carried:
         if kind not in PAYLOADS:
             raise ValueError(f"payload must be one of {', '.join(PAYLOADS)}, got {kind!r}")
         self.modality = kind
+        self.delivers: tuple[str, ...] = (kind,)
         self.name = self.family = f"{kind}-{carriage}"
         self.policy = policy if kind == "embedding" else "best-effort"
         self._form, self.carriage = parse_carriage(carriage, channel, decoding)

@@ -83,6 +83,7 @@ class Separation:
     """
 
     modality = "image"
+    delivers: tuple[str, ...] = ("image",)
     adapts = False
 
     def __init__(

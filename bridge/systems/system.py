@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +30,12 @@ class Source:
         The sentence.
     embedding:
         The vector, ``[count]``, ``float32``.
+    captions:
+        Reference captions of the picture: what texts about it are measured by.
+    scene:
+        What is known of a drawn picture (`semantic.scenes`), to count what is right.
+    folder:
+        Where `bridge.memory.recall` keeps what transmitters work out; None keeps it in ``memory`` only.
     memory:
         What transmitters have worked out about this source and may need again, by name of the worker;
         it lives as long as the source.
@@ -38,6 +45,9 @@ class Source:
     image: NDArray[np.uint8] | None = None
     text: str | None = None
     embedding: NDArray[np.float32] | None = None
+    captions: tuple[str, ...] = ()
+    scene: Any = None
+    folder: Path | None = None
     memory: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -63,6 +73,8 @@ class Reconstruction:
         A payload did not arrive intact, whatever was then made of it.
     remark:
         What was wrong; empty if nothing.
+    samples:
+        What came by on the way and is worth keeping: texts as received, before correction.
     """
 
     image: NDArray[np.uint8] | None = None
@@ -70,6 +82,7 @@ class Reconstruction:
     embedding: NDArray[np.float32] | None = None
     failed: bool = False
     remark: str = ""
+    samples: dict[str, str] = field(default_factory=dict)
 
 
 class System(Protocol):
@@ -85,7 +98,11 @@ class System(Protocol):
 
     @property
     def modality(self) -> str:
-        """``image``, ``text`` or ``embedding``: what the system carries."""
+        """``image``, ``text`` or ``embedding``: the kind of source that the system takes."""
+
+    @property
+    def delivers(self) -> tuple[str, ...]:
+        """Kinds of what the receiver makes: ``image``, ``text``, ``embedding``."""
 
     @property
     def adapts(self) -> bool:

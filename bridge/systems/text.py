@@ -37,6 +37,7 @@ class TextOverLink:
     """
 
     modality = "text"
+    delivers: tuple[str, ...] = ("text",)
     adapts = False
     policy = "best-effort"
 

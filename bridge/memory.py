@@ -1,0 +1,54 @@
+"""What a transmitter has worked out about a source, kept so that no model runs twice for the same answer."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.systems.system import Source
+
+__all__ = ["Arrays", "recall"]
+
+Arrays = dict[str, NDArray[Any]]
+"""Numbers and texts by name; a text is an array of no dimension."""
+
+
+def recall(source: Source, key: str, make: Callable[[], Arrays]) -> Arrays:
+    """Return what ``make`` returned for this source and key before, or call it now.
+
+    Answers live in ``source.memory`` and, if the source has a folder to keep them in, there as ``.npz``
+    files, so that a later run with more SNRs, trials or systems asks no transmitter model again.
+
+    Parameters
+    ----------
+    source:
+        Its digest, not its name, tells it from others.
+    key:
+        Everything else that determines the answer: what is asked, and the identity of the model.
+    make:
+        Asks the model.
+    """
+    if key in source.memory:
+        return source.memory[key]
+    file = None
+    if source.folder is not None:
+        name = hashlib.sha256(f"{source.digest}:{key}".encode()).hexdigest()[:32]
+        file = Path(source.folder) / f"{name}.npz"
+        if file.is_file():
+            with np.load(file, allow_pickle=False) as stored:
+                source.memory[key] = dict(stored)
+            return source.memory[key]
+    source.memory[key] = {title: np.asarray(array) for title, array in make().items()}
+    if file is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(f".{os.getpid()}.tmp")
+        with partial.open("wb") as stream:
+            np.savez(stream, **source.memory[key])
+        partial.replace(file)
+    return source.memory[key]

@@ -1,0 +1,193 @@
+"""The models of a run: which role is played by which checkpoint, each loaded when it is first needed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import torch
+
+from semantic import captioning, correction, features, generation, jscc, projection, segmentation, textjscc
+from semantic.zoo import resolve
+
+__all__ = ["ROLES", "TIERS", "Models", "load_models", "parse_models"]
+
+TIERS: dict[str, dict[str, str]] = {
+    "tiny": {
+        "captioner": "tiny-captioner",
+        "blip": "tiny-blip",
+        "corrector": "tiny-corrector",
+        "segmenter": "tiny-segmenter",
+        "generator": "tiny-generator",
+        "ip-adapter": "tiny-generator/ip-adapter",
+        "feature": "tiny-feature",
+        "projection": "tiny-feature/projection",
+        "feature-image": "tiny-feature/image",
+        "jscc": "tiny-jscc",
+        "text-jscc": "tiny-text-jscc",
+    },
+    "hub": {
+        "captioner": "llava-interleave-qwen-0.5b",
+        "blip": "blip-base",
+        "corrector": "bart-spelling",
+        "segmenter": "fcn-resnet50",
+        "generator": "stable-diffusion-1.5",
+        "ip-adapter": "ip-adapter-sd15/models",
+        "feature": "blip2-opt-2.7b",
+    },
+}
+"""Preset or directory of each role, by tier; what lies within a preset's folder follows a slash. Roles that
+no public checkpoint fills (VLM-CSC's text codec, the bridge from feature to picture) have to be given."""
+
+ROLES = tuple(TIERS["tiny"])
+"""What models are there for."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """Checkpoints by role.
+
+    Attributes
+    ----------
+    places:
+        Preset, preset and a folder in it, or directory, of each role.
+    device, dtype:
+        Where and in what they run.
+    """
+
+    places: tuple[tuple[str, str], ...]
+    device: str = "cpu"
+    dtype: torch.dtype = torch.float32
+
+    def folder(self, role: str) -> Path:
+        """Directory of a role's checkpoint, without loading it.
+
+        Raises
+        ------
+        ValueError
+            If no checkpoint plays the role.
+        semantic.weights.WeightsMissing
+            If it is not on this machine.
+        """
+        place = dict(self.places).get(role)
+        if place is None:
+            raise ValueError(f"no model plays {role!r}: name a directory by --models {role}=PATH")
+        if Path(place).exists():
+            return Path(place)
+        name, _, inside = place.partition("/")
+        return resolve(name) / inside if inside and not name.startswith(".") else resolve(place)
+
+    def identity(self, role: str) -> str:
+        """Tell checkpoints of a role apart: names, sizes and times of their files as 16 digits."""
+        folder = self.folder(role)
+        files = [folder] if folder.is_file() else sorted(p for p in folder.rglob("*") if p.is_file())
+        listing = "".join(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns};" for p in files)
+        return hashlib.sha256(f"{role}:{self.dtype}:{listing}".encode()).hexdigest()[:16]
+
+    @cached_property
+    def captioner(self) -> captioning.Captioner:
+        """LLaVA or BLIP, as its configuration says."""
+        return captioning.load_captioner(self.folder("captioner"), device=self.device, dtype=self.dtype)
+
+    @cached_property
+    def blip(self) -> captioning.Captioner:
+        """The captioner of VLM-CSC."""
+        return captioning.load_captioner(self.folder("blip"), device=self.device, dtype=self.dtype)
+
+    @cached_property
+    def corrector(self) -> correction.Corrector:
+        """BART; ``none`` in its place corrects nothing."""
+        if dict(self.places).get("corrector") == "none":
+            return correction.NoCorrection()
+        return correction.BartCorrector.from_pretrained(
+            self.folder("corrector"), device=self.device, dtype=self.dtype
+        )
+
+    @cached_property
+    def segmenter(self) -> segmentation.Segmenter:
+        """FCN, in our layout or torchvision's published file."""
+        place = self.folder("segmenter")
+        if place.is_file():
+            return segmentation.Segmenter.from_torchvision(place, device=self.device, dtype=self.dtype)
+        return segmentation.Segmenter.from_pretrained(place, device=self.device, dtype=self.dtype)
+
+    @cached_property
+    def generator(self) -> generation.Generator:
+        """Stable Diffusion with its IP-Adapter."""
+        adapter = self.folder("ip-adapter")
+        weights = sorted(path.name for path in adapter.glob("ip-adapter*.safetensors"))
+        name = next((w for w in weights if w == "ip-adapter_sd15.safetensors"), weights[0] if weights else "")
+        return generation.Generator.from_pretrained(
+            self.folder("generator"),
+            ip_adapter=adapter,
+            weight_name=name or "ip-adapter_sd15.safetensors",
+            device=self.device,
+            dtype=self.dtype,
+        )
+
+    @cached_property
+    def painter(self) -> generation.Generator:
+        """Stable Diffusion without adapter: text to picture."""
+        return generation.Generator.from_pretrained(
+            self.folder("generator"), device=self.device, dtype=self.dtype
+        )
+
+    @cached_property
+    def feature(self) -> features.VisionLanguageFeature:
+        """BLIP-2: picture to feature, feature to text."""
+        return features.VisionLanguageFeature.from_pretrained(
+            self.folder("feature"), device=self.device, dtype=self.dtype
+        )
+
+    @cached_property
+    def projection(self) -> projection.FeatureProjection:
+        """Feature to channel values and back."""
+        return projection.FeatureProjection.from_pretrained(self.folder("projection"), device=self.device)
+
+    @cached_property
+    def feature_image(self) -> features.FeatureToImage:
+        """Feature to picture."""
+        return features.FeatureToImage.from_pretrained(
+            self.folder("feature-image"), device=self.device, dtype=self.dtype
+        )
+
+    @cached_property
+    def jscc(self) -> jscc.JSCC:
+        """Deep JSCC of pictures."""
+        return jscc.load(self.folder("jscc"), device=self.device)
+
+    @cached_property
+    def text_jscc(self) -> textjscc.TextCodec:
+        """Learned channel symbols of text."""
+        return textjscc.TextCodec.from_pretrained(self.folder("text-jscc"), device=self.device)
+
+
+def parse_models(text: str) -> tuple[tuple[str, str], ...]:
+    """Read ``tiny``, ``hub``, or a tier and exceptions: ``hub,captioner=PATH,corrector=none``.
+
+    Raises
+    ------
+    ValueError
+        If a part is neither a tier nor ``ROLE=PLACE``.
+    """
+    places: dict[str, str] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        role, equals, place = part.partition("=")
+        if not equals and role in TIERS:
+            places |= TIERS[role]
+        elif equals and role in ROLES and place:
+            places[role] = place
+        else:
+            raise ValueError(
+                f"models are {', '.join(TIERS)} and ROLE=PRESET or ROLE=PATH with a role of "
+                f"{', '.join(ROLES)}; got {part!r}"
+            )
+    return tuple(sorted(places.items()))
+
+
+@lru_cache(maxsize=2)
+def load_models(places: tuple[tuple[str, str], ...], device: str = "cpu", half: bool = False) -> Models:
+    """Return the models of these places, the same object for the same places: each loads once a process."""
+    return Models(places, device, torch.bfloat16 if half else torch.float32)

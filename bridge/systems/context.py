@@ -1,0 +1,75 @@
+"""What every system of a comparison shares, and what systems are built from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bridge.carriage import Digital
+from bridge.models import Models
+from bridge.payloads import TextPayload
+from bridge.schemes import Decoding, Scheme, parse_schemes
+from phy.channels import Channel
+from phy.source.text import parse_text_coder
+
+__all__ = ["Context", "snr_of", "to_pixels", "to_unit"]
+
+
+@dataclass(frozen=True)
+class Context:
+    """Channel, codes and models of a comparison.
+
+    Attributes
+    ----------
+    channel:
+        What everything passes, each payload on channel uses of its own.
+    schemes, text_schemes:
+        Modulation-coding schemes of files and of texts, as `bridge.schemes.parse_schemes` reads them.
+    decoding, policy, device:
+        As in `bridge.systems.separation.Separation`.
+    models:
+        See `bridge.models`.
+    seed:
+        Of what generators draw: the same for all systems, SNRs and trials, so that curves compare channels
+        and not luck.
+    """
+
+    channel: Channel
+    schemes: str = "witt"
+    text_schemes: str = "1/2-qpsk"
+    decoding: Decoding = field(default_factory=Decoding)
+    policy: str = "mean"
+    device: str = "cpu"
+    models: Models = field(default_factory=lambda: Models(()))
+    seed: int = 1
+
+    def text_link(self) -> Digital:
+        """Carriage of texts; a scheme of rate 1 is uncoded."""
+        (scheme, *others) = parse_schemes(self.text_schemes)
+        if others:
+            raise ValueError(f"texts take one scheme here, got {self.text_schemes!r}")
+        code = "none" if scheme.rate == 1 else scheme.code
+        chosen = Scheme(scheme.rate, scheme.modulation, code, scheme.block_bits)
+        return Digital(self.channel, (chosen,), self.decoding, self.device)
+
+    def text_payload(self, coders: str) -> TextPayload:
+        """Payload of texts by the names of its coders, joined by ``|``."""
+        return TextPayload([parse_text_coder(name) for name in coders.split("|")])
+
+
+def to_unit(picture: NDArray[np.uint8]) -> torch.Tensor:
+    """``[height, width, 3]``, ``uint8``, to ``[1, 3, height, width]`` from 0 to 1."""
+    return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255.0
+
+
+def to_pixels(values: torch.Tensor) -> NDArray[np.uint8]:
+    """``[1, 3, height, width]`` from 0 to 1 to ``[height, width, 3]``, ``uint8``."""
+    return (values[0].detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+
+
+def snr_of(no: torch.Tensor) -> float:
+    """Es/N0 in decibels that the receiver sees, from the mean noise variance of its symbols."""
+    return float(-10.0 * torch.log10(no.double().mean()))

@@ -1,0 +1,240 @@
+"""Multi-SC: the main object's slice and the captions of several sub-images, each over a channel of its own.
+
+::
+
+    picture -> FCN -> main object's box -> slice file ------> code, QAM -> channel -> file -> IP-Adapter --+
+       |                                                                                                   v
+       +--> sub-image 1 -> LLaVA -> text --> code, QAM -> channel 1 -> text --+                    Stable Diffusion
+       +--> ...                                                               +-> fused -> BART ------> picture
+       +--> sub-image 4 -> LLaVA -> text --> code, QAM -> channel 4 -> text --+
+
+On the air: the slice with its place, and every text with its length, each with check sum and parity on
+channel uses of its own. The query, the number of sub-images and the size of the picture are agreed.
+
+`SingleText` sends one caption of the whole picture in place of the sub-images' (the letter's "single-text
+SC").
+
+References
+----------
+Huang and Li, "Exploring Textual Semantics Diversity for Image Transmission in Semantic Communication
+Systems using Visual Language Model", arXiv 2503.19386.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.carriage import Analog, Carriage, Digital
+from bridge.memory import Arrays, recall
+from bridge.payloads import PictureSlice, SlicePayload
+from bridge.schemes import parse_schemes
+from bridge.systems.codecs import CODECS
+from bridge.systems.context import Context
+from bridge.systems.separation import image_of
+from bridge.systems.splits import SPLITS, sub_images
+from bridge.systems.system import Reconstruction, Source
+from bridge.transport import Part, Reception, SymbolPart, Transmission
+from phy.units import EsN0
+from semantic.captioning import QUERY
+from semantic.segmentation import main_object
+
+__all__ = ["MultiSC", "SingleText"]
+
+Picture = NDArray[np.uint8]
+
+
+class MultiSC:
+    """Slice and captions over orthogonal channels, a picture generated from both.
+
+    Parameters
+    ----------
+    context:
+        Channel, text scheme, models (captioner, segmenter, corrector, generator, ip-adapter).
+    parts:
+        Number of sub-images. The letter: 4.
+    split:
+        ``grid`` (quadrants for four parts, as in the letter), ``columns``, or ``objects``: boxes of the
+        largest objects that the segmenter finds, filled up with quadrants.
+    coder:
+        How texts are written (`phy.source.text`); several joined by ``|`` let the sender choose.
+    slice:
+        An image codec, ``raw``, ``analog``, or ``none`` for a picture from texts alone.
+    slice_quality, slice_scheme, slice_size:
+        Quality of the codec where no number of channel uses is given (None: its middle); the scheme of the
+        slice; its longer side is scaled down to so many pixels before coding.
+    query, max_tokens:
+        What the captioner is asked, and the length of its answers.
+    correct:
+        Whether the corrector mends the fused text.
+    scale, steps, guidance:
+        IP-Adapter's lambda, denoising steps, and guidance of the text.
+    """
+
+    modality = "image"
+    delivers: tuple[str, ...] = ("image", "text")
+    adapts = False
+    policy = "best-effort"
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        parts: int = 4,
+        split: Literal["grid", "columns", "objects"] = "grid",
+        coder: str = "latin-1",
+        slice: str = "bpg",
+        slice_quality: int | None = None,
+        slice_scheme: str = "1/2-qpsk",
+        slice_size: int = 128,
+        query: str | None = QUERY,
+        max_tokens: int = 64,
+        correct: bool = True,
+        scale: float = 0.6,
+        steps: int = 25,
+        guidance: float = 7.5,
+        name: str = "multi-sc",
+    ) -> None:
+        if split not in SPLITS or parts < 1:
+            raise ValueError(f"split must be one of {', '.join(SPLITS)} into 1 or more, got {split}, {parts}")
+        if slice not in ("raw", "analog", "none", *CODECS):
+            raise ValueError(f"slice must be none, raw, analog or one of {', '.join(CODECS)}, got {slice!r}")
+        self.context, self.parts, self.split, self.slice = context, parts, split, slice
+        self.slice_quality, self.slice_size = slice_quality, slice_size
+        self.query, self.max_tokens, self.correct = query, max_tokens, correct
+        self.scale, self.steps, self.guidance = scale, steps, guidance
+        self.name = self.family = name
+        self.texts = context.text_payload(coder)
+        self.text_link = context.text_link()
+        channel, decoding = context.channel, context.decoding
+        self.slice_link: Carriage = (
+            Analog(channel, decoding=decoding)
+            if slice == "analog"
+            else Digital(channel, parse_schemes(slice_scheme), decoding, context.device)
+        )
+
+    def check(self, channel_uses: int) -> None:
+        """Accept any number: what texts and slice take shows when encoding."""
+
+    def encode(self, source: Source, channel_uses: int | None, snr: EsN0) -> Transmission:
+        """Send texts and slice; of ``channel_uses``, the slice's file gets what the texts leave.
+
+        Raises
+        ------
+        ValueError
+            If both together do not fit into ``channel_uses``.
+        """
+        shape = image_of(source).shape[:2]
+        made: list[Part | SymbolPart] = []
+        for index, text in enumerate(self._captions(source)):
+            made += self.text_link.parts(f"text-{index}", self.texts.pack(text))
+        spent = sum(entry.channel_uses for part in made for entry in part.entries)
+        if channel_uses is not None and spent > channel_uses:
+            raise ValueError(
+                f"the texts of {self.name} take {spent} channel uses of the {channel_uses} given"
+            )
+        if self.slice != "none":
+            room = None if channel_uses is None else channel_uses - spent
+            packed = self._slice_payload(shape, room).pack(self._slice(source))
+            made += self.slice_link.parts("slice", packed, room)
+            return Transmission(tuple(made), shape, 0 if packed.values is None else packed.values.numel())
+        return Transmission(tuple(made), shape)
+
+    def _captions(self, source: Source) -> list[str]:
+        """Texts of the sub-images, asked for once a source."""
+        models = self.context.models
+        key = f"captions:{self.split}:{self.parts}:{self.query}:{self.max_tokens}:{models.identity('captioner')}"
+        if self.split == "objects":
+            key += models.identity("segmenter")
+
+        def ask() -> Arrays:
+            pictures = sub_images(image_of(source), self.parts, self.split, models)
+            return {
+                "texts": np.array(models.captioner.caption(pictures, self.query, max_tokens=self.max_tokens))
+            }
+
+        return [str(text) for text in recall(source, key, ask)["texts"]]
+
+    def _slice(self, source: Source) -> PictureSlice:
+        """Box of the main object, made no larger than ``slice_size``."""
+        models, picture = self.context.models, image_of(source)
+
+        def segment() -> Arrays:
+            found = main_object(models.segmenter.labels([picture])[0])
+            return {"box": np.array(found.box), "found": np.array(found.found)}
+
+        key = f"main-object:{models.identity('segmenter')}"
+        top, left, bottom, right = (int(edge) for edge in recall(source, key, segment)["box"])
+        side = self.slice_size
+        if max(bottom - top, right - left) > side and self.slice != "none":
+            top, left, bottom, right = _central((top, left, bottom, right), side)
+        return PictureSlice(picture[top:bottom, left:right], top, left)
+
+    def _slice_payload(self, shape: Sequence[int], channel_uses: int | None) -> SlicePayload:
+        size = (int(shape[0]), int(shape[1]))
+        if self.slice == "raw":
+            return SlicePayload(size, "raw")
+        if self.slice == "analog":
+            return SlicePayload(size, "analog")
+        codec = CODECS[self.slice]()
+        if channel_uses is None or not isinstance(self.slice_link, Digital):
+            quality = self.slice_quality
+            return SlicePayload(size, codec, quality=_middle(codec.qualities) if quality is None else quality)
+        return SlicePayload(size, codec, budget_bits=self.slice_link.room(channel_uses))
+
+    def decode(self, reception: Reception) -> Reconstruction:
+        """Fuse and correct the texts, and generate the picture from them and the slice."""
+        models, shape = self.context.models, reception.shape or (0, 0)
+        received = [
+            self.texts.unpack(self.text_link.collect(f"text-{index}", reception))
+            for index in range(self.parts)
+        ]
+        fused = " ".join(text.value.strip() for text in received)
+        corrected = models.corrector.correct([fused])[0] if self.correct else fused
+        remarks = [text.remark for text in received]
+        failed = any(arrived.intact is False for arrived in reception.arrived.values())
+        options = {
+            "seeds": [self.context.seed],
+            "steps": self.steps,
+            "guidance": self.guidance,
+            "size": shape,
+        }
+        if self.slice == "none":
+            (picture,) = models.painter.generate([corrected], **options)
+        else:
+            count = reception.count or 0
+            arrived = self.slice_link.collect("slice", reception, count)
+            piece = self._slice_payload(shape, None).unpack(arrived)
+            remarks.append(piece.remark)
+            generate = models.generator.generate
+            (picture,) = generate([corrected], images=[piece.value.pixels], scale=self.scale, **options)
+        return Reconstruction(
+            picture,
+            corrected,
+            failed=failed,
+            remark="; ".join(filter(None, remarks)),
+            samples={"received": fused, "corrected": corrected},
+        )
+
+
+class SingleText(MultiSC):
+    """One caption of the whole picture and the slice: the letter's single-text system."""
+
+    def __init__(self, context: Context, *, name: str = "single-text", **options: object) -> None:
+        super().__init__(context, parts=1, name=name, **options)  # type: ignore[arg-type]
+
+
+def _middle(qualities: Sequence[int]) -> int:
+    return qualities[len(qualities) // 2]
+
+
+def _central(box: tuple[int, int, int, int], side: int) -> tuple[int, int, int, int]:
+    """Central part of a box that is at most ``side`` high and wide."""
+    top, left, bottom, right = box
+    height, width = min(bottom - top, side), min(right - left, side)
+    top += (bottom - top - height) // 2
+    left += (right - left - width) // 2
+    return top, left, top + height, left + width
