@@ -2,11 +2,12 @@
 
 ::
 
-    picture -> FCN -> main object's box -> slice file ------> code, QAM -> channel -> file -> IP-Adapter --+
-       |                                                                                                   v
-       +--> sub-image 1 -> LLaVA -> text --> code, QAM -> channel 1 -> text --+                    Stable Diffusion
-       +--> ...                                                               +-> fused -> BART ------> picture
-       +--> sub-image 4 -> LLaVA -> text --> code, QAM -> channel 4 -> text --+
+    picture -> FCN -> main object's slice -> file ----> code, QAM -> channel   -> file -> image prompt ---+
+       |                                                                                                  v
+       +--> sub-image 1 -> LLaVA -> text -------------> code, QAM -> channel 1 -> text --+       IP-Adapter on
+       +--> ...                                                                          +-> fused, BART  |
+       +--> sub-image 4 -> LLaVA -> text -------------> code, QAM -> channel 4 -> text --+         |      v
+                                                                                                   +-> picture
 
 On the air: the slice with its place, and every text with its length, each with check sum and parity on
 channel uses of its own. The query, the number of sub-images and the size of the picture are agreed.
@@ -27,6 +28,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from bridge.carriage import Analog, Carriage, Digital
 from bridge.memory import Arrays, recall
@@ -146,7 +148,8 @@ class MultiSC:
     def _captions(self, source: Source) -> list[str]:
         """Texts of the sub-images, asked for once a source."""
         models = self.context.models
-        key = f"captions:{self.split}:{self.parts}:{self.query}:{self.max_tokens}:{models.identity('captioner')}"
+        key = f"captions:{self.split}:{self.parts}:{self.query}:{self.max_tokens}:"
+        key += models.identity("captioner")
         if self.split == "objects":
             key += models.identity("segmenter")
 
@@ -159,7 +162,7 @@ class MultiSC:
         return [str(text) for text in recall(source, key, ask)["texts"]]
 
     def _slice(self, source: Source) -> PictureSlice:
-        """Box of the main object, made no larger than ``slice_size``."""
+        """Box of the main object, its longer side scaled down to at most ``slice_size``."""
         models, picture = self.context.models, image_of(source)
 
         def segment() -> Arrays:
@@ -168,10 +171,9 @@ class MultiSC:
 
         key = f"main-object:{models.identity('segmenter')}"
         top, left, bottom, right = (int(edge) for edge in recall(source, key, segment)["box"])
-        side = self.slice_size
-        if max(bottom - top, right - left) > side and self.slice != "none":
-            top, left, bottom, right = _central((top, left, bottom, right), side)
-        return PictureSlice(picture[top:bottom, left:right], top, left)
+        piece = Image.fromarray(picture[top:bottom, left:right])
+        piece.thumbnail((self.slice_size, self.slice_size), Image.Resampling.LANCZOS)
+        return PictureSlice(np.asarray(piece), top, left)
 
     def _slice_payload(self, shape: Sequence[int], channel_uses: int | None) -> SlicePayload:
         size = (int(shape[0]), int(shape[1]))
@@ -196,21 +198,24 @@ class MultiSC:
         corrected = models.corrector.correct([fused])[0] if self.correct else fused
         remarks = [text.remark for text in received]
         failed = any(arrived.intact is False for arrived in reception.arrived.values())
-        options = {
-            "seeds": [self.context.seed],
-            "steps": self.steps,
-            "guidance": self.guidance,
-            "size": shape,
-        }
+        seeds, steps, guidance = [self.context.seed], self.steps, self.guidance
         if self.slice == "none":
-            (picture,) = models.painter.generate([corrected], **options)
+            (picture,) = models.painter.generate(
+                [corrected], seeds=seeds, steps=steps, guidance=guidance, size=shape
+            )
         else:
-            count = reception.count or 0
-            arrived = self.slice_link.collect("slice", reception, count)
+            arrived = self.slice_link.collect("slice", reception, reception.count or 0)
             piece = self._slice_payload(shape, None).unpack(arrived)
             remarks.append(piece.remark)
-            generate = models.generator.generate
-            (picture,) = generate([corrected], images=[piece.value.pixels], scale=self.scale, **options)
+            (picture,) = models.generator.generate(
+                [corrected],
+                images=[piece.value.pixels],
+                scale=self.scale,
+                seeds=seeds,
+                steps=steps,
+                guidance=guidance,
+                size=shape,
+            )
         return Reconstruction(
             picture,
             corrected,
@@ -229,12 +234,3 @@ class SingleText(MultiSC):
 
 def _middle(qualities: Sequence[int]) -> int:
     return qualities[len(qualities) // 2]
-
-
-def _central(box: tuple[int, int, int, int], side: int) -> tuple[int, int, int, int]:
-    """Central part of a box that is at most ``side`` high and wide."""
-    top, left, bottom, right = box
-    height, width = min(bottom - top, side), min(right - left, side)
-    top += (bottom - top - height) // 2
-    left += (right - left - width) // 2
-    return top, left, top + height, left + width
