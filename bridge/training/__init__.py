@@ -1,0 +1,1 @@
+"""Recipes that train the bundled models: resumable, logged, and the same for the same seed."""

@@ -1,0 +1,114 @@
+"""Deep JSCC of photographs, trained through our analog link.
+
+`nested` trains one network for all SNRs from 0 to 20 dB and CBRs from 1/96 to 1/6; `bourtsoulatze` the 2019
+network for one CBR and one SNR.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bridge.training.photographs import Photographs
+from bridge.training.trainer import Recipe
+from phy.channels import AWGN, Channel
+from phy.links import AnalogLink
+from phy.random import Stream
+from phy.units import EsN0
+from semantic.jscc import JSCC, DeepJSCC2019, NestedJSCC
+
+__all__ = ["bourtsoulatze", "nested", "through"]
+
+
+def through(values: torch.Tensor, channel: Channel, snr_db: float, streams: Sequence[Stream]) -> torch.Tensor:
+    """Send ``[B, 2k]`` reals as k symbols of unit mean power a row; differentiable."""
+    symbols = torch.view_as_complex(values.float().reshape(len(values), -1, 2).cpu())
+    heard = AnalogLink(channel)(symbols, EsN0(snr_db), streams).symbols
+    return torch.view_as_real(heard).reshape(len(values), -1).to(values.device)
+
+
+def _loss(
+    model: JSCC,
+    step: int,
+    *,
+    data: Photographs,
+    batch: int,
+    seed: int,
+    snr_db: tuple[float, float],
+    channels: tuple[int, int] | None,
+    device: str,
+) -> torch.Tensor:
+    """Logarithm of each crop's mean squared error, averaged: what PSNR is made of."""
+    draw = np.random.default_rng([seed, step, 1])
+    level = float(draw.uniform(*snr_db))
+    count = None
+    if channels is not None:
+        low, high = (math.log(bound) for bound in channels)
+        count = 2 * round(math.exp(draw.uniform(low, high)) / 2)
+    crops = data.crops(batch, seed, step).to(device)
+    told = torch.full((batch,), level, device=device)
+    values = model.encode(crops, told, count)
+    streams = Stream(seed, "train", step).batch(range(batch))
+    made = model.decode(through(values, AWGN(), level, streams), crops.shape[2:], told)
+    error = (made - crops).square().mean(dim=(1, 2, 3))
+    return (error + 1e-5).log().mean()
+
+
+def _save(model: JSCC, folder: Path) -> None:
+    model.save_pretrained(folder, torch.float16)
+
+
+def nested(
+    folders: Sequence[Path],
+    *,
+    seed: int = 1,
+    batch: int = 8,
+    side: int = 128,
+    widths: Sequence[int] = (128, 256),
+    depths: Sequence[int] = (2, 4),
+    limit: int | None = None,
+    device: str = "cpu",
+) -> Recipe:
+    """One network for all SNRs and rates (`semantic.jscc.NestedJSCC`)."""
+    data = Photographs(folders, side, limit)
+
+    def make() -> NestedJSCC:
+        model = NestedJSCC(widths=tuple(widths), depths=tuple(depths))
+        model.fit_linear(data.crops(min(320, 8 * len(data.pictures)), seed, -1 % 2**32))
+        return model
+
+    def groups(model: NestedJSCC) -> list[dict[str, object]]:
+        slow = [p for name, p in model.named_parameters() if "analysis" in name or "synthesis" in name]
+        known = {id(parameter) for parameter in slow}
+        fast = [parameter for parameter in model.parameters() if id(parameter) not in known]
+        return [{"params": fast, "lr": 1.0}, {"params": slow, "lr": 0.1}]
+
+    loss = partial(
+        _loss, data=data, batch=batch, seed=seed, snr_db=(0.0, 20.0), channels=(16, 256), device=device
+    )
+    return Recipe("tiny-jscc", make, loss, _save, rate=2e-3, warm_up=50, groups=groups)
+
+
+def bourtsoulatze(
+    folders: Sequence[Path],
+    c: int,
+    *,
+    snr_db: float = 10.0,
+    seed: int = 1,
+    batch: int = 16,
+    side: int = 128,
+    limit: int | None = None,
+    device: str = "cpu",
+) -> Recipe:
+    """The network of Bourtsoulatze et al. (2019) with ``c`` filters, CBR c / 96, at one SNR."""
+    data = Photographs(folders, side, limit)
+    loss = partial(
+        _loss, data=data, batch=batch, seed=seed, snr_db=(snr_db, snr_db), channels=None, device=device
+    )
+    name = f"jscc-2019-c{c}"
+    return Recipe(name, partial(DeepJSCC2019, c), loss, _save, rate=1e-3)
