@@ -123,10 +123,10 @@ class NestedJSCC(JSCC):
 
     ::
 
-        picture -+- KLT --------------------- * power * gain -(+)- + pilot -> latent: the first channels
-                 +- KLT -> blocks -> gain, offset ----------------/
-        latent --+- level from pilot, LMMSE -- * gain --- inverse KLT --(+)-> picture
-                 +-> blocks -> gain, correction -- inverse KLT ---------/
+        picture -+- KLT ----------- * power * gain -(+)- + pilot -> latent: the first channels
+                 +-> blocks -> gain, offset ---------/
+        latent --- level from pilot, LMMSE -+- * gain --- inverse KLT -(+)-> picture
+                                            +-> blocks -> gain, correction --/
 
     The straight path is a linear code: decorrelating patch transform, the power that is best for the SNR,
     linear MMSE at the receiver. `fit_linear` sets it from pictures, and what the blocks add starts

@@ -2,7 +2,7 @@
 
 Pictures are drawn afresh for every step from (seed, step), half of them distorted as generated or transmitted
 pictures are, one in sixteen showing no object at all (a bare background, noise, or blots). So a run can be
-resumed at any step, and is the same to the bit for one seed, number of threads and machine.
+resumed at any step, and is the same to the bit for one seed, number of threads, machine and set of versions.
 """
 
 from __future__ import annotations

@@ -400,7 +400,8 @@ def test_judge_reads_unseen_scenes(judge: SceneJudge) -> None:
 def test_judge_bears_distortions(judge: SceneJudge) -> None:
     found = evaluate_judge(judge, 100, 1)
     assert set(found) == {"clean", *DISTORTIONS}
-    assert all(counts.accuracy > 0.97 for counts in found.values()), found
+    # The card says 0.972 for JPEG, 0.993 and more for the others; 1,150 facts: 4 standard deviations below.
+    assert all(counts.accuracy > (0.95 if name == "jpeg" else 0.98) for name, counts in found.items()), found
 
 
 def test_judge_sees_nothing_in_noise(judge: SceneJudge) -> None:
