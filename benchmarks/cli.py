@@ -306,6 +306,8 @@ def plot(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
     metavar="LIST",
     help="digital:FORM:SCHEMES and analog[:repeat=2+mmse], such as digital:lloyd-max:4:1/2-qam16,analog.",
 )
+@click.option("--captions", metavar="FILE", help="Captions of the pictures, or auto to find them there.")
+@click.option("--models", help="tiny, hub, ROLE=PRESET or ROLE=PATH, with commas.  [default: tiny]")
 @click.option("--image-size", type=int, help="Resize pictures to squares of so many pixels.")
 @click.option("--texts", metavar="PATH", help="A text file, a sentence a line, or sample.  [default: sample]")
 @click.option(
@@ -349,7 +351,8 @@ def compare(
     semphy compare --systems bpg-ldpc,bpg-capacity --snr -3:18:3 --cbr 1/24 --out runs/bpg
     semphy compare --config demo --out runs/demo
     """
-    from benchmarks.compare import CompareSpec, run_compare
+    from benchmarks.compare import run_compare
+    from benchmarks.compare_spec import CompareSpec
     from benchmarks.settings import read_settings
     from benchmarks.sweep import quiet_threads
 
@@ -417,25 +420,67 @@ def send(out: Path, as_json: bool, **options: Any) -> None:
 
 
 @cli.command()
+@click.option("--models", metavar="NAMES", help="Presets (semphy list) or folders, with commas.")
+@click.option(
+    "--images", metavar="PATH", help="Folder of captioned pictures, or scenes:easy, :medium or :hard."
+)
+@click.option("--captions", metavar="FILE", help="Their captions.  [default: found in the folder]")
+@click.option("--image-size", type=int, help="As for compare.")
+@click.option("--prompt", help="Instead of each captioner's own.")
+@click.option("--max-tokens", type=int, help="Longest caption.  [default: 256]")
+@click.option("--max-sources", type=int, help="Take only the first so many pictures.")
+@click.option("--device", help="cpu, cuda ...  [default: cpu]")
+@click.option("--dtype", help="float32, bfloat16 or float16.  [default: float32]")
+@click.option("--out", type=_folder(), help="Folder for table1.csv, captions.csv and table1.json.")
+@click.option("--config", callback=_find_config, metavar="FILE", help="As for compare, such as table-1.")
+@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="One setting.")
+@_as_json
+def captioners(
+    out: Path | None, config: Path | None, overrides: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
+    r"""Captioners over captioned pictures: BLEU, length, parameters, time and memory (Multi-SC's Table I).
+
+    \b
+    semphy captioners --models blip-base,llava-interleave-qwen-0.5b --images flickr8k --max-sources 100
+    semphy captioners --config table-1 --images flickr8k --out runs/table-1
+    """
+    from benchmarks.settings import read_settings
+    from benchmarks.sweep import quiet_threads
+
+    quiet_threads()
+    from benchmarks.table1 import CaptionersSpec, run_captioners
+
+    table = run_captioners(read_settings(CaptionersSpec, config, overrides, options), out)
+    click.echo(json.dumps(table.to_json(), indent=2) if as_json else table.to_text())
+
+
+@cli.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def fetch(names: tuple[str, ...]) -> None:
-    """Download weights: lpips-alex (233 MB), lpips-vgg (528 MB)."""
-    from benchmarks.errors import InputError
-    from semantic.metrics.lpips import BACKBONES
-    from semantic.metrics.lpips import fetch as fetch_backbone
+    r"""Download weights and data sets; says size and licence first.
 
-    known = {f"lpips-{net}": net for net in BACKBONES}
-    for name in names:
-        if name not in known:
-            raise InputError(f"nothing to fetch under {name!r}: there are {', '.join(known)}")
-    for name in names:
-        click.echo(fetch_backbone(known[name]))
+    \b
+    semphy fetch models:multi-sc              all published models of a system
+    semphy fetch models:blip-base             one model (semphy list)
+    semphy fetch lpips-alex lpips-vgg         networks of metrics
+    semphy fetch kodak24 voc2012 flickr8k     data sets, into SEMPHY_DATA or ~/.local/share/semphy
+    """
+    from benchmarks.errors import input_errors
+    from benchmarks.fetching import fetch as get
+    from benchmarks.fetching import plan
+
+    with input_errors():
+        items = plan(names)
+    for item in items:
+        click.echo(item.to_text(), err=True)
+    for item in items:
+        click.echo(get(item))
 
 
 @cli.command(name="list")
 @_as_json
 def list_(as_json: bool) -> None:
-    """Codes, decoders, modulations, channels, codecs, systems, metrics and presets."""
+    """Codes, decoders, modulations, channels, codecs, systems, models, data sets, metrics and presets."""
     from benchmarks.doctor import catalogue
 
     found = catalogue()

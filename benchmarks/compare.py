@@ -4,37 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from benchmarks.compare_spec import CompareSpec
 from benchmarks.errors import input_errors
-from benchmarks.measures import EMBEDDING_METRICS, IMAGE_METRICS, TEXT_METRICS, measure
-from benchmarks.spec import Count, condition_id, parse_range
+from benchmarks.measures import describe, measure
+from benchmarks.sources import kind_of, load_sources
+from benchmarks.spec import condition_id
 from benchmarks.store import Store, write_csv
 from benchmarks.summary import flat, summarise, table_of
 from benchmarks.sweep import run
 from benchmarks.table import Column, LiveTable
-from bridge.schemes import Decoding
-from bridge.systems.carried import Carried
-from bridge.systems.catalog import build_systems
+from bridge.ledger import Ledger
 from bridge.systems.system import Reconstruction, Source, System
 from bridge.transport import Reception, Transmission, send
-from phy.channels import parse_channel
 from phy.random import Stream
 from phy.units import BandwidthRatio, EsN0
-from semantic.datasets import load_pictures, load_sentences, sample_pictures, sample_sentences
 from semantic.metrics.image import fitting_scales
-from semantic.vectors import load_embeddings, sample_embeddings
 
-__all__ = ["COLUMNS", "CompareRun", "CompareSpec", "load_sources", "run_compare"]
+__all__ = ["COLUMNS", "CompareRun", "run_compare"]
 
 MS_SSIM_SCALES = 5
 
@@ -51,155 +46,6 @@ COLUMNS = {
     "arrived": "TEXT",
 }
 """Columns of a run's rows, one a condition, source and trial; ``arrived`` is a picture's file or a text."""
-
-
-class CompareSpec(BaseModel):
-    """Everything ``semphy compare`` is told, except how the work is divided.
-
-    Attributes
-    ----------
-    systems:
-        Names as `bridge.systems.catalog` reads them.
-    payload, carriage:
-        Ways of carrying one kind of payload, as `bridge.systems.carried` reads them, compared like systems.
-    images, texts, embeddings:
-        ``sample`` for the bundled ones, or a file or folder.
-    image_size:
-        Pictures are resized to squares of this many pixels; None keeps them.
-    snr:
-        Es/N0 in decibels.
-    cbr:
-        Bandwidth ratios; a system of pictures gets exactly that many channel uses.
-    channel_uses:
-        Of every sentence or vector: a limit, or what a carriage fills that fills its channel uses.
-    schemes, text_schemes:
-        Modulation-coding schemes of pictures and of sentences (`bridge.schemes`).
-    channel, decoder, schedule, iterations, engine, policy:
-        As in `bridge.systems.catalog.build_systems`.
-    metrics:
-        Metrics of pictures (others are of sentences and of vectors). The first one picks the scheme of the
-        envelope.
-    trials:
-        Channel realisations a source and SNR.
-    max_sources:
-        Take only the first so many pictures, and sentences.
-    keep:
-        Pictures of so many sources are kept as they arrived in the first trial.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    systems: tuple[str, ...] = ()
-    payload: Literal["text", "embedding", "image"] | None = None
-    carriage: tuple[str, ...] = ()
-    images: str = "sample"
-    image_size: Count | None = None
-    texts: str = "sample"
-    embeddings: str = "sample"
-    snr: tuple[float, ...] = Field(min_length=1)
-    cbr: tuple[str, ...] = ("1/24",)
-    channel_uses: Count | None = None
-    channel: str = "awgn"
-    schemes: str = "witt"
-    text_schemes: str = "1/2-qpsk"
-    decoder: Literal["sum-product", "minsum", "offset-minsum", "normalized-minsum"] = "sum-product"
-    schedule: Literal["flooding", "layered"] = "layered"
-    iterations: Count = 20
-    engine: Literal["compiled", "sionna"] = "compiled"
-    policy: str = "mean"
-    metrics: tuple[str, ...] = ("psnr", "ssim", "ms-ssim")
-    text_metrics: tuple[str, ...] = ("bleu", "cer", "wer")
-    embedding_metrics: tuple[str, ...] = ("snr-out", "cosine", "mse")
-    trials: Count = 1
-    max_sources: Count | None = None
-    keep: Annotated[int, Field(ge=0)] = 1
-    seed: Annotated[int, Field(ge=0)] = 1
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
-
-    @field_validator("carriage", mode="before")
-    @classmethod
-    def _carriages(cls, value: object) -> object:
-        """Commas separate carriages only before a new one: quantisers have commas of their own."""
-        return re.split(r",\s*(?=digital|analog)", value) if isinstance(value, str) else value
-
-    @field_validator("systems", "metrics", "text_metrics", "embedding_metrics", "cbr", mode="before")
-    @classmethod
-    def _list(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-    @field_validator("snr", mode="before")
-    @classmethod
-    def _range(cls, value: object) -> object:
-        return parse_range(value) if isinstance(value, str) else value
-
-    @field_validator("cbr")
-    @classmethod
-    def _ratio(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(str(BandwidthRatio.parse(ratio)) for ratio in value)
-
-    @model_validator(mode="after")
-    def _names(self) -> CompareSpec:
-        if not self.systems and not self.carriage:
-            raise ValueError("nothing to compare: give --systems, or --payload and --carriage")
-        if (self.payload is None) != (not self.carriage):
-            raise ValueError(
-                f"--payload and --carriage go together, got {self.payload} and {list(self.carriage)}"
-            )
-        for names, known in (
-            (self.metrics, IMAGE_METRICS),
-            (self.text_metrics, TEXT_METRICS),
-            (self.embedding_metrics, EMBEDDING_METRICS),
-        ):
-            for name in names:
-                if name not in known:
-                    raise ValueError(f"unknown metric {name!r}: there are {', '.join(known)}")
-        self.build()
-        return self
-
-    def build(self) -> list[System]:
-        """Build all systems."""
-        channel = parse_channel(self.channel)
-        decoding = Decoding(self.decoder, self.schedule, self.iterations, self.engine)
-        carried: list[System] = [
-            Carried(self.payload or "", carriage, channel, decoding) for carriage in self.carriage
-        ]
-        return carried + [
-            system
-            for name in self.systems
-            for system in build_systems(
-                name,
-                channel,
-                self.text_schemes if name.startswith("text-") else self.schemes,
-                decoding,
-                self.policy,
-            )
-        ]
-
-    def metrics_of(self, modality: str) -> tuple[str, ...]:
-        """Names of the metrics that sources of this kind are measured by."""
-        return {"image": self.metrics, "text": self.text_metrics, "embedding": self.embedding_metrics}[
-            modality
-        ]
-
-    def identity(self) -> dict[str, Any]:
-        """What all rows of one run directory share."""
-        return self.model_dump(mode="json", include={"seed", "channel", "image_size"})
-
-    def describe(self, system: System, cbr: str | None, snr_db: float) -> dict[str, Any]:
-        """Everything that determines the rows of one condition, apart from the source and the trial."""
-        shared = {"channel", "image_size", "decoder", "schedule", "iterations", "engine", "seed"}
-        limited = system.modality != "image"
-        return {
-            "system": system.name,
-            "family": system.family,
-            "modality": system.modality,
-            "policy": system.policy,
-            "cbr": cbr,
-            "snr_db": snr_db,
-            "metrics": list(self.metrics_of(system.modality)),
-            **({"channel_uses": self.channel_uses} if limited and self.channel_uses else {}),
-            **self.model_dump(mode="json", include=shared),
-        }
 
 
 @dataclass(frozen=True)
@@ -219,53 +65,33 @@ class Job:
     spec: CompareSpec
     source: int
     conditions: tuple[Condition, ...]
-    pictures: Path | None
+    folder: Path | None
+    keep: bool
 
 
 Row = tuple[str, str, dict[str, Any]]
 """Condition, item and values of one row."""
 
 
-def load_sources(spec: CompareSpec) -> list[Source]:
-    """Load the pictures and sentences that the systems of a comparison need."""
-    modalities = {system.modality for system in _systems(spec)}
-    sources = []
-    if "image" in modalities:
-        pictures = (
-            sample_pictures(size=spec.image_size)
-            if spec.images == "sample"
-            else load_pictures(Path(spec.images), size=spec.image_size)
-        )
-        sources += [Source(name, image=image) for name, image in pictures[: spec.max_sources]]
-    if "text" in modalities:
-        sentences = sample_sentences() if spec.texts == "sample" else load_sentences(Path(spec.texts))
-        sources += [
-            Source(f"sentence-{number}", text=text)
-            for number, text in enumerate(sentences[: spec.max_sources], 1)
-        ]
-    if "embedding" in modalities:
-        vectors = (
-            sample_embeddings() if spec.embeddings == "sample" else load_embeddings(Path(spec.embeddings))
-        )
-        sources += [Source(name, embedding=vector) for name, vector in vectors[: spec.max_sources]]
-    return sources
-
-
-def _modality(source: Source) -> str:
-    """What a source of a comparison is."""
-    if source.image is not None:
-        return "image"
-    return "text" if source.text is not None else "embedding"
-
-
 @lru_cache(maxsize=2)
+def _built(spec: str) -> tuple[System, ...]:
+    return tuple(CompareSpec.model_validate_json(spec).build())
+
+
 def _systems(spec: CompareSpec) -> tuple[System, ...]:
-    return tuple(spec.build())
+    """Systems of a comparison, built once a process."""
+    return _built(spec.model_dump_json())
 
 
 @lru_cache(maxsize=2)
-def _sources(spec: CompareSpec) -> list[Source]:
-    return load_sources(spec)
+def _loaded(spec: str, folder: Path | None) -> list[Source]:
+    parsed = CompareSpec.model_validate_json(spec)
+    return load_sources(parsed, {system.modality for system in _systems(parsed)}, folder)
+
+
+def _sources(spec: CompareSpec, folder: Path | None) -> list[Source]:
+    """Sources of a comparison, loaded once a process."""
+    return _loaded(spec.model_dump_json(), folder)
 
 
 def _conditions(spec: CompareSpec) -> list[tuple[Condition, dict[str, Any]]]:
@@ -349,8 +175,9 @@ def run_compare(spec: CompareSpec, out: Path | None = None, workers: int = 1) ->
     InputError
         If a setting, a source or the directory cannot work.
     """
+    encoded = None if out is None else out / "encoded"
     with input_errors():
-        sources = _sources(spec)
+        sources = _sources(spec, encoded)
         _check_budgets(spec, sources)
         _check_metrics(spec, sources)
     described = spec.model_dump(mode="json")
@@ -379,18 +206,17 @@ def _tasks(
     table: LiveTable,
 ) -> list[_SourceTask]:
     done = {condition.id: {row["item"] for row in store.rows(condition.id)} for condition, _ in conditions}
-    folder = None if store.folder is None else store.folder / "pictures"
     kept = [index for index, source in enumerate(sources) if source.image is not None][: spec.keep]
     tasks = []
     for index, source in enumerate(sources):
         wanted = tuple(
             condition
             for condition, description in conditions
-            if description["modality"] == _modality(source)
+            if description["modality"] == kind_of(source)
             and any(_item(source, trial) not in done[condition.id] for trial in range(spec.trials))
         )
         if wanted:
-            job = Job(spec, index, wanted, folder if index in kept else None)
+            job = Job(spec, index, wanted, store.folder, index in kept)
             tasks.append(_SourceTask(job, source.name, store, done, table))
     return tasks
 
@@ -424,26 +250,58 @@ def _item(source: Source, trial: int) -> str:
 
 def evaluate(job: Job) -> list[Row]:
     """Compute the rows of one job: encode once a system and budget, send and decode at every SNR."""
-    source = _sources(job.spec)[job.source]
+    encoded = None if job.folder is None else job.folder / "encoded"
+    source = _sources(job.spec, encoded)[job.source]
     rows: list[Row] = []
-    transmission: Transmission | None = None
-    last: tuple[int, str | None] | None = None
-    seen: dict[bytes, tuple[Reconstruction, dict[str, float], str | None]] = {}
+    sent: tuple[tuple[int, str | None], Transmission | Exception] | None = None
+    seen: dict[bytes, Row] = {}
     for condition in job.conditions:
         system = _systems(job.spec)[condition.system]
         snr = EsN0(condition.snr_db)
-        if transmission is None or system.adapts or (condition.system, condition.cbr) != last:
-            with input_errors():
-                transmission = system.encode(source, _channel_uses(job.spec, source, condition.cbr), snr)
-            last, seen = (condition.system, condition.cbr), {}
+        place = (condition.system, condition.cbr)
+        if sent is None or system.adapts or place != sent[0]:
+            sent, seen = (place, _encode(job.spec, system, source, condition)), {}
+        transmission = sent[1]
+        if isinstance(transmission, Exception):
+            rows += [
+                _broken(condition, source, trial, None, transmission) for trial in range(job.spec.trials)
+            ]
+            continue
         receptions = send(transmission, snr, _streams(job.spec, source, snr))
         for trial, reception in enumerate(receptions):
             key = _fingerprint(reception)
             if key not in seen:
-                seen[key] = _judge(job, system, source, system.decode(reception))
-            rows.append(_row(condition, source, trial, transmission, *seen[key]))
+                seen[key] = _decode(job, system, source, condition, transmission, reception)
+            _, _, values = seen[key]
+            rows.append((condition.id, _item(source, trial), {**values, "trial": trial}))
     source.memory.clear()
     return rows
+
+
+def _encode(
+    spec: CompareSpec, system: System, source: Source, condition: Condition
+) -> Transmission | Exception:
+    """Encode; what goes wrong with one source is its row's, not the run's."""
+    try:
+        return system.encode(source, _channel_uses(spec, source, condition.cbr), EsN0(condition.snr_db))
+    except Exception as error:
+        return error
+
+
+def _decode(
+    job: Job,
+    system: System,
+    source: Source,
+    condition: Condition,
+    transmission: Transmission,
+    reception: Reception,
+) -> Row:
+    """Reconstruct and measure."""
+    try:
+        made = system.decode(reception)
+        return _row(condition, source, transmission, *_judge(job, system, source, made))
+    except Exception as error:
+        return _broken(condition, source, 0, transmission, error)
 
 
 def _channel_uses(spec: CompareSpec, source: Source, cbr: str | None) -> int | None:
@@ -474,9 +332,15 @@ def _judge(
     job: Job, system: System, source: Source, made: Reconstruction
 ) -> tuple[Reconstruction, dict[str, float], str | None]:
     """Measure a reconstruction, and keep its picture if the job says so."""
-    sent, got = getattr(source, system.modality), getattr(made, system.modality)
-    metrics = {name: measure(name)(sent, got) for name in job.spec.metrics_of(system.modality)}
-    return made, metrics, _keep(job.pictures, made)
+    metrics = {}
+    for name in job.spec.metrics_by(system, bool(source.captions) or source.scene is not None):
+        about = describe(name)
+        reference = getattr(source, about.reference)
+        if about.reference == "text" and reference is None:
+            reference = source.captions
+        metrics[name] = measure(name)(reference, getattr(made, about.received))
+    folder = job.folder / "pictures" if job.folder is not None and job.keep else None
+    return made, metrics, _keep(folder, made)
 
 
 def _keep(folder: Path | None, made: Reconstruction) -> str | None:
@@ -493,7 +357,6 @@ def _keep(folder: Path | None, made: Reconstruction) -> str | None:
 def _row(
     condition: Condition,
     source: Source,
-    trial: int,
     transmission: Transmission,
     made: Reconstruction,
     metrics: dict[str, float],
@@ -502,14 +365,34 @@ def _row(
     ledger = transmission.ledger
     values = {
         "source": source.name,
-        "trial": trial,
+        "trial": 0,
         "failed": int(made.failed),
         "remark": made.remark,
         "channel_uses": ledger.channel_uses,
         "information_bits": ledger.information_bits,
         "metrics": json.dumps(metrics),
-        "notes": json.dumps(dict(transmission.notes)),
+        "notes": json.dumps({**transmission.notes, **made.samples}),
         "ledger": json.dumps(ledger.rows()),
         "arrived": made.text if made.image is None else picture,
+    }
+    return condition.id, _item(source, 0), values
+
+
+def _broken(
+    condition: Condition, source: Source, trial: int, transmission: Transmission | None, error: Exception
+) -> Row:
+    """Row of a source on which a system raised: without metrics, with the reason."""
+    ledger = Ledger(()) if transmission is None else transmission.ledger
+    values = {
+        "source": source.name,
+        "trial": trial,
+        "failed": 1,
+        "remark": f"{type(error).__name__}: {error}",
+        "channel_uses": ledger.channel_uses,
+        "information_bits": ledger.information_bits,
+        "metrics": "{}",
+        "notes": "{}",
+        "ledger": json.dumps(ledger.rows()),
+        "arrived": None,
     }
     return condition.id, _item(source, trial), values

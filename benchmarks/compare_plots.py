@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from benchmarks.measures import METRICS
+from benchmarks.measures import describe
 from benchmarks.store import Store
 from benchmarks.summary import arrived, summarise
 
@@ -108,7 +108,7 @@ def _systems(rows: Rows) -> dict[str, Rows]:
 
 
 def _metric_figure(rows: Rows, name: str, cbr: str) -> Figure:
-    label = METRICS[name].label
+    label = describe(name).label
     figure, axes = _axes(label, _title(rows, cbr))
     colours = _families(rows)
     whole = {row["family"] for row in rows if row["system"] == row["family"]}

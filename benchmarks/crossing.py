@@ -1,4 +1,4 @@
-"""Where two curves of a comparison cross: the SNR above which one system is better than another."""
+"""Where two curves of a comparison cross: the SNR at which one system becomes better than another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.measures import METRICS
+from benchmarks.measures import describe
 from benchmarks.spec import InputError
 from benchmarks.store import Store
 from benchmarks.summary import summarise
@@ -22,7 +22,9 @@ _RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class Crossing:
-    """The lowest SNR from which on the second system is better, with an interval over sources.
+    """The lowest SNR at which the second system becomes better than the first, with an interval over sources.
+
+    It may fall back at a higher one: quantised vectors saturate where analog ones go on improving.
 
     Attributes
     ----------
@@ -60,7 +62,8 @@ def crossing(folder: Path, first: str, second: str, metric: str, cbr: str | None
     Raises
     ------
     InputError
-        If the run lacks a system or the metric, or both systems share fewer than two SNRs.
+        If the run lacks a system or the metric or has it under several settings, or both systems share
+        fewer than two SNRs or no source.
     """
     store = Store.read(folder)
     try:
@@ -74,7 +77,9 @@ def crossing(folder: Path, first: str, second: str, metric: str, cbr: str | None
     if len(snr) < 2:
         raise InputError(f"{first} and {second} share {len(snr)} SNRs in {str(folder)!r}; two are needed")
     sources = sorted(set.intersection(*(set(curve[x]) for curve in curves for x in snr)))
-    sign = 1.0 if METRICS[metric].higher_is_better else -1.0
+    if not sources:
+        raise InputError(f"{first} and {second} have no source in common in {str(folder)!r}")
+    sign = 1.0 if describe(metric).higher_is_better else -1.0
     gains = np.array([[sign * (curves[1][x][s] - curves[0][x][s]) for x in snr] for s in sources])
     found = first_crossing(snr, gains.mean(axis=0))
     draws = np.random.default_rng(1).integers(0, len(sources), (_RESAMPLES, len(sources)))
@@ -95,15 +100,19 @@ def _by_source(store: Store, system: str, metric: str, cbr: str | None) -> dict[
         raise InputError(f"the run has no {metric} of {system!r}; its systems are {', '.join(known)}")
     if len({row["cbr"] for row in rows}) > 1:
         raise InputError(f"{system} has several bandwidth ratios; name one by --cbr")
-    stored = {
-        (c.description["system"], c.description["cbr"], c.description["snr_db"]): c.id
+    conditions = [
+        ((c.description["system"], c.description["cbr"], c.description["snr_db"]), c.id)
         for c in store.conditions()
-    }
+    ]
+    stored = dict(conditions)
     found: dict[float, dict[str, float]] = {}
     for row in rows:
         name = system if row["scheme"] is None else f"{system}[{row['scheme']}]"
+        key = (name, row["cbr"], row["snr_db"])
+        if sum(key == other for other, _ in conditions) > 1:
+            raise InputError(f"the run has {name} under several settings; give each a run of its own")
         values: dict[str, list[float]] = {}
-        for item in store.rows(stored[name, row["cbr"], row["snr_db"]]):
+        for item in store.rows(stored[key]):
             values.setdefault(item["source"], []).append(json.loads(item["metrics"])[metric])
         found[row["snr_db"]] = {source: float(np.mean(each)) for source, each in values.items()}
     return found

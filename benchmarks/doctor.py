@@ -14,7 +14,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Check", "catalogue", "examine"]
+__all__ = ["CARRIAGES", "Check", "catalogue", "examine"]
+
+CARRIAGES = (
+    "digital:FORM:SCHEMES",
+    "digital:lloyd-max:4:1/2-qam16",
+    "digital:uniform:8:1-qam16",
+    "analog",
+    "analog:repeat=2",
+    "analog:repeat=fill+mmse",
+)
+"""Ways of carrying a payload, with examples (`bridge.systems.carried.parse_carriage`)."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +58,8 @@ class Check:
     def to_text(self) -> str:
         """Return the finding as lines."""
         mark = "ok  " if self.works else "FAIL" if self.needed else "no  "
-        line = f"{mark}  {self.name:<20} {self.detail}"
-        return line if self.works else f"{line}\n{'':<27}-> {self.cure}"
+        line = f"{mark}  {self.name:<33} {self.detail}"
+        return line if self.works else f"{line}\n{'':<40}-> {self.cure}"
 
 
 def examine() -> list[Check]:
@@ -97,9 +107,15 @@ def _examine() -> Iterator[Check]:
         "pip install pillow-heif",
         lambda: f"pillow-heif {_imported('pillow_heif', 'pillow-heif')}",
     )
+    for name in ("transformers", "diffusers"):
+        yield _installed(name, f"pip install {name}", "models")
     yield _torchvision()
+    yield _installed("tensorflow", "pip install 'semphy[tensorflow]'", "its tensors through bridge.interop")
+    yield _installed("jax", "pip install 'semphy[jax]'", "its arrays through bridge.interop")
     yield from _bpg_tools()
     yield from _lpips()
+    yield from _models()
+    yield from _data_sets()
 
 
 def _probe(name: str, needed: bool, cure: str, find: Callable[[], str]) -> Check:
@@ -178,14 +194,14 @@ def _pillow(*features: str) -> bool:
 
 def _torchvision() -> Check:
     """Nothing here needs it, but model libraries that find a broken one fail where none would do."""
-    if importlib.util.find_spec("torchvision") is None:
-        return Check("torchvision", True, False, "not installed and not needed")
-    return _probe(
-        "torchvision",
-        False,
-        "pip uninstall torchvision (nothing here needs it), or install the build that matches torch",
-        lambda: f"{_imported('torchvision', 'torchvision')}, not needed",
-    )
+    from semantic.zoo import torchvision_state
+
+    state = torchvision_state()
+    if not state.startswith("broken"):
+        found = "not installed" if state == "absent" else _version("torchvision")
+        return Check("torchvision", True, False, f"{found}, not needed")
+    detail, _, cure = state.removeprefix("broken: ").rpartition("; ")
+    return Check("torchvision", False, False, detail, cure)
 
 
 def _bpg_tools() -> Iterator[Check]:
@@ -212,14 +228,52 @@ def _lpips() -> Iterator[Check]:
             yield Check(checkpoint.name, False, False, detail, f"semphy fetch {checkpoint.name}")
 
 
+def _installed(name: str, cure: str, purpose: str) -> Check:
+    """Look whether a package is there without importing it, which takes some of them many seconds."""
+    if importlib.util.find_spec(name) is None:
+        return Check(name, False, False, f"not installed ({purpose})", cure)
+    try:
+        version = _version(name)
+    except metadata.PackageNotFoundError:  # such as tensorflow-cpu
+        version = "installed"
+    return Check(name, True, False, f"{version} ({purpose})")
+
+
+def _models() -> Iterator[Check]:
+    from semantic.zoo import PRESETS, cached
+
+    here = cached()
+    for preset in PRESETS.values():
+        size = f"{preset.size_bytes / 1e9:.2f} GB, " if preset.size_bytes else ""
+        about = f"{preset.role}, {size}{preset.licence}"
+        works = preset in here
+        detail = about if works else f"not on this machine: {about}"
+        yield Check(f"models:{preset.name}", works, False, detail, "" if works else preset.command)
+
+
+def _data_sets() -> Iterator[Check]:
+    from semantic.downloads import DATA_SETS, data_directory, is_here
+
+    for found in DATA_SETS.values():
+        folder = data_directory() / found.name
+        if is_here(found):
+            yield Check(found.name, True, False, str(folder))
+        else:
+            detail = f"not, or not wholly, in {folder} ({found.size_bytes / 1e9:.2f} GB)"
+            yield Check(found.name, False, False, detail, f"semphy fetch {found.name}")
+
+
 def catalogue() -> dict[str, list[str]]:
     """Names that the options take, by kind."""
     from benchmarks.codes import DECODERS, LLR_BITS, decoders
-    from benchmarks.measures import IMAGE_METRICS, TEXT_METRICS
+    from benchmarks.measures import METRICS, NETWORK_METRICS
+    from bridge.models import ROLES, TIERS
     from bridge.schemes import SCHEME_SETS
     from bridge.systems.bounds import KINDS
-    from bridge.systems.catalog import CARRIERS
+    from bridge.systems.catalog import CARRIERS, SEMANTIC
     from bridge.systems.codecs import CODECS
+    from semantic.downloads import DATA_SETS
+    from semantic.zoo import BUNDLES, PRESETS
 
     codes = [*DECODERS, "alist:FILE", "qc:FILE"]
     carriers = [*CARRIERS, *KINDS]
@@ -248,6 +302,12 @@ def catalogue() -> dict[str, list[str]]:
             *(f"text-{c}" for c in CARRIERS),
         ],
         "schemes": list(SCHEME_SETS),
-        "metrics": [*IMAGE_METRICS, *TEXT_METRICS],
+        "semantic systems": [*SEMANTIC, "FILE.py:CLASS"],
+        "carriages": list(CARRIAGES),
+        "models": [*TIERS, *(f"{role}=PRESET-or-FOLDER" for role in ROLES)],
+        "presets of models": list(PRESETS),
+        "bundles of models": list(BUNDLES),
+        "data sets": list(DATA_SETS),
+        "metrics": [*METRICS, *(f"{name}:PRESET-or-FOLDER" for name in NETWORK_METRICS)],
         "presets": sorted(path.stem for path in (Path(__file__).parent / "presets").glob("*.yaml")),
     }

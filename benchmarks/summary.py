@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import Any
 
-from benchmarks.measures import METRICS
+from benchmarks.measures import describe
 from benchmarks.statistics import bootstrap_interval, rate_interval
 from benchmarks.store import Store
 from benchmarks.table import Column, plain
@@ -55,6 +55,7 @@ def _point(description: dict[str, Any], rows: Sequence[dict[str, Any]], confiden
         "trials": len({row["trial"] for row in rows}),
         "policy": description["policy"],
         "engine": None if description["policy"] == "none" else description["engine"],
+        "errors": sum(row["metrics"] == "{}" for row in rows),
         "failure_rate": failures / count if count else None,
         "failure_low": low,
         "failure_high": high,
@@ -66,10 +67,12 @@ def _metrics(
     names: Sequence[str], rows: Sequence[dict[str, Any]], confidence: float
 ) -> dict[str, dict[str, float | None]]:
     measured = [json.loads(row["metrics"]) for row in rows]
-    sources = [row["source"] for row in rows]
     found: dict[str, dict[str, float | None]] = {}
-    for name in names if rows else ():
-        values = [metrics[name] for metrics in measured]
+    for name in names:
+        values = [metrics[name] for metrics in measured if name in metrics]
+        if not values:
+            continue
+        sources = [row["source"] for row, metrics in zip(rows, measured, strict=True) if name in metrics]
         low, high = bootstrap_interval(values, sources, confidence)
         known = math.isfinite(low) and math.isfinite(high)  # one picture says nothing about others
         found[name] = {
@@ -88,8 +91,10 @@ def _envelopes(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     pictures = [row for row in rows if row["modality"] == "image" and row["system"] != row["family"]]
     for (family, *_), group in groupby(sorted(pictures, key=key), key):
         schemes = list(group)
-        name = next(iter(schemes[0]["metrics"]))
-        sign = 1 if METRICS[name].higher_is_better else -1
+        name = next((name for row in schemes for name in row["metrics"]), None)
+        if name is None:
+            continue
+        sign = 1 if describe(name).higher_is_better else -1
         chosen = max(schemes, key=lambda row: sign * row["metrics"][name]["mean"])
         best.append({**chosen, "system": family, "scheme": chosen["system"][len(family) + 1 : -1]})
     return best
@@ -139,7 +144,7 @@ def table_of(rows: Sequence[dict[str, Any]]) -> str:
     tables = []
     for modality in dict.fromkeys(row["modality"] for row in shown):
         chosen = [row for row in shown if row["modality"] == modality]
-        names = list(chosen[0]["metrics"])
+        names = list(dict.fromkeys(name for row in chosen for name in row["metrics"]))
         columns = [
             Column(title, 1) for title in ("system", "scheme", "CBR", "Es/N0", "uses", "failed", *names)
         ]
@@ -148,7 +153,7 @@ def table_of(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _cells(row: dict[str, Any], names: Sequence[str]) -> list[str]:
-    metrics = [row["metrics"][name] for name in names]
+    metrics = [row["metrics"].get(name) for name in names]
     return [
         row["system"],
         row["scheme"] or "-",
@@ -160,7 +165,9 @@ def _cells(row: dict[str, Any], names: Sequence[str]) -> list[str]:
     ]
 
 
-def _measured(metric: dict[str, float | None]) -> str:
+def _measured(metric: dict[str, float | None] | None) -> str:
+    if metric is None:
+        return "-"
     if metric["low"] is None or metric["high"] is None:
         return f"{metric['mean']:.4g}"
     return f"{metric['mean']:.4g} [{metric['low']:.4g}, {metric['high']:.4g}]"

@@ -11,6 +11,7 @@ reception::
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -32,6 +33,8 @@ __all__ = ["HEADER_SCHEME", "Analog", "Carriage", "Digital", "Fill", "Multiplex"
 
 HEADER_SCHEME = Scheme(Fraction(1, 5), "qpsk")
 """What carries the header of an analog payload, unless told otherwise."""
+
+_HIGHEST_RATE = Fraction(19, 20)  # of 5G LDPC, TS 38.214, clause 5.1.3
 
 
 class Carriage(Protocol):
@@ -80,12 +83,16 @@ class Fill:
             If even the highest rate does not do.
         """
         bits_per_symbol = Modulation(self.modulation).bits_per_symbol
+        highest = Fraction(1) if self.code == "none" else _HIGHEST_RATE
         rate = Fraction(payload_bits + 24, max(channel_uses, 1) * bits_per_symbol)
-        if self.code == "none":
-            rate = Fraction(1)
-        scheme = Scheme(
-            min(rate, Fraction(19, 20)) if self.code != "none" else rate, self.modulation, self.code
-        )
+        scheme = Scheme(highest if self.code == "none" else min(rate, highest), self.modulation, self.code)
+        cut = replace(scheme, rate=highest).format_for_payload(payload_bits)
+        least = cut.blocks * math.ceil(cut.block_bits / (highest * bits_per_symbol))  # no block above the rate
+        if channel_uses < least:
+            raise ValueError(
+                f"{payload_bits} bits take at least {least} channel uses of {self.modulation}, "
+                f"more than the {channel_uses} given"
+            )
         form = TransportFormat.fixed(
             payload_bits, channel_uses, bits_per_symbol, float(scheme.rate), code=self.code
         )
@@ -213,7 +220,8 @@ class Analog:
     repetition:
         Times that each symbol is sent; None takes as many as the channel uses allow.
     mmse:
-        Whether values are shrunk to the linear estimate of least squared error, x / (1 + N0).
+        Whether values are shrunk to the linear estimate of least squared error, x / (1 + variance of the
+        noise on it).
     header:
         Scheme of the header, which is a transport block of its own.
     decoding:
@@ -232,7 +240,7 @@ class Analog:
 
     @property
     def name(self) -> str:
-        """``analog``, ``analog:repeat=2,mmse``."""
+        """``analog``, ``analog:repeat=2+mmse``."""
         repeat = "fill" if self.repetition is None else str(self.repetition)
         options = [f"repeat={repeat}"] * (self.repetition != 1) + ["mmse"] * self.mmse
         return "analog" + (":" + "+".join(options) if options else "")
@@ -275,11 +283,11 @@ class Analog:
         weight = heard.no.reshape(-1, once).reciprocal()
         no = weight.sum(0).reciprocal()
         symbols = (heard.symbols.reshape(-1, once) * weight).sum(0) * no
-        if self.mmse:
-            symbols = symbols / (1.0 + no)
         # A symbol of unit power carries two values of mean square 1/2; an odd number leaves one alone.
         values = torch.view_as_real(symbols).reshape(-1)[:count] * (count / once) ** 0.5
         noise = (0.5 * count / once * no).repeat_interleave(2)[:count]
+        if self.mmse:
+            values = values / (1.0 + noise)
         return Arrived(head.bits, head.llr, head.intact, head.intact, values, noise)
 
 

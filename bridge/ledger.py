@@ -62,7 +62,12 @@ class Ledger:
 
     @property
     def information_bits(self) -> int:
-        """Source and header bits of all payloads: what Eb is counted over (filler and CRC carry nothing)."""
+        """Source and header bits of all payloads: what Eb is counted over (filler and CRC carry nothing).
+
+        0 if real numbers are sent as they are: these share the energy and have no bits to share it among.
+        """
+        if any(entry.channel_uses and not entry.coded_bits for entry in self.entries):
+            return 0
         return sum(entry.source_bits + entry.header_bits for entry in self.entries)
 
     def bandwidth_ratio(self, height: int, width: int, channels: int = 3) -> Fraction:

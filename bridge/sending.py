@@ -30,7 +30,7 @@ class Item(Generic[T]):
     link:
         See `bridge.carriage`; None in a common transport block.
     name:
-        In the ledger; different from those of the other items.
+        In the ledger; different from those of the other items, and without a slash.
     share:
         Part of a common budget of channel uses; None where there is no budget.
     """
@@ -138,11 +138,14 @@ def send_together(
     Raises
     ------
     ValueError
-        If two items have one name, one has no link of its own, or something does not fit.
+        If there is no trial, two items have one name, one has no link of its own, or something does not
+        fit.
     """
     names = [item.name for item in items]
-    if not items or len(set(names)) < len(names):
-        raise ValueError(f"items need different names, at least one; got {names}")
+    if not items or len(set(names)) < len(names) or any("/" in name for name in names):
+        raise ValueError(f"items, at least one, need different names without a slash; got {names}")
+    if trials < 1:
+        raise ValueError(f"at least one trial is needed, got {trials}")
     packed = [item.payload.pack(item.value) for item in items]
     if multiplexed is None:
         budgets = _budgets(items, channel_uses)

@@ -477,11 +477,31 @@ class Generator:
             )
         return self.encoder.embed(pictures)
 
+    @property
+    def prompt_shape(self) -> tuple[int, int]:
+        """Tokens and width of a prompt's embedding (77 and 768 for Stable Diffusion 1.5)."""
+        pipeline = self.diffusion.pipeline
+        return int(pipeline.tokenizer.model_max_length), int(pipeline.text_encoder.config.hidden_size)
+
+    @torch.no_grad()
+    def encode_text(self, prompts: Sequence[str]) -> torch.Tensor:
+        """Embeddings of prompts for `generate`, ``[B, T, d]``, ``torch.float32``, on the CPU.
+
+        Prompts are encoded one by one, so that an embedding does not depend on its neighbours. The empty
+        prompt of classifier-free guidance is not among them: it is the same for all.
+        """
+        pipeline, rows = self.diffusion.pipeline, [torch.zeros(0, *self.prompt_shape)]
+        for prompt in prompts:
+            embeds, _ = pipeline.encode_prompt(prompt, pipeline.device, 1, False)
+            rows.append(torch.as_tensor(embeds).float().cpu())
+        return torch.cat(rows)
+
     def generate(
         self,
-        prompts: Sequence[str],
+        prompts: Sequence[str] | None = None,
         *,
         seeds: Sequence[int],
+        prompt_embeds: torch.Tensor | None = None,
         images: Sequence[Picture] | None = None,
         embeds: torch.Tensor | None = None,
         scale: float = 0.6,
@@ -499,6 +519,8 @@ class Generator:
             B texts; empty ones are allowed.
         seeds:
             B seeds, one a sample.
+        prompt_embeds:
+            Or the texts' embeddings, ``[B, T, d]``, as `encode_text` gives them and a channel leaves them.
         images:
             B image prompts.
         embeds:
@@ -525,26 +547,33 @@ class Generator:
         Raises
         ------
         ValueError
-            If numbers of samples differ, or an image prompt cannot be used.
+            If numbers of samples differ, texts are given twice or not at all, or an image prompt cannot be
+            used.
         """
-        counts = {"prompts": len(prompts), "seeds": len(seeds)}
+        texts = prompts if prompt_embeds is None else prompt_embeds
+        if texts is None or (prompts is not None and prompt_embeds is not None):
+            given = "neither" if texts is None else "both"
+            raise ValueError(f"a prompt is either a text or its embedding, got {given}")
+        counts = {"prompts": len(texts), "seeds": len(seeds)}
         counts |= {"images": len(images)} if images is not None else {}
         if len(set(counts.values())) > 1:
             raise ValueError(f"as many of each are needed, got {counts}")
         prompted = images is not None or embeds is not None
         if prompted and self.embedding_width is None:
             raise ValueError("an image prompt needs an IP-Adapter: load the generator with ip_adapter=FOLDER")
-        vectors = self._image_prompts(images, embeds, len(prompts)) if prompted and scale else None
+        vectors = self._image_prompts(images, embeds, len(texts)) if prompted and scale else None
         if self.embedding_width is not None:
             self.diffusion.pipeline.set_ip_adapter_scale(0.0 if vectors is None else scale)
 
         def condition(part: slice) -> dict[str, Any]:
-            texts = {"prompt": list(prompts[part])}
+            words: dict[str, Any] = {"prompt_embeds": texts[part]}
+            if prompt_embeds is None:
+                words = {"prompt": list(texts[part])}
             if self.embedding_width is None:
-                return texts
+                return words
             # The network asks for image embeddings even at scale 0, where it does not look at them.
-            rows = torch.zeros(len(prompts), self.embedding_width) if vectors is None else vectors
-            return texts | {"ip_adapter_image_embeds": [self._with_negative(rows[part], guidance)]}
+            rows = torch.zeros(len(texts), self.embedding_width) if vectors is None else vectors
+            return words | {"ip_adapter_image_embeds": [self._with_negative(rows[part], guidance)]}
 
         return self.diffusion.run(
             condition, seeds=seeds, steps=steps, guidance=guidance, size=size, start=start, strength=strength

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import tokenize
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from safetensors.torch import load_file
 
 __all__ = ["Embedding", "load_embeddings", "sample_embeddings"]
+
+# What the readers raise on damaged files, headers that promise too much included.
+_READ_ERRORS = (
+    *(OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError),
+    *(SafetensorError, tokenize.TokenError),
+)
 
 
 class Embedding(NamedTuple):
@@ -37,33 +45,42 @@ def load_embeddings(path: Path) -> list[Embedding]:
     Parameters
     ----------
     path:
-        A ``.npy`` file, or a ``.safetensors`` file with one or more arrays.
+        A ``.npy`` file, or a ``.safetensors`` file with one or more arrays, of any integers or floats.
 
     Raises
     ------
     ValueError
         If the file cannot be read, holds no finite real numbers, or an array of more dimensions.
     """
-    found = []
+    found: list[Embedding] = []
     for title, array in _arrays(path).items():
         if array.ndim not in (1, 2) or not array.size or array.dtype.kind not in "fiu":
             raise ValueError(
                 f"{path}: an embedding is a row of real numbers, "
                 f"got {array.dtype} of shape {list(array.shape)}"
             )
-        rows = np.atleast_2d(array).astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found next
+            rows = np.atleast_2d(array).astype(np.float32)
         if not np.isfinite(rows).all():
-            raise ValueError(f"{path}: {title} holds numbers that are not finite")
+            raise ValueError(f"{path}: {title} holds numbers that are not finite in single precision")
         found += [Embedding(f"{title}-{index}", row) for index, row in enumerate(rows, 1)]
+    if not found:
+        raise ValueError(f"{path} holds no array")
     return found
 
 
 def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     try:
         if path.suffix == ".npy":
-            return {path.stem: np.load(path, allow_pickle=False)}
+            with path.open("rb") as file:
+                return {path.stem: np.lib.format.read_array(file, allow_pickle=False)}
         if path.suffix == ".safetensors":
-            return dict(sorted(load_file(path).items()))
-    except (OSError, ValueError, EOFError, SafetensorError) as error:
+            return {title: _as_numpy(tensor) for title, tensor in sorted(load_file(path).items())}
+    except _READ_ERRORS as error:
         raise ValueError(f"cannot read embeddings from {path}: {error}") from error
     raise ValueError(f"embeddings are read from .npy and .safetensors files, got {str(path)!r}")
+
+
+def _as_numpy(tensor: torch.Tensor) -> NDArray[np.generic]:
+    """Array of a tensor; NumPy lacks the short floats."""
+    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()

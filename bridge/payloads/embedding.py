@@ -51,12 +51,14 @@ class EmbeddingPayload:
         See `phy.quantization`; None sends the values themselves, over an analog carriage.
     side:
         (mean, scale) that both ends have agreed on, such as (0, count ** -0.5) for unit vectors; None sends
-        them. The mean must be 0 without a quantiser.
+        them. Without a quantiser the mean must be 0, and the scale is the root mean square with which every
+        vector arrives, whatever it was sent with: symbols have unit power, and nothing tells more.
     soft:
         Read the mean of all levels given the decoder's soft bits instead of the level decided for.
     policy:
-        What to read where the check sum over the header is wrong: ``zero``, a vector of zeros, or
-        ``best-effort``, whatever comes out, which a wrong scale makes arbitrarily large.
+        What to read where the check sum over the header (over the most important bits, where there is no
+        header) is wrong: ``zero``, a vector of zeros, or ``best-effort``, whatever comes out, which a wrong
+        scale makes arbitrarily large.
 
     Raises
     ------
@@ -107,12 +109,13 @@ class EmbeddingPayload:
         ValueError
             If the shape is another one, a number is not finite, or the scale is beyond binary16's range.
         """
-        if value.shape != (self.count,) or not bool(torch.isfinite(value).all()):
-            raise ValueError(
-                f"this payload takes {self.count} finite values, got shape {list(value.shape)}"
-                + (" with others among them" if value.shape == (self.count,) else "")
-            )
         vector = value.detach().to("cpu", torch.float32)
+        if vector.shape != (self.count,) or not bool(torch.isfinite(vector).all()):
+            raise ValueError(
+                f"this payload takes {self.count} values that are finite in single precision, "
+                f"got shape {list(vector.shape)}"
+                + (" with others among them" if vector.shape == (self.count,) else "")
+            )
         header, mean, scale = self._side_of(vector)
         normal = (vector - mean) / (scale if scale > 0 else 1.0)
         if self.quantizer is None:
@@ -144,12 +147,17 @@ class EmbeddingPayload:
         fields, coded = vote(arrived.bits, self._fields)
         mean, scale, remark = self._read_side(fields)
         if self.quantizer is None:
-            values, reliability = self._as_sent(arrived)
+            (values, reliability), missing = self._as_sent(arrived), self._missing(arrived.values, "values")
         else:
-            values, reliability = self._decoded(coded, arrived.llr)
-        if arrived.intact is False:
-            remark = "; ".join(filter(None, (remark, "check sum wrong")))
+            (values, reliability), missing = self._decoded(coded, arrived.llr), self._missing(coded, "bits")
+        checked = "check sum wrong" if arrived.intact is False else ""
+        remark = "; ".join(filter(None, (remark, missing, checked)))
         return Unpacked(values * scale + mean, remark, reliability)
+
+    def _missing(self, arrived: torch.Tensor | None, what: str) -> str:
+        wanted = self.count if self.quantizer is None else self.quantizer.bits_for(self.count)
+        got = 0 if arrived is None else arrived.numel()
+        return f"{got} of {wanted} {what} arrived" if got < wanted else ""
 
     def _read_side(self, fields: list[int]) -> tuple[float, float, str]:
         if not fields:

@@ -52,7 +52,8 @@ class SlicePayload:
 
     The bits are a header (top, left, height and width of 16 bits each; of files the index of the
     down-scaling and a 24-bit length; of analog pixels their scale), sent three times and decided by
-    majority; the mask, one bit for each square of ``mask_step`` pixels; and the pixels:
+    majority; the mask, one bit for each square of ``mask_step`` pixels, set where half of its pixels are; and
+    the pixels:
 
     =================  =================================================================================
     content            pixels are sent as
@@ -113,9 +114,14 @@ class SlicePayload:
         Raises
         ------
         ValueError
-            If it does not lie within the picture, lacks the mask that is to be sent, or does not fit into
-            the budget.
+            If its pixels are no colours, it does not lie within the picture, lacks the mask that is to be
+            sent, or does not fit into the budget or the 24-bit length.
         """
+        if value.pixels.dtype != np.uint8 or value.pixels.ndim != 3 or value.pixels.shape[2] != 3:
+            raise ValueError(
+                "the pixels of a slice are uint8 of shape [h, w, 3], "
+                f"got {value.pixels.dtype} of shape {list(value.pixels.shape)}"
+            )
         top, left, bottom, right = value.box
         if not (0 <= top < bottom <= self.shape[0] and 0 <= left < right <= self.shape[1]):
             raise ValueError(f"a slice at {value.box} does not lie within a picture of {self.shape}")
@@ -131,6 +137,8 @@ class SlicePayload:
             header = protect(torch.cat([place, half]))
             return Packed(torch.cat([header, mask]), 0, side, 0, values=centred / (scale or 1.0))
         data, scale_index, quality = self._file(self.content, value.pixels, side)
+        if len(data) >= 1 << 24:
+            raise ValueError(f"a file may have at most {(1 << 24) - 1} bytes, got {len(data)}")
         header = protect(torch.cat([place, _written((scale_index, len(data)), (8, 24))]))
         notes: dict[str, int | str] = {"quality": quality, "scale": str(SCALES[scale_index])}
         bits = torch.cat([header, mask, bit_tools.from_bytes(data)])
@@ -152,16 +160,17 @@ class SlicePayload:
             raise ValueError("this payload sends a mask of the slice's size, and the slice has none such")
         step = self.mask_step
         rows, columns = (-(-side // step) for side in value.mask.shape)
-        padded = np.zeros((rows * step, columns * step))
-        padded[: value.mask.shape[0], : value.mask.shape[1]] = value.mask
-        squares = padded.reshape(rows, step, columns, step).mean((1, 3)) >= 0.5
+        # Set pixels less unset ones: squares at the edge have fewer of both.
+        votes = np.zeros((rows * step, columns * step), np.int64)
+        votes[: value.mask.shape[0], : value.mask.shape[1]] = np.where(value.mask, 1, -1)
+        squares = votes.reshape(rows, step, columns, step).sum((1, 3)) >= 0
         return torch.from_numpy(squares.reshape(-1).astype(np.uint8))
 
     def unpack(self, arrived: Arrived) -> Unpacked[PictureSlice]:
         """Read a slice; where the file cannot be decoded, its pixels are grey."""
         fields, rest = vote(arrived.bits, self._fields)
         top, left, height, width, remark = self._place(fields)
-        mask, rest = self._read_mask(rest, height, width)
+        mask, rest, unread = self._read_mask(rest, height, width)
         if self.content == "raw":
             pixels, wrong = _from_planes(rest, height, width)
         elif self.content == "analog":
@@ -170,7 +179,7 @@ class SlicePayload:
             pixels, wrong = self._from_file(self.content, rest, fields[4], fields[5], (height, width))
         checked = "check sum wrong" if arrived.intact is False else ""
         return Unpacked(
-            PictureSlice(pixels, top, left, mask), "; ".join(filter(None, (remark, wrong, checked)))
+            PictureSlice(pixels, top, left, mask), "; ".join(filter(None, (remark, unread, wrong, checked)))
         )
 
     def _place(self, fields: list[int]) -> tuple[int, int, int, int, str]:
@@ -184,16 +193,20 @@ class SlicePayload:
 
     def _read_mask(
         self, bits: torch.Tensor, height: int, width: int
-    ) -> tuple[NDArray[np.bool_] | None, torch.Tensor]:
+    ) -> tuple[NDArray[np.bool_] | None, torch.Tensor, str]:
+        """Mask, the bits behind it, and a remark."""
         if not self.masked:
-            return None, bits
+            return None, bits, ""
         step = self.mask_step
         rows, columns = -(-height // step), -(-width // step)
         squares = np.zeros(rows * columns, bool)
         read = bits[: rows * columns].numpy().astype(bool)
         squares[: read.size] = read
         whole = np.kron(squares.reshape(rows, columns), np.ones((step, step), bool))
-        return whole[:height, :width], bits[rows * columns :]
+        remark = (
+            f"{read.size} of {squares.size} squares of the mask arrived" if read.size < squares.size else ""
+        )
+        return whole[:height, :width], bits[rows * columns :], remark
 
     def _from_values(
         self, values: torch.Tensor | None, pattern: int, height: int, width: int

@@ -82,4 +82,6 @@ class TextPayload:
         (mode, count), coded = vote(arrived.bits, self._fields)
         if mode >= len(self.coders):
             return Unpacked("", f"header damaged: coder {mode} of {len(self.coders)}")
-        return Unpacked(*self.coders[mode].decode(coded, count))
+        text, remark = self.coders[mode].decode(coded, count)
+        checked = "check sum wrong" if arrived.intact is False else ""
+        return Unpacked(text, "; ".join(filter(None, (remark, checked))))

@@ -113,7 +113,8 @@ class Carried:
     channel, decoding:
         As in `bridge.carriage.Digital`.
     policy:
-        ``zero`` or ``best-effort``: what a vector is read as whose header did not arrive.
+        ``zero`` or ``best-effort``: what a vector is read as whose header did not arrive. Texts and pictures
+        are always read as they arrived.
 
     Raises
     ------
@@ -159,6 +160,11 @@ class Carried:
             return SlicePayload(size, "raw" if self._form else "analog")
         if self._form not in CODECS:
             raise ValueError(f"unknown image codec {self._form!r}: there are raw, {', '.join(CODECS)}")
+        if isinstance(self.carriage, Digital) and not _one_rate(self.carriage):
+            raise ValueError(
+                f"{self.carriage.name} does not say how many bits {self._form} may take: an image codec needs "
+                "one scheme with a rate, such as 1/2-qam16"
+            )
         return SlicePayload(size, CODECS[self._form](), budget_bits=budget or 0)
 
     def check(self, channel_uses: int) -> None:
@@ -194,10 +200,7 @@ class Carried:
         """Bits that the carriage takes in so many channel uses, for codecs that fill what they are given."""
         if channel_uses is None or not isinstance(self.carriage, Digital):
             return None
-        schemes = self.carriage.schemes
-        if isinstance(schemes, Fill) or len(schemes) > 1:
-            return None
-        return schemes[0].format_for_channel_uses(channel_uses).payload_bits
+        return self.carriage.room(channel_uses) if _one_rate(self.carriage) else None
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Read the payload as it arrived."""
@@ -210,6 +213,10 @@ class Carried:
         if self.modality == "embedding":
             return Reconstruction(embedding=unpacked.value.numpy(), failed=failed, remark=unpacked.remark)
         return Reconstruction(_whole(unpacked.value, reception.shape), failed=failed, remark=unpacked.remark)
+
+
+def _one_rate(carriage: Digital) -> bool:
+    return not isinstance(carriage.schemes, Fill) and len(carriage.schemes) == 1
 
 
 def _whole(piece: PictureSlice, shape: tuple[int, int] | None) -> np.ndarray[Any, np.dtype[np.uint8]]:

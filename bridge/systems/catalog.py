@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
 from bridge.schemes import Decoding, parse_schemes
 from bridge.systems.bounds import KINDS, Bound
 from bridge.systems.codecs import CODECS
+from bridge.systems.context import Context
+from bridge.systems.deep_jscc import DeepJSCC
+from bridge.systems.image_only import ImageOnly
+from bridge.systems.multi_sc import MultiSC, SingleText
+from bridge.systems.selection import Selection
 from bridge.systems.separation import Separation
 from bridge.systems.system import System
 from bridge.systems.text import TextOverLink
+from bridge.systems.text_only import TextOnly
+from bridge.systems.vlf_msc import VlfMsc
+from bridge.systems.vlm_csc import VlmCsc
 from phy.channels import Channel
 from phy.source.codec import ImageCodec
 
-__all__ = ["CARRIERS", "build_systems"]
+__all__ = ["CARRIERS", "SEMANTIC", "build_semantic", "build_systems"]
 
 CARRIERS = {"ldpc": "ldpc5g", "polar": "polar5g", "conv": "conv", "turbo": "turbo", "uncoded": "none"}
 """Channel codes by the last part of a system's name."""
+
+SEMANTIC: dict[str, Callable[..., System]] = {
+    "multi-sc": MultiSC,
+    "single-text": SingleText,
+    "vlm-csc": VlmCsc,
+    "vlf-msc": VlfMsc,
+    "text-only": TextOnly,
+    "image-only": ImageOnly,
+    "deep-jscc": DeepJSCC,
+    "selection": Selection,
+}
+"""Systems with models by name; each is called with a `Context` and options."""
 
 
 def build_systems(
@@ -77,3 +106,89 @@ def _unknown(name: str) -> ValueError:
         f"unknown system {name!r}: write CODEC-CARRIER, text-CARRIER or CODEC-BOUND with a codec of "
         f"{', '.join(CODECS)}; a carrier of {', '.join(CARRIERS)}; a bound of {', '.join(KINDS)}"
     )
+
+
+def build_semantic(name: str, context: Context, options: Mapping[str, Any] | None = None) -> System:
+    """Build a system with models, ours or one of the user's.
+
+    Parameters
+    ----------
+    name:
+        A name of `SEMANTIC`, or ``path/to/file.py:ClassName``: a class with the attributes and methods of
+        `bridge.systems.system.System`, which is called with the context and the options. A class that lists
+        the roles of its models in an attribute ``roles`` has them looked for now.
+    context:
+        What all systems of a comparison share.
+    options:
+        Keyword arguments of the class.
+
+    Raises
+    ------
+    ValueError
+        If there is no such system, file, class or option, the class lacks something, or no model plays a
+        role.
+    semantic.weights.WeightsMissing
+        If a model is not on this machine.
+    """
+    if name not in SEMANTIC and ":" not in name:
+        raise ValueError(
+            f"unknown system {name!r}: there are {', '.join(SEMANTIC)}, and path/to/file.py:ClassName"
+        )
+    make = SEMANTIC[name] if name in SEMANTIC else _own(name)
+    given, known = dict(options or {}), _options(make)
+    unknown = [option for option in given if option not in known]
+    if unknown:
+        raise ValueError(f"{name} has no option {', '.join(unknown)}; there are {', '.join(known) or 'none'}")
+    system = make(context, **given)
+    lacking = [part for part in _PARTS if inspect.getattr_static(system, part, None) is None]
+    if lacking:
+        raise ValueError(
+            f"{name} is no system, it lacks {', '.join(lacking)}; a system has {', '.join(_PARTS)}"
+        )
+    for role in getattr(system, "roles", ()):
+        if dict(context.models.places).get(role) != "none":
+            context.models.folder(role)
+    return system
+
+
+_PARTS = tuple(name for name in vars(System) if not name.startswith("_"))
+
+
+def _options(make: Callable[..., Any]) -> list[str]:
+    """Names of what a class takes behind the context; ``**options`` go to the class that it extends."""
+    parameters = list(inspect.signature(make).parameters.values())[1:]
+    names = [each.name for each in parameters if each.kind in (each.KEYWORD_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    if isinstance(make, type) and any(each.kind is each.VAR_KEYWORD for each in parameters):
+        names += [name for name in _options(make.__mro__[1]) if name not in names]
+    return names
+
+
+def _own(name: str) -> Callable[..., System]:
+    """Class of a user's file."""
+    place, _, title = name.rpartition(":")
+    path = Path(place).expanduser()
+    if not path.is_file():
+        raise ValueError(f"there is no file {place!r} to take the system {title!r} from")
+    made = getattr(_module(path), title, None)
+    if not isinstance(made, type):
+        raise ValueError(f"{place} has no class {title!r}")
+    return made
+
+
+def _module(path: Path) -> ModuleType:
+    """Run a file as a module, once for each state of it."""
+    digest = hashlib.sha256(str(path.resolve()).encode() + path.read_bytes()).hexdigest()[:16]
+    title = f"own_system_{digest}"
+    if title in sys.modules:
+        return sys.modules[title]
+    spec = importlib.util.spec_from_file_location(title, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"{str(path)!r} is no Python file: its name must end in .py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[title] = module  # dataclasses look for their module there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[title]
+        raise ValueError(f"{str(path)!r} cannot be imported: {type(error).__name__}: {error}") from error
+    return module

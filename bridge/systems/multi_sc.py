@@ -10,7 +10,8 @@
                                                                                                    +-> picture
 
 On the air: the slice with its place, and every text with its length, each with check sum and parity on
-channel uses of its own. The query, the number of sub-images and the size of the picture are agreed.
+channel uses of its own. The query, the number of sub-images and the size of the picture are agreed. Instead
+of texts the *embedding* of the fused text may be sent, which is what the generator reads of it.
 
 `SingleText` sends one caption of the whole picture in place of the sub-images' (the letter's "single-text
 SC").
@@ -23,8 +24,8 @@ Systems using Visual Language Model", arXiv 2503.19386.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,14 +35,18 @@ from bridge.carriage import Analog, Carriage, Digital
 from bridge.memory import Arrays, recall
 from bridge.payloads import PictureSlice, SlicePayload
 from bridge.schemes import parse_schemes
+from bridge.systems.captions import captions
 from bridge.systems.codecs import CODECS
 from bridge.systems.context import Context
+from bridge.systems.painting import canvas, fitted
+from bridge.systems.prompts import PromptEmbedding
 from bridge.systems.separation import image_of
-from bridge.systems.splits import SPLITS, sub_images
+from bridge.systems.splits import SPLITS
 from bridge.systems.system import Reconstruction, Source
 from bridge.transport import Part, Reception, SymbolPart, Transmission
 from phy.units import EsN0
 from semantic.captioning import QUERY
+from semantic.generation import Generator
 from semantic.segmentation import main_object
 
 __all__ = ["MultiSC", "SingleText"]
@@ -62,7 +67,10 @@ class MultiSC:
         ``grid`` (quadrants for four parts, as in the letter), ``columns``, or ``objects``: boxes of the
         largest objects that the segmenter finds, filled up with quadrants.
     coder:
-        How texts are written (`phy.source.text`); several joined by ``|`` let the sender choose.
+        How texts are written (`phy.source.text`); several joined by ``|`` let the sender choose. Or
+        ``embedding:`` and a quantiser or ``analog``: the texts are fused where they are sent, and the
+        generator's embedding of the result is sent, with its scale where that is needed. It delivers no
+        text, and nothing can be corrected.
     slice:
         An image codec, ``raw``, ``analog``, or ``none`` for a picture from texts alone.
     slice_quality, slice_scheme, slice_size:
@@ -104,13 +112,18 @@ class MultiSC:
             raise ValueError(f"split must be one of {', '.join(SPLITS)} into 1 or more, got {split}, {parts}")
         if slice not in ("raw", "analog", "none", *CODECS):
             raise ValueError(f"slice must be none, raw, analog or one of {', '.join(CODECS)}, got {slice!r}")
+        kind, _, form = coder.partition(":")
         self.context, self.parts, self.split, self.slice = context, parts, split, slice
         self.slice_quality, self.slice_size = slice_quality, slice_size
         self.query, self.max_tokens, self.correct = query, max_tokens, correct
         self.scale, self.steps, self.guidance = scale, steps, guidance
         self.name = self.family = name
-        self.texts = context.text_payload(coder)
+        self.embedding = PromptEmbedding(context, form) if kind == "embedding" else None
+        if self.embedding is not None:
+            self.delivers = ("image",)
+        self.texts = context.text_payload(coder if self.embedding is None else "utf-8")
         self.text_link = context.text_link()
+        self.roles = self._roles()
         channel, decoding = context.channel, context.decoding
         self.slice_link: Carriage = (
             Analog(channel, decoding=decoding)
@@ -130,9 +143,7 @@ class MultiSC:
             If both together do not fit into ``channel_uses``.
         """
         shape = image_of(source).shape[:2]
-        made: list[Part | SymbolPart] = []
-        for index, text in enumerate(self._captions(source)):
-            made += self.text_link.parts(f"text-{index}", self.texts.pack(text))
+        made = self._text_parts(source)
         spent = sum(entry.channel_uses for part in made for entry in part.entries)
         if channel_uses is not None and spent > channel_uses:
             raise ValueError(
@@ -145,21 +156,35 @@ class MultiSC:
             return Transmission(tuple(made), shape, 0 if packed.values is None else packed.values.numel())
         return Transmission(tuple(made), shape)
 
-    def _captions(self, source: Source) -> list[str]:
-        """Texts of the sub-images, asked for once a source."""
+    def _roles(self) -> tuple[str, ...]:
+        """Models that these settings ask for."""
+        adapter = ("ip-adapter",) * (self.slice != "none")
+        segmenter = ("segmenter",) * (self.slice != "none" or self.split == "objects")
+        corrector = ("corrector",) * (self.correct and self.embedding is None)
+        return ("captioner", *segmenter, *corrector, "generator", *adapter)
+
+    def _text_parts(self, source: Source) -> list[Part | SymbolPart]:
+        """The texts, or the embedding of them all."""
+        texts = captions(
+            source,
+            self.context.models,
+            self.query,
+            max_tokens=self.max_tokens,
+            parts=self.parts,
+            split=self.split,
+        )
+        if self.embedding is not None:
+            return [*self.embedding.parts(source, _fuse(texts), self._generator)]
+        return [
+            part
+            for index, text in enumerate(texts)
+            for part in self.text_link.parts(f"text-{index}", self.texts.pack(text))
+        ]
+
+    def _generator(self) -> Generator:
+        """Without a slice there is no use for an IP-Adapter."""
         models = self.context.models
-        key = f"captions:{self.split}:{self.parts}:{self.query}:{self.max_tokens}:"
-        key += models.identity("captioner")
-        if self.split == "objects":
-            key += models.identity("segmenter")
-
-        def ask() -> Arrays:
-            pictures = sub_images(image_of(source), self.parts, self.split, models)
-            return {
-                "texts": np.array(models.captioner.caption(pictures, self.query, max_tokens=self.max_tokens))
-            }
-
-        return [str(text) for text in recall(source, key, ask)["texts"]]
+        return models.painter if self.slice == "none" else models.generator
 
     def _slice(self, source: Source) -> PictureSlice:
         """Box of the main object, its longer side scaled down to at most ``slice_size``."""
@@ -189,47 +214,55 @@ class MultiSC:
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Fuse and correct the texts, and generate the picture from them and the slice."""
-        models, shape = self.context.models, reception.shape or (0, 0)
+        prompt, samples, remarks = self._read_texts(reception)
+        if self.slice != "none":
+            arrived = self.slice_link.collect("slice", reception, reception.count or 0)
+            piece = self._slice_payload(reception.shape or (0, 0), None).unpack(arrived)
+            remarks.append(piece.remark)
+            prompt |= {"images": [piece.value.pixels], "scale": self.scale}
+        (picture,) = self._generator().generate(
+            **prompt,
+            seeds=[self.context.seed],
+            steps=self.steps,
+            guidance=self.guidance,
+            size=canvas(reception.shape),
+        )
+        return Reconstruction(
+            fitted(picture, reception.shape),
+            samples.get("corrected"),
+            failed=any(arrived.intact is False for arrived in reception.arrived.values()),
+            remark="; ".join(filter(None, remarks)),
+            samples=samples,
+        )
+
+    def _read_texts(self, reception: Reception) -> tuple[dict[str, Any], dict[str, str], list[str]]:
+        """The generator's prompt, texts before and after correction, and remarks."""
+        if self.embedding is not None:
+            embeds, remark = self.embedding.collect(reception, self._generator())
+            return {"prompt_embeds": embeds}, {}, [remark]
         received = [
             self.texts.unpack(self.text_link.collect(f"text-{index}", reception))
             for index in range(self.parts)
         ]
-        fused = " ".join(text.value.strip() for text in received)
-        corrected = models.corrector.correct([fused])[0] if self.correct else fused
-        remarks = [text.remark for text in received]
-        failed = any(arrived.intact is False for arrived in reception.arrived.values())
-        seeds, steps, guidance = [self.context.seed], self.steps, self.guidance
-        if self.slice == "none":
-            (picture,) = models.painter.generate(
-                [corrected], seeds=seeds, steps=steps, guidance=guidance, size=shape
-            )
-        else:
-            arrived = self.slice_link.collect("slice", reception, reception.count or 0)
-            piece = self._slice_payload(shape, None).unpack(arrived)
-            remarks.append(piece.remark)
-            (picture,) = models.generator.generate(
-                [corrected],
-                images=[piece.value.pixels],
-                scale=self.scale,
-                seeds=seeds,
-                steps=steps,
-                guidance=guidance,
-                size=shape,
-            )
-        return Reconstruction(
-            picture,
-            corrected,
-            failed=failed,
-            remark="; ".join(filter(None, remarks)),
-            samples={"received": fused, "corrected": corrected},
-        )
+        fused = _fuse(text.value for text in received)
+        corrected = self.context.models.corrector.correct([fused])[0] if self.correct else fused
+        samples = {"received": fused, "corrected": corrected}
+        return {"prompts": [corrected]}, samples, [text.remark for text in received]
 
 
 class SingleText(MultiSC):
     """One caption of the whole picture and the slice: the letter's single-text system."""
 
-    def __init__(self, context: Context, *, name: str = "single-text", **options: object) -> None:
-        super().__init__(context, parts=1, name=name, **options)  # type: ignore[arg-type]
+    def __init__(
+        self, context: Context, *, parts: int = 1, name: str = "single-text", **options: Any
+    ) -> None:
+        if parts != 1:
+            raise ValueError(f"{name} sends one text, got parts {parts}; several are multi-sc's")
+        super().__init__(context, parts=parts, name=name, **options)
+
+
+def _fuse(texts: Iterable[str]) -> str:
+    return " ".join(text.strip() for text in texts)
 
 
 def _middle(qualities: Sequence[int]) -> int:

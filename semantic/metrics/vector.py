@@ -7,7 +7,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cosine", "mean_squared_error", "output_snr", "relative_error"]
+__all__ = ["OUTPUT_SNR_CAP_DB", "cosine", "mean_squared_error", "output_snr", "relative_error"]
+
+OUTPUT_SNR_CAP_DB = 100.0
+"""What vectors get that are equal, so that means over vectors stay finite."""
 
 Vector = NDArray[np.floating]
 
@@ -32,7 +35,12 @@ def relative_error(reference: Vector, received: Vector) -> float:
 
 
 def output_snr(reference: Vector, received: Vector) -> float:
-    """Energy of the reference over that of the difference, in decibels; infinite if they are equal.
+    """Energy of the reference over that of the difference, in decibels, at most `OUTPUT_SNR_CAP_DB`.
+
+    Raises
+    ------
+    ValueError
+        If the reference is zero.
 
     Examples
     --------
@@ -40,7 +48,7 @@ def output_snr(reference: Vector, received: Vector) -> float:
     20.0
     """
     error = relative_error(reference, received)
-    return -20.0 * math.log10(error) if error else math.inf
+    return min(OUTPUT_SNR_CAP_DB, -20.0 * math.log10(error)) if error else OUTPUT_SNR_CAP_DB
 
 
 def cosine(reference: Vector, received: Vector) -> float:

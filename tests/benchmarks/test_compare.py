@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.compare import CompareSpec, run_compare
+from benchmarks.compare import run_compare
+from benchmarks.compare_spec import CompareSpec
 from benchmarks.errors import InputError
 from benchmarks.settings import read_settings
 from benchmarks.store import Store

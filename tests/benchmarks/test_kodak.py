@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.compare import CompareSpec, run_compare
+from benchmarks.compare import run_compare
+from benchmarks.compare_spec import CompareSpec
 from benchmarks.settings import read_settings
 
 # BPG 4:4:4, 8 bit, preset veryslow, integer q by bisection, mean of per-picture RGB PSNR, CBR 1/24.

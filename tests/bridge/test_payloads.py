@@ -10,6 +10,7 @@ from bridge.payloads import Arrived, ImagePayload, TextPayload
 from phy.bits import from_bytes
 from phy.source.budget import Encodings
 from phy.source.pillow import JPEG
+from phy.source.text import parse_text_coder
 
 SENTENCES = ["A dog runs.", "", "Zürich — naïve café, 10 °C", "x" * 5000]
 
@@ -119,3 +120,89 @@ def test_random_bits_are_none_or_pictures() -> None:
         bits = torch.from_numpy(generator.integers(0, 2, length, dtype=np.uint8))
         unpacked = payload.unpack(bits, (40, 56))
         assert unpacked.value is None or unpacked.value.shape == (40, 56, 3)
+
+
+# -- texts with other coders ----------------------------------------------------------------------------------
+
+CODERS = ["latin-1", "utf-8", "ascii7", "huffman", "arithmetic"]
+CAPTION = "Two children play football on a green field near the river."
+SCORE = "Two children play football, 3:1!"
+
+
+@pytest.mark.parametrize("name", CODERS)
+def test_text_round_trip_with_every_coder(name: str) -> None:
+    coder = parse_text_coder(name)
+    payload = TextPayload(coder)
+    for text in [CAPTION, "", "A"]:
+        packed = payload.pack(text)
+        coded, count = coder.encode(text)
+        assert packed.bits.numel() == 48 + coded.numel()
+        assert packed.bits[:48].tolist() == 3 * [count >> (15 - place) & 1 for place in range(16)]
+        got = payload.unpack(Arrived(packed.bits))
+        assert (got.value, got.remark) == (text, "")
+
+
+def test_the_shortest_of_several_coders_is_named_in_the_header() -> None:
+    """Five coders take three bits for the mode; the choice is known from the coders' own lengths."""
+    coders = [parse_text_coder(name) for name in CODERS]
+    payload = TextPayload(coders)
+    assert (payload.name, payload.header_bits) == ("|".join(CODERS), 3 * (3 + 16))
+    expected = {SCORE: "arithmetic", "©®±²³¼½¾": "latin-1", "日本語のテキスト": "utf-8", "{{}}~~^^": "ascii7"}
+    for text, name in expected.items():
+        packed = payload.pack(text)
+        lengths = {}
+        for coder in coders:
+            try:
+                lengths[coder.name] = coder.encode(text)[0].numel()
+            except ValueError:
+                continue
+        assert packed.source_bits == min(lengths.values()) == lengths[name]
+        assert packed.notes == {"coder": name}
+        assert int("".join(map(str, packed.bits[:3].tolist())), 2) == CODERS.index(name)
+        got = payload.unpack(Arrived(packed.bits))
+        assert (got.value, got.remark) == (text, "")
+
+
+def test_one_coder_costs_no_mode() -> None:
+    assert TextPayload(parse_text_coder("huffman")).header_bits == 48
+    assert TextPayload([parse_text_coder(name) for name in CODERS[:2]]).header_bits == 51
+
+
+def test_a_mode_that_no_coder_has_is_remarked() -> None:
+    payload = TextPayload([parse_text_coder(name) for name in CODERS])
+    bits = payload.pack(CAPTION).bits.clone()
+    width = payload.header_bits // 3
+    for copy in range(3):
+        bits[copy * width : copy * width + 3] = torch.tensor([1, 1, 0], dtype=torch.uint8)
+    got = payload.unpack(Arrived(bits))
+    assert got.value == ""
+    assert "coder 6 of 5" in got.remark
+
+
+@pytest.mark.parametrize("names", [*([name] for name in CODERS), CODERS, CODERS[:3]])
+def test_any_bits_are_a_text(names: list[str]) -> None:
+    """300 random strings, and the payload with 1 % of its bits wrong; units beyond what arrived are told."""
+    generator = np.random.default_rng(len(names))
+    payload = TextPayload([parse_text_coder(name) for name in names])
+    sent = payload.pack(CAPTION).bits
+    for trial in range(300):
+        length = int(generator.integers(0, 2 * sent.numel()))
+        bits = torch.from_numpy(generator.integers(0, 2, length, dtype=np.uint8))
+        got = payload.unpack(Arrived(bits))
+        assert isinstance(got.value, str)
+        got.value.encode()  # no lone surrogates
+        damaged = payload.unpack(Arrived(flipped(sent, 0.01, trial), intact=False))
+        assert isinstance(damaged.value, str)
+        assert "check sum wrong" in damaged.remark or "header damaged" in damaged.remark
+    # A count of at least 2^15 units in a few hundred bits is more than any coder can mean.
+    greedy = torch.cat([torch.ones(payload.header_bits, dtype=torch.uint8), sent[payload.header_bits :]])
+    assert payload.unpack(Arrived(greedy)).remark
+
+
+def test_what_no_coder_can_write_is_refused() -> None:
+    with pytest.raises(ValueError, match="é"):
+        TextPayload(parse_text_coder("ascii7")).pack("é")
+    with pytest.raises(ValueError, match="日"):
+        TextPayload([parse_text_coder("ascii7"), parse_text_coder("latin-1")]).pack("日")
+    with pytest.raises(ValueError, match="at least one coder"):
+        TextPayload([])

@@ -1,0 +1,240 @@
+"""Data sets by name: where they are published, under what licence, and how they come to this machine.
+
+They lie in the user's data directory, ``SEMPHY_DATA`` or else ``~/.local/share/semphy``, a folder each. While
+one is on its way it is called ``NAME.partial``; a download that broke off goes on where it stopped. The table
+is ``semantic/data/downloads.toml``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import tarfile
+import tomllib
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files as resources
+from pathlib import Path
+
+__all__ = ["DATA_SETS", "DataSet", "RemoteFile", "data_directory", "fetch", "is_here"]
+
+_CHUNK = 1 << 20
+_TIMEOUT = 30.0  # seconds without a byte
+
+Report = Callable[[str, int, int], None]
+"""Told of progress: the file's name, bytes that are here, bytes in all."""
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """One file of a data set; archives (tar, zip) are unpacked and not kept.
+
+    Attributes
+    ----------
+    url:
+        Where it is published; its last part is the file's name.
+    size_bytes:
+        To the byte where ``sha256`` is given; otherwise about.
+    sha256:
+        Its digest, or empty where none is known. The size that the server states is checked in any case.
+    """
+
+    url: str
+    size_bytes: int
+    sha256: str = ""
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return self.url.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One published data set.
+
+    Attributes
+    ----------
+    name:
+        Of its folder, and what ``semphy fetch`` calls it.
+    licence:
+        As stated where it is published.
+    purpose:
+        One line on what it is.
+    files:
+        What to download.
+    counts:
+        How many files match each pattern when it is complete.
+    """
+
+    name: str
+    licence: str
+    purpose: str
+    files: tuple[RemoteFile, ...]
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def size_bytes(self) -> int:
+        """What the download amounts to, about."""
+        return sum(file.size_bytes for file in self.files)
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the digests of all files are known."""
+        return all(file.sha256 for file in self.files)
+
+
+def _read_table() -> dict[str, DataSet]:
+    text = resources("semantic").joinpath("data", "downloads.toml").read_text(encoding="utf-8")
+    sets = [
+        DataSet(
+            entry["name"],
+            entry["licence"],
+            entry["purpose"],
+            tuple(RemoteFile(**file) for file in entry["file"]),
+            entry["counts"],
+        )
+        for entry in tomllib.loads(text)["set"]
+    ]
+    return {found.name: found for found in sets}
+
+
+DATA_SETS = _read_table()
+"""All data sets by name."""
+
+
+def data_directory() -> Path:
+    """``SEMPHY_DATA``, or else ``~/.local/share/semphy``."""
+    return Path(os.environ.get("SEMPHY_DATA") or Path.home() / ".local" / "share" / "semphy")
+
+
+def is_here(data_set: DataSet) -> bool:
+    """Whether the data directory holds all of it, by the number of its files."""
+    return not _missing(data_set, data_directory() / data_set.name)
+
+
+def _missing(data_set: DataSet, folder: Path) -> list[str]:
+    found = {pattern: sum(1 for _ in folder.glob(pattern)) for pattern in data_set.counts}
+    return [
+        f"{found[pattern]} of {count} {pattern}"
+        for pattern, count in data_set.counts.items()
+        if found[pattern] != count
+    ]
+
+
+def fetch(data_set: DataSet, report: Report | None = None) -> Path:
+    """Download a data set unless it is here, and return its folder.
+
+    Parameters
+    ----------
+    data_set:
+        One of `DATA_SETS`.
+    report:
+        Called as bytes come in.
+
+    Raises
+    ------
+    OSError
+        If there is no connection, or it broke off; what came is kept, and the next call goes on from there.
+    ValueError
+        If what came is not what was published, or something else lies in the folder.
+    """
+    folder = data_directory() / data_set.name
+    if is_here(data_set):
+        return folder
+    if folder.exists():
+        raise ValueError(
+            f"{folder} holds something else than the whole of {data_set.name} "
+            f"({'; '.join(_missing(data_set, folder))}): move it away, or set SEMPHY_DATA to another folder"
+        )
+    partial = folder.with_name(f"{data_set.name}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    for file in data_set.files:
+        _bring(file, partial, report)
+    missing = _missing(data_set, partial)
+    if missing:
+        raise ValueError(
+            f"{data_set.name} came incomplete: {'; '.join(missing)} in {partial}; delete that to begin anew"
+        )
+    for mark in partial.glob(".*.done"):
+        mark.unlink()
+    return partial.rename(folder)
+
+
+def _bring(file: RemoteFile, folder: Path, report: Report | None) -> None:
+    """Download, check and unpack a file, unless a former call did."""
+    done, target = folder / f".{file.name}.done", folder / file.name
+    if done.exists():
+        return
+    if not target.exists():
+        coming = folder / f"{file.name}.part"
+        _download(file, coming, report)
+        _check(file, coming)
+        coming.rename(target)
+    if target.suffix in (".tar", ".zip"):
+        _unpack(target, folder)
+        target.unlink()
+    done.touch()
+
+
+def _download(file: RemoteFile, target: Path, report: Report | None) -> None:
+    """Append to ``target`` what it lacks."""
+    have = target.stat().st_size if target.exists() else 0
+    request = urllib.request.Request(file.url, headers={"Range": f"bytes={have}-"} if have else {})
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+            if answer.status != http.client.PARTIAL_CONTENT:  # the server sends it from the beginning
+                have = 0
+            total = have + int(answer.headers.get("Content-Length") or file.size_bytes - have)
+            with target.open("ab" if have else "wb") as stream:
+                while chunk := answer.read(_CHUNK):
+                    stream.write(chunk)
+                    have += len(chunk)
+                    if report is not None:
+                        report(file.name, have, total)
+    except urllib.error.HTTPError as error:
+        if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise OSError(f"{file.url} was refused: {error}") from error
+        return  # nothing is lacking; whether it is the right thing is checked next
+    except (OSError, http.client.HTTPException) as error:
+        raise OSError(f"the download of {file.url} failed after {have} bytes: {error}") from error
+    if have < total:
+        raise OSError(
+            f"the download of {file.url} broke off after {have} of {total} bytes; the same command goes on"
+        )
+
+
+def _check(file: RemoteFile, path: Path) -> None:
+    """Delete what is not the pinned file, so that the next call begins anew."""
+    if not file.sha256:
+        return
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != file.sha256:
+        path.unlink()
+        raise ValueError(f"{file.url} is not what it was: its SHA-256 is {digest}, not {file.sha256}")
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Unpack, without what macOS adds to archives.
+
+    Raises
+    ------
+    ValueError
+        If the archive is damaged, or reaches out of its folder; it is deleted then.
+    """
+    try:
+        if archive.suffix == ".tar":
+            with tarfile.open(archive) as tar:
+                tar.extractall(folder, filter="data")
+        else:
+            with zipfile.ZipFile(archive) as packed:
+                wanted = [name for name in packed.namelist() if not name.startswith("__MACOSX")]
+                packed.extractall(folder, wanted)  # checks the digests in it; drops ".." from names
+    except (tarfile.TarError, zipfile.BadZipFile) as error:
+        archive.unlink()
+        raise ValueError(f"{archive.name} cannot be unpacked: {error}") from error

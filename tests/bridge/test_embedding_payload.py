@@ -1,0 +1,258 @@
+"""Vectors as payloads: what stands in the bits, what is read again, and what is made of anything else."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+import pytest
+import torch
+
+from bridge.payloads import Arrived, EmbeddingPayload
+from bridge.payloads.embedding import from_half, to_half
+from phy.quantization import parse_quantizer
+
+QUANTIZERS = [
+    *("uniform:4", "uniform:4,dither", "uniform:3,step=0.4,natural", "lloyd-max:1", "lloyd-max:4"),
+    *("lloyd-max:8,natural", "mu-law:6", "pq:2x6", "fp32", "fp16", "bf16", "fp8_e4m3", "fp8_e5m2"),
+]
+FLOATS = {"fp32", "fp16", "bf16", "fp8_e4m3", "fp8_e5m2"}
+COUNT = 33  # odd, so that the last subvector of a product quantiser is filled up
+
+
+def vector(count: int = COUNT, seed: int = 0, mean: float = 0.3, scale: float = 2.0) -> torch.Tensor:
+    return torch.from_numpy(mean + scale * np.random.default_rng(seed).standard_normal(count)).float()
+
+
+def payload_of(name: str, count: int = COUNT, **options: object) -> EmbeddingPayload:
+    quantizer = None if name == "values" else parse_quantizer(name)
+    return EmbeddingPayload(count, quantizer, **options)  # type: ignore[arg-type]
+
+
+def flipped(bits: torch.Tensor, rate: float, seed: int) -> torch.Tensor:
+    flips = np.random.default_rng(seed).random(bits.shape) < rate
+    return bits ^ torch.from_numpy(flips.astype(np.uint8))
+
+
+def half_bits(number: float) -> torch.Tensor:
+    """Big-endian bits of binary16 as Python's own struct writes it."""
+    return torch.from_numpy(np.unpackbits(np.frombuffer(struct.pack(">e", number), np.uint8)))
+
+
+# -- what is written ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [0.0, 1.0, -0.3, 6e-8, 65504.0, 65519.0, 1e-9, 0.0361])
+def test_half_precision_is_what_python_writes(number: float) -> None:
+    bits, read = to_half(number, "scale")
+    wanted = np.float16(number)
+    assert torch.equal(bits, half_bits(float(wanted)))
+    assert read == float(wanted) == from_half(int(wanted.view(np.uint16)))
+
+
+def test_every_half_pattern_is_a_number_or_none() -> None:
+    patterns = np.arange(1 << 16, dtype=np.uint16)
+    for pattern, number in zip(patterns.tolist(), patterns.view(np.float16).astype(float), strict=True):
+        assert from_half(pattern) == (number if np.isfinite(number) else None)
+
+
+@pytest.mark.parametrize("name", ["lloyd-max:4", "pq:2x6", "uniform:4,dither"])
+def test_header_is_mean_and_scale_three_times(name: str) -> None:
+    sent = vector()
+    packed = payload_of(name).pack(sent)
+    mean = np.float16(sent.mean().item())
+    scale = np.float16((sent - float(mean)).square().mean().sqrt().item())
+    header = torch.cat([half_bits(float(mean)), half_bits(float(scale))]).repeat(3)
+    assert torch.equal(packed.bits[:96], header)
+    assert (packed.header_bits, packed.filler_bits) == (96, 0)
+    assert packed.source_bits == packed.bits.numel() - 96 == parse_quantizer(name).bits_for(COUNT)
+    assert packed.source_bits % packed.planes == 0
+
+
+@pytest.mark.parametrize("name", QUANTIZERS)
+def test_undamaged_bits_are_the_quantisers_values(name: str) -> None:
+    """Against the quantiser itself on the values normalised by NumPy's half precision."""
+    sent, payload, quantizer = vector(), payload_of(name), parse_quantizer(name)
+    mean, scale = 0.0, 1.0
+    if name not in FLOATS:
+        mean = float(np.float16(sent.mean().item()))
+        scale = float(np.float16((sent - mean).square().mean().sqrt().item()))
+    normal = ((sent - mean) / scale)[None]
+    wanted = quantizer.decode(quantizer.encode(normal), COUNT)[0] * scale + mean
+    got = payload.unpack(Arrived(payload.pack(sent).bits))
+    assert torch.equal(got.value, wanted)
+    assert got.remark == ""
+    error = (got.value - sent).square().mean() / sent.var()
+    assert error < (0.45 if name == "lloyd-max:1" else 0.13)
+
+
+def test_agreed_side_information_is_not_sent() -> None:
+    unit = torch.nn.functional.normalize(vector(768), dim=0)
+    payload = payload_of("lloyd-max:4", 768, side=(0.0, 768**-0.5))
+    packed = payload.pack(unit)
+    assert (packed.header_bits, packed.bits.numel()) == (0, 4 * 768)
+    got = payload.unpack(Arrived(packed.bits)).value
+    # The optimum for the unit Gaussian is 0.0095 (Max 1960).
+    assert 0.005 < (got - unit).square().sum() < 0.02
+
+
+def test_values_have_their_root_mean_square_as_header() -> None:
+    sent = vector()
+    packed = payload_of("values").pack(sent)
+    scale = np.float16(sent.square().mean().sqrt().item())
+    assert torch.equal(packed.bits, half_bits(float(scale)).repeat(3))
+    assert (packed.source_bits, packed.header_bits) == (0, 48)
+    assert packed.values is not None
+    assert torch.equal(packed.values, sent / float(scale))
+    got = payload_of("values").unpack(Arrived(packed.bits, values=packed.values))
+    assert torch.allclose(got.value, sent, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["values", *QUANTIZERS])
+@pytest.mark.parametrize("value", [0.0, -7.0])
+def test_constant_vectors(name: str, value: float) -> None:
+    payload = payload_of(name)
+    packed = payload.pack(torch.full((COUNT,), value))
+    got = payload.unpack(Arrived(packed.bits, values=packed.values))
+    assert got.remark == ""
+    assert torch.equal(got.value, torch.full((COUNT,), value))
+
+
+@pytest.mark.parametrize(
+    ("options", "value", "words"),
+    [
+        ({}, torch.zeros(COUNT + 1), "34"),
+        ({}, torch.zeros(1, COUNT), r"\[1, 33\]"),
+        ({}, torch.full((COUNT,), float("nan")), "finite"),
+        ({}, torch.full((COUNT,), 1e300, dtype=torch.float64), "finite"),
+        ({}, 1e5 * vector(), "65520"),
+        ({}, torch.full((COUNT,), 1e30), "65520"),
+    ],
+)
+@pytest.mark.parametrize("name", ["values", "lloyd-max:4"])
+def test_what_cannot_be_written_is_refused(
+    name: str, options: dict[str, object], value: torch.Tensor, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        payload_of(name, **options).pack(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("values", {"count": 0}, "got 0"),
+        ("values", {"side": (0.1, 1.0)}, "0.1"),
+        ("lloyd-max:4", {"side": (0.1, 0.0)}, "0.0"),
+        ("lloyd-max:4", {"policy": "panic"}, "panic"),
+    ],
+)
+def test_impossible_payloads_are_refused(name: str, options: dict[str, object], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        payload_of(name, **options)  # type: ignore[arg-type]
+
+
+# -- what is made of anything -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["values", *QUANTIZERS])
+def test_random_bits_are_vectors(name: str) -> None:
+    """400 random strings each, from none to twice the bits needed, with and without soft bits."""
+    generator = np.random.default_rng(len(name))
+    payload = payload_of(name, policy="best-effort")
+    packed = payload.pack(vector())
+    needed = packed.bits.numel()
+    for trial in range(400):
+        length = int(generator.integers(0, 2 * needed))
+        bits = torch.from_numpy(generator.integers(0, 2, length, dtype=np.uint8))
+        llr = torch.from_numpy(generator.normal(0, 20, length)).float() if trial % 2 else None
+        values = torch.from_numpy(generator.normal(size=generator.integers(0, 2 * COUNT))).float()
+        got = payload.unpack(Arrived(bits, llr, None, None, values))
+        assert got.value.shape == (COUNT,) and got.value.dtype == torch.float32
+        assert bool(got.value.isfinite().all())
+        if got.reliability is not None:
+            assert got.reliability.shape == (COUNT,)
+            assert 0 <= got.reliability.min() and got.reliability.max() <= 1
+        short = len(values) < COUNT if name == "values" else length < needed
+        assert ("arrived" in got.remark) == short
+
+
+@pytest.mark.parametrize("name", QUANTIZERS)
+def test_one_percent_of_wrong_bits(name: str) -> None:
+    payload = payload_of(name)
+    sent = payload.pack(vector()).bits
+    for seed in range(100):
+        got = payload.unpack(Arrived(flipped(sent, 0.01, seed), intact=False))
+        assert got.value.shape == (COUNT,) and bool(got.value.isfinite().all())
+        assert "check sum wrong" in got.remark
+
+
+@pytest.mark.parametrize("name", ["values", "lloyd-max:4"])
+def test_a_header_survives_one_damaged_copy(name: str) -> None:
+    payload, sent = payload_of(name), vector()
+    packed = payload.pack(sent)
+    size = packed.header_bits // 3
+    for copy in range(3):
+        bits = packed.bits.clone()
+        bits[copy * size : (copy + 1) * size] ^= 1
+        got = payload.unpack(Arrived(bits, values=packed.values))
+        assert torch.equal(got.value, payload.unpack(Arrived(packed.bits, values=packed.values)).value)
+
+
+@pytest.mark.parametrize("scale", [float("nan"), float("inf"), -1.0])
+def test_nonsense_for_a_scale_is_remarked(scale: float) -> None:
+    payload = payload_of("lloyd-max:4")
+    coded = payload.pack(vector()).bits[96:]
+    bits = torch.cat([torch.cat([half_bits(0.5), half_bits(scale)]).repeat(3), coded])
+    got = payload.unpack(Arrived(bits))
+    assert "header damaged" in got.remark
+    assert torch.equal(got.value, parse_quantizer("lloyd-max:4").decode(coded[None], COUNT)[0])
+
+
+@pytest.mark.parametrize("name", ["values", "lloyd-max:4"])
+def test_policies_differ_where_the_header_is_wrong(name: str) -> None:
+    sent = vector()
+    packed = payload_of(name).pack(sent)
+    lost = Arrived(packed.bits, intact=False, header_intact=False, values=packed.values)
+    zero = payload_of(name, policy="zero").unpack(lost)
+    assert torch.equal(zero.value, torch.zeros(COUNT))
+    assert zero.reliability is not None and torch.equal(zero.reliability, torch.zeros(COUNT))
+    best = payload_of(name, policy="best-effort").unpack(lost)
+    whole = payload_of(name).unpack(Arrived(packed.bits, values=packed.values))
+    assert torch.equal(best.value, whole.value)
+    assert "check sum wrong" in zero.remark and "check sum wrong" in best.remark
+
+
+def test_a_wrong_plane_behind_an_intact_header_is_read() -> None:
+    payload = payload_of("lloyd-max:4")
+    bits = payload.pack(vector()).bits
+    got = payload.unpack(Arrived(bits, intact=False, header_intact=True))
+    assert torch.equal(got.value, payload.unpack(Arrived(bits)).value)
+    assert "check sum wrong" in got.remark
+
+
+# -- soft bits ----------------------------------------------------------------------------------------------
+
+
+def test_certain_soft_bits_are_hard_bits() -> None:
+    payload = payload_of("lloyd-max:4", soft=True)
+    bits = payload.pack(vector()).bits
+    got = payload.unpack(Arrived(bits, 200.0 * bits.float() - 100.0))
+    assert torch.allclose(got.value, payload_of("lloyd-max:4").unpack(Arrived(bits)).value, atol=1e-6)
+    assert got.reliability is not None and torch.equal(got.reliability, torch.ones(COUNT))
+
+
+def test_soft_bits_that_say_nothing_give_the_mean() -> None:
+    """All levels equally probable: they are odd about 0, so what is left is the mean in the header."""
+    payload = payload_of("lloyd-max:4", soft=True)
+    bits = payload.pack(vector()).bits
+    got = payload.unpack(Arrived(bits, torch.zeros(bits.numel())))
+    assert torch.allclose(got.value, torch.full((COUNT,), float(np.float16(vector().mean().item()))))
+    assert got.reliability is not None and torch.allclose(got.reliability, torch.full((COUNT,), 2.0**-4))
+
+
+def test_reliability_of_values_is_the_share_of_the_signal() -> None:
+    payload = payload_of("values", side=(0.0, 1.0))
+    noise = torch.linspace(0.0, 3.0, COUNT)
+    got = payload.unpack(Arrived(torch.zeros(0, dtype=torch.uint8), values=vector(), noise=noise))
+    assert got.reliability is not None and torch.allclose(got.reliability, 1 / (1 + noise))
+    assert torch.equal(got.value, vector())
