@@ -23,6 +23,7 @@ from benchmarks.summary import flat, summarise, table_of
 from benchmarks.sweep import run
 from benchmarks.table import Column, LiveTable
 from bridge.ledger import Ledger
+from bridge.systems.carried import Carried
 from bridge.systems.system import Reconstruction, Source, System
 from bridge.transport import Reception, Transmission, send
 from phy.random import Stream
@@ -178,8 +179,10 @@ def run_compare(spec: CompareSpec, out: Path | None = None, workers: int = 1) ->
     encoded = None if out is None else out / "encoded"
     with input_errors():
         sources = _sources(spec, encoded)
+        _check_sources(sources)
         _check_budgets(spec, sources)
         _check_metrics(spec, sources)
+        _check_carriages(spec, sources)
     described = spec.model_dump(mode="json")
     store = Store(out, "compare", COLUMNS, described, spec.identity())
     conditions = _conditions(spec)
@@ -221,6 +224,26 @@ def _tasks(
     return tasks
 
 
+def _check_sources(sources: Sequence[Source]) -> None:
+    """Find a source that comes twice: rows are kept by content, and it would meet the same channel again."""
+    names: dict[str, str] = {}
+    for source in sources:
+        if source.digest in names:
+            raise ValueError(
+                f"{source.name} is the same as {names[source.digest]}: a source counts once, drop one of them"
+            )
+        names[source.digest] = source.name
+
+
+def _check_carriages(spec: CompareSpec, sources: Sequence[Source]) -> None:
+    """Find a carriage that cannot take its payload, on the first source of the kind."""
+    for system in _systems(spec):
+        source = next((each for each in sources if kind_of(each) == system.modality), None)
+        if source is not None and isinstance(system, Carried):
+            for cbr in spec.cbr if system.modality == "image" else (None,):
+                system.encode(source, _channel_uses(spec, source, cbr), EsN0(spec.snr[0]))
+
+
 def _check_budgets(spec: CompareSpec, sources: Sequence[Source]) -> None:
     """Find a bandwidth ratio that cannot work before any long work starts."""
     shapes = {source.image.shape[:2] for source in sources if source.image is not None}
@@ -233,6 +256,12 @@ def _check_budgets(spec: CompareSpec, sources: Sequence[Source]) -> None:
 
 def _check_metrics(spec: CompareSpec, sources: Sequence[Source]) -> None:
     """Find a metric that cannot work, for want of weights or of pixels, before any long work starts."""
+    for source in sources if {"snr-out", "relative-error"} & set(spec.embedding_metrics) else ():
+        if source.embedding is not None and not source.embedding.any():
+            raise ValueError(
+                f"{source.name} is a vector of zeros, to which no error is relative; drop it, or snr-out and "
+                "relative-error from --embedding-metrics"
+            )
     images = [source.image for source in sources if source.image is not None]
     for name in spec.metrics if images else ():
         measure(name)

@@ -162,8 +162,9 @@ class CompareSpec(BaseModel):
             models=self.checkpoints,
             seed=self.seed,
         )
+        of_vectors = "best-effort" if self.policy == "best-effort" else "zero"
         built: list[System] = [
-            Carried(self.payload or "", carriage, channel, decoding) for carriage in self.carriage
+            Carried(self.payload or "", carriage, channel, decoding, of_vectors) for carriage in self.carriage
         ]
         for name in self.systems:
             if name in SEMANTIC or ":" in name:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,8 @@ def crossing(folder: Path, first: str, second: str, metric: str, cbr: str | None
     """Find where system ``second`` becomes better than ``first`` in a run of ``semphy compare``.
 
     Names are those of the rows, a family standing for its envelope; the envelope's schemes are those of the
-    whole run, also in resampled curves. The interval resamples sources 1,000 times (percentiles).
+    whole run, also in resampled curves. The interval resamples sources 1,000 times (percentiles). Sources on
+    which either system broke at any SNR are left out of both curves.
 
     Raises
     ------
@@ -113,6 +115,8 @@ def _by_source(store: Store, system: str, metric: str, cbr: str | None) -> dict[
             raise InputError(f"the run has {name} under several settings; give each a run of its own")
         values: dict[str, list[float]] = {}
         for item in store.rows(stored[key]):
-            values.setdefault(item["source"], []).append(json.loads(item["metrics"])[metric])
-        found[row["snr_db"]] = {source: float(np.mean(each)) for source, each in values.items()}
+            measured = json.loads(item["metrics"]).get(metric, math.nan)  # none where a system broke
+            values.setdefault(item["source"], []).append(measured)
+        means = {source: float(np.mean(each)) for source, each in values.items()}
+        found[row["snr_db"]] = {source: mean for source, mean in means.items() if not math.isnan(mean)}
     return found

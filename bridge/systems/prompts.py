@@ -17,6 +17,10 @@ from semantic.generation import Generator
 
 __all__ = ["PromptEmbedding"]
 
+# Text encoders end in a layer norm, which keeps values far below; more comes of wrong exponents, and would
+# overflow in the generator.
+_LARGEST = 1e3
+
 
 class PromptEmbedding:
     """T tokens of d numbers over a link; both ends know T and d, as they know the generator.
@@ -66,4 +70,4 @@ class PromptEmbedding:
         tokens, width = generator.prompt_shape
         count = tokens * width
         unpacked = self._payload(count).unpack(self.link.collect("prompt", reception, count))
-        return unpacked.value.reshape(1, tokens, width), unpacked.remark
+        return unpacked.value.clamp(-_LARGEST, _LARGEST).reshape(1, tokens, width), unpacked.remark

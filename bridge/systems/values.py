@@ -110,7 +110,12 @@ class VectorLink:
         return self.carriage.parts(name, packed, channel_uses)
 
     def collect(self, name: str, reception: Reception) -> tuple[torch.Tensor, str]:
-        """The vector ``[count]`` as it arrived, and a remark."""
+        """The vector ``[count]`` as it arrived, and a remark.
+
+        No value of a vector at root mean square 1 is beyond sqrt(count); what a wrong exponent or noise puts
+        there is cut back to it.
+        """
         count = reception.count or 0
         unpacked = self._payload(count).unpack(self.carriage.collect(name, reception, count))
-        return unpacked.value, unpacked.remark
+        largest = count**0.5
+        return unpacked.value.clamp(-largest, largest), unpacked.remark

@@ -73,7 +73,7 @@ def write(
                             **dict.fromkeys(COLUMNS, ""),
                             **{"source": f"source-{source}", "trial": 0, "failed": 0, "arrived": None},
                             **{"channel_uses": 100, "information_bits": 100},
-                            "metrics": json.dumps({metric: value}),
+                            "metrics": json.dumps({} if value is None else {metric: value}),
                         },
                     )
                     for source, value in enumerate(values)
@@ -149,6 +149,12 @@ def test_several_budgets_of_one_system_do_not_mix(tmp_path: Path) -> None:
     write(tmp_path, {"b": CROSSED["b"]}, channel_uses=200)
     with pytest.raises(InputError, match="several settings"):
         crossing(tmp_path, "a", "b", "snr-out")
+
+
+def test_sources_that_broke_a_system_are_left_out_of_both_curves(tmp_path: Path) -> None:
+    write(tmp_path, {"a": {0.0: [1.0, 1.0, 9.0], 2.0: [1.0, 1.0, 9.0]}, "b": {0.0: [0.0] * 3}})
+    write(tmp_path, {"b": {2.0: [3.0, 3.0, None]}})  # type: ignore[list-item]
+    assert crossing(tmp_path, "a", "b", "snr-out").snr_db == pytest.approx(2 / 3)
 
 
 def test_on_the_command_line(run: Run, tmp_path: Path) -> None:

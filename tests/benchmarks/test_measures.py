@@ -92,17 +92,15 @@ def test_one_reference_is_a_list_of_one(name: str) -> None:
 
 def test_bleu_of_several_references_is_sacrebleus() -> None:
     refs = list(CAPTIONS)
-    assert measure("bleu")(CAPTIONS, HEARD) == pytest.approx(
-        sacrebleu.sentence_bleu(HEARD, refs).score / 100
-    )
+    assert measure("bleu")(CAPTIONS, HEARD) == pytest.approx(sacrebleu.sentence_bleu(HEARD, refs).score / 100)
     for n in (1, 2, 3, 4):
         metric = sacrebleu.BLEU(max_ngram_order=n, smooth_method="none", effective_order=True)
         assert measure(f"bleu-{n}")(CAPTIONS, HEARD) == pytest.approx(
             metric.sentence_score(HEARD, refs).score / 100
         )
-    # By hand: all 11 tokens stand in a reference ("is" and "running" in the second, "shore" in the third),
-    # and the closest length is 12 ("A ... ball ." is 12 tokens).
-    assert measure("bleu-1")(CAPTIONS, HEARD) == pytest.approx(np.exp(1 - 12 / 11))
+    # By hand: "the" stands twice in the first reference, so all 5 words match; the closest length is 6.
+    several = ("the cat sat on the mat", "one cat is on a mat now")
+    assert measure("bleu-1")(several, "the the cat on mat") == pytest.approx(np.exp(1 - 6 / 5))
 
 
 def test_corpus_bleu_of_several_references_is_sacrebleus() -> None:

@@ -171,7 +171,7 @@ def test_random_bits_are_vectors(name: str) -> None:
         assert bool(got.value.isfinite().all())
         if got.reliability is not None:
             assert got.reliability.shape == (COUNT,)
-            assert 0 <= got.reliability.min() and got.reliability.max() <= 1
+            assert got.reliability.min() >= 0 and got.reliability.max() <= 1
         short = len(values) < COUNT if name == "values" else length < needed
         assert ("arrived" in got.remark) == short
 
