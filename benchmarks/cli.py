@@ -351,6 +351,7 @@ def compare(
     semphy compare --systems bpg-ldpc,bpg-capacity --snr -3:18:3 --cbr 1/24 --out runs/bpg
     semphy compare --config demo --out runs/demo
     """
+    _say_missing_weights(options)
     from benchmarks.compare import run_compare
     from benchmarks.compare_spec import CompareSpec
     from benchmarks.settings import read_settings
@@ -362,6 +363,19 @@ def compare(
     click.echo(json.dumps(result.to_json(), indent=2) if as_json else result.to_text())
     if result.interrupted:
         _say_interrupted(out)
+
+
+def _say_missing_weights(options: dict[str, Any]) -> None:
+    """Look for published weights before the seconds that all other imports take."""
+    if options["models"] != "hub" or not options["systems"]:
+        return
+    from benchmarks.errors import input_errors
+    from semantic import zoo
+
+    for system in options["systems"].split(","):
+        for preset in zoo.members(system) if system in zoo.BUNDLES else ():
+            with input_errors():
+                zoo.resolve(preset.name)
 
 
 @cli.command()

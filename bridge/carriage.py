@@ -87,7 +87,9 @@ class Fill:
         rate = Fraction(payload_bits + 24, max(channel_uses, 1) * bits_per_symbol)
         scheme = Scheme(highest if self.code == "none" else min(rate, highest), self.modulation, self.code)
         cut = replace(scheme, rate=highest).format_for_payload(payload_bits)
-        least = cut.blocks * math.ceil(cut.block_bits / (highest * bits_per_symbol))  # no block above the rate
+        least = cut.blocks * math.ceil(
+            cut.block_bits / (highest * bits_per_symbol)
+        )  # no block above the rate
         if channel_uses < least:
             raise ValueError(
                 f"{payload_bits} bits take at least {least} channel uses of {self.modulation}, "

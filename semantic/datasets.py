@@ -28,6 +28,7 @@ from PIL import Image, ImageOps
 
 __all__ = [
     "Picture",
+    "bundled_tokenizer",
     "centre_crop",
     "load_pictures",
     "load_sentences",
@@ -234,3 +235,8 @@ def load_sentences(path: str | Path) -> list[str]:
 def _lines(text: str) -> list[str]:
     # Not splitlines: that would also cut at form feeds and other characters inside a sentence.
     return [line.strip() for line in text.split("\n") if line.strip()]
+
+
+def bundled_tokenizer() -> Path:
+    """Folder of a byte-pair encoding with 4,096 tokens for captions, as `tokenizers` reads it."""
+    return Path(str(files("semantic") / "data" / "tokenizer"))

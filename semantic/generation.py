@@ -152,7 +152,8 @@ class ImageEncoder:
     def embed(self, pictures: Sequence[Picture]) -> torch.Tensor:
         """Embeddings ``[B, D]``, ``torch.float32``, on the CPU; not normalised."""
         vectors = [
-            self._encode(self.processor(picture, return_tensors="pt").pixel_values) for picture in pictures
+            self._encode(self.processor(Image.fromarray(picture), return_tensors="pt").pixel_values)
+            for picture in pictures
         ]
         return torch.cat(vectors) if vectors else torch.zeros(0, self.width)
 

@@ -23,12 +23,12 @@ from bridge.carriage import Analog, Carriage, Digital, Fill
 from bridge.payloads import EmbeddingPayload, Payload, PictureSlice, SlicePayload, TextPayload
 from bridge.schemes import Decoding, Scheme, parse_schemes
 from bridge.systems.codecs import CODECS
+from bridge.systems.context import text_coder
 from bridge.systems.system import Reconstruction, Source
 from bridge.transport import Reception, Transmission
 from phy.channels import Channel
 from phy.modulation import Modulation
 from phy.quantization import parse_quantizer
-from phy.source.text import parse_text_coder
 from phy.units import EsN0
 
 __all__ = ["PAYLOADS", "Carried", "parse_carriage"]
@@ -148,7 +148,7 @@ class Carried:
                 raise ValueError(
                     "text has no analog carriage here: learned symbols are a system of their own"
                 )
-            return TextPayload([parse_text_coder(name) for name in self._form.split("|")])
+            return TextPayload([text_coder(name) for name in self._form.split("|")])
         if self.modality == "embedding":
             name, _, soft = self._form.partition("+")
             if soft not in ("", "soft"):
@@ -162,8 +162,8 @@ class Carried:
             raise ValueError(f"unknown image codec {self._form!r}: there are raw, {', '.join(CODECS)}")
         if isinstance(self.carriage, Digital) and not _one_rate(self.carriage):
             raise ValueError(
-                f"{self.carriage.name} does not say how many bits {self._form} may take: an image codec needs "
-                "one scheme with a rate, such as 1/2-qam16"
+                f"{self.carriage.name} does not say how many bits {self._form} may take: an image codec "
+                "needs one scheme with a rate, such as 1/2-qam16"
             )
         return SlicePayload(size, CODECS[self._form](), budget_bits=budget or 0)
 

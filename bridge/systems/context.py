@@ -13,9 +13,11 @@ from bridge.models import Models
 from bridge.payloads import TextPayload
 from bridge.schemes import Decoding, Scheme, parse_schemes
 from phy.channels import Channel
-from phy.source.text import parse_text_coder
+from phy.source.text import TextCoder, TokenIds, parse_text_coder
+from phy.source.tokens import load_tokenizer
+from semantic.datasets import bundled_tokenizer
 
-__all__ = ["Context", "snr_of", "to_pixels", "to_unit"]
+__all__ = ["Context", "snr_of", "text_coder", "to_pixels", "to_unit"]
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,14 @@ class Context:
 
     def text_payload(self, coders: str) -> TextPayload:
         """Payload of texts by the names of its coders, joined by ``|``."""
-        return TextPayload([parse_text_coder(name) for name in coders.split("|")])
+        return TextPayload([text_coder(name) for name in coders.split("|")])
+
+
+def text_coder(name: str) -> TextCoder:
+    """Read a text coder by name; ``tokens`` are the 4,096 of the bundled byte-pair encoding, 12 bits each."""
+    if name == "tokens":
+        return TokenIds(load_tokenizer(bundled_tokenizer()), name="tokens")
+    return parse_text_coder(name)
 
 
 def to_unit(picture: NDArray[np.uint8]) -> torch.Tensor:

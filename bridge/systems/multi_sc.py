@@ -43,6 +43,7 @@ from bridge.systems.prompts import PromptEmbedding
 from bridge.systems.separation import image_of
 from bridge.systems.splits import SPLITS
 from bridge.systems.system import Reconstruction, Source
+from bridge.systems.values import within
 from bridge.transport import Part, Reception, SymbolPart, Transmission
 from phy.units import EsN0
 from semantic.captioning import QUERY
@@ -121,7 +122,7 @@ class MultiSC:
         self.embedding = PromptEmbedding(context, form) if kind == "embedding" else None
         if self.embedding is not None:
             self.delivers = ("image",)
-        self.texts = context.text_payload(coder if self.embedding is None else "utf-8")
+        self.texts = context.text_payload("utf-8" if self.embedding else coder)
         self.text_link = context.text_link()
         self.roles = self._roles()
         channel, decoding = context.channel, context.decoding
@@ -145,10 +146,7 @@ class MultiSC:
         shape = image_of(source).shape[:2]
         made = self._text_parts(source)
         spent = sum(entry.channel_uses for part in made for entry in part.entries)
-        if channel_uses is not None and spent > channel_uses:
-            raise ValueError(
-                f"the texts of {self.name} take {spent} channel uses of the {channel_uses} given"
-            )
+        within(f"the text of {self.name}", spent, channel_uses)
         if self.slice != "none":
             room = None if channel_uses is None else channel_uses - spent
             packed = self._slice_payload(shape, room).pack(self._slice(source))

@@ -43,7 +43,9 @@ def snr_for(cer: float) -> EsN0:
     8.582
     """
     if not 0 < cer < 1 - 0.5**_WIDTH:
-        raise ValueError(f"a character error rate above 0 and below {1 - 0.5**_WIDTH:.4f} is needed, got {cer}")
+        raise ValueError(
+            f"a character error rate above 0 and below {1 - 0.5**_WIDTH:.4f} is needed, got {cer}"
+        )
     ber = 1 - (1 - cer) ** (1 / _WIDTH)
     return EsN0(10 * math.log10(2 * float(erfcinv(2 * ber)) ** 2))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,15 @@ def test_texts(run: Run, tmp_path: Path) -> None:
     assert [row["system"] for row in rows] == [f"text-{way}" for way in ways]
     for row in rows:
         assert (row["images"], row["failure_rate"], row["modality"]) == (4, 0.0, "text")
-        assert {name: each["mean"] for name, each in row["metrics"].items()} == {"bleu": 1, "cer": 0, "wer": 0}
-    assert [row["channel_uses"] for row in rows[:2]] == [600, 600]  # filled; the uncoded one takes what it needs
+        assert {name: each["mean"] for name, each in row["metrics"].items()} == {
+            "bleu": 1,
+            "cer": 0,
+            "wer": 0,
+        }
+    assert [row["channel_uses"] for row in rows[:2]] == [
+        600,
+        600,
+    ]  # filled; the uncoded one takes what it needs
     assert rows[2]["channel_uses"] < 200
     for (system, _), found in stored(tmp_path / "run").items():
         check_ledgers(found)
@@ -289,22 +297,27 @@ def test_presets_run(run: Run, name: str) -> None:
         assert {row["channel_uses"] for row in rows} == {preset["channel_uses"]}
 
 
+SPREADING = ("latin-1", "huffman", "arithmetic")
+
+
 def test_wrong_bits_spread_farther_in_shorter_codes(run: Run) -> None:
     """The preset ``text`` at 7 dB: a wrong bit costs a character, or all until the code words fall into step,
     or everything behind it; shorter texts do not make up for it.
     """
+    ways = [f"digital:{way}" for way in ("huffman:1/2-qpsk", *(f"{name}:1-qpsk" for name in SPREADING))]
     status, out, err = run(
-        *("compare", "--config", "text", "--snr", "7", "--trials", "5", "--text-metrics", "cer", "--json")
+        *("compare", "--config", "text", "--carriage", ",".join(ways), "--snr", "7", "--trials", "4"),
+        *("--max-sources", "30", "--text-metrics", "cer", "--json"),
     )
     assert status == 0, err
     rows = {row["system"].removeprefix("text-digital:"): row for row in json.loads(out)["rows"]}
     cer = {name: row["metrics"]["cer"] for name, row in rows.items()}
     assert all(cer[name]["mean"] == 0 for name in cer if "1/2" in name)
-    order = [cer[f"{coder}:1-qpsk"] for coder in ("latin-1", "huffman", "arithmetic")]
-    for shorter, longer in zip(order[:-1], order[1:], strict=True):
+    order = [cer[f"{coder}:1-qpsk"] for coder in SPREADING]
+    for shorter, longer in pairwise(order):
         assert shorter["high"] < longer["low"]
     # A character of 8 bits is wrong if any of them is: 1 - (1 - Q(sqrt(SNR)))^8.
     wrong = 0.5 * math.erfc(math.sqrt(10**0.7 / 2))
     assert order[0]["low"] < 1 - (1 - wrong) ** 8 < order[0]["high"]
-    uses = [rows[f"{coder}:1-qpsk"]["channel_uses"] for coder in ("latin-1", "huffman", "arithmetic")]
+    uses = [rows[f"{coder}:1-qpsk"]["channel_uses"] for coder in SPREADING]
     assert uses == sorted(uses, reverse=True)

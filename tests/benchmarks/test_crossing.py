@@ -113,7 +113,9 @@ def test_metrics_that_fall_when_they_improve(tmp_path: Path) -> None:
 def test_no_interval_where_there_is_none(tmp_path: Path) -> None:
     """Of one source; of curves that do not cross; and where too many resampled ones do not."""
     write(tmp_path / "one", {"a": {0.0: [1.0], 1.0: [1.0]}, "b": {0.0: [0.0], 1.0: [2.0]}})
-    assert crossing(tmp_path / "one", "a", "b", "snr-out") == Crossing("a", "b", "snr-out", None, 0.5, None, None)
+    assert crossing(tmp_path / "one", "a", "b", "snr-out") == Crossing(
+        "a", "b", "snr-out", None, 0.5, None, None
+    )
     write(tmp_path / "none", {"a": {0.0: [1.0] * 3, 1.0: [1.0] * 3}, "b": {0.0: [0.0] * 3, 1.0: [0.5] * 3}})
     assert crossing(tmp_path / "none", "a", "b", "snr-out").snr_db is None
     wide = {"a": {0.0: [0.0] * 3, 1.0: [0.0] * 3}, "b": {0.0: [-1.0] * 3, 1.0: [5.0, -1.0, -1.0]}}

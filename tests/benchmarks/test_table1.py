@@ -1,10 +1,11 @@
-"""``semphy captioners``: the table's figures, with checkpoints of the real classes at a fraction of the size."""
+"""``semphy captioners``: the table's figures, with tiny checkpoints of the real classes."""
 
 from __future__ import annotations
 
 import csv
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -38,11 +39,9 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def table(
-    llava_folder: Path, blip_folder: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Table1:
+def table(llava_folder: Path, blip_folder: Path, pictures: Path) -> Table1:
     flags = {"models": f"{llava_folder},{blip_folder}", "images": str(pictures), "max_tokens": LIMIT}
-    return run_captioners(read_settings(CaptionersSpec, flags=flags), tmp_path_factory.mktemp("out") / "t")
+    return run_captioners(read_settings(CaptionersSpec, flags=flags))
 
 
 def test_the_figures_are_those_of_the_captioners(table: Table1, llava_folder: Path, pictures: Path) -> None:
@@ -101,25 +100,16 @@ def test_missing_weights_on_the_command_line(tmp_path: Path, pictures: Path) -> 
     """Offline and without weights: what is missing, how to get it, status 2, and no waiting for a network."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     environment |= {"HF_HOME": str(tmp_path / "hf"), "OMP_NUM_THREADS": "1"}
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks",
-        "captioners",
-        "--config",
-        "table-1",
-        "--images",
-        str(pictures),
-    ]
-    seconds = []
-    for _ in range(2):
-        start = time.perf_counter()
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        seconds.append(time.perf_counter() - start)
-        if seconds[-1] < 5.0:
-            break
+    command = [sys.executable, "-m", "benchmarks", "captioners", "--config", "table-1"]
+    start, used = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [*command, "--images", str(pictures)], env=environment, capture_output=True, text=True, timeout=120
+    )
+    wall, spent = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert "semphy fetch models:llava-interleave-qwen-0.5b" in done.stderr
     assert "1.73 GB, licence tongyi" in done.stderr
-    assert min(seconds) < 5.0
+    # Computing time, as the machine may be busy; a look at the network would last 40 s and compute nothing.
+    assert spent.ru_utime + spent.ru_stime - used.ru_utime - used.ru_stime < 5.0
+    assert wall < 40.0

@@ -416,7 +416,9 @@ def test_reliability_is_the_fraction_of_right_values(modulation: str, snr: float
         assert abs(right[group].double().mean() - expected) <= SIGMAS * spread + 1e-4
 
 
-@pytest.mark.parametrize(("policy", "remark"), [("zero", "check sum wrong"), ("best-effort", "check sum wrong")])
+@pytest.mark.parametrize(
+    ("policy", "remark"), [("zero", "check sum wrong"), ("best-effort", "check sum wrong")]
+)
 def test_policy_of_a_vector_whose_block_failed(policy: str, remark: str) -> None:
     payload = EmbeddingPayload(768, parse_quantizer("lloyd-max:4"), policy=policy)
     arrived = deliver(parse_carriage(f"digital:x:{EQUAL}", AWGN())[1], PACKED_768, -3.0, 3)

@@ -122,7 +122,7 @@ def test_random_bits_are_none_or_pictures() -> None:
         assert unpacked.value is None or unpacked.value.shape == (40, 56, 3)
 
 
-# -- texts with other coders ----------------------------------------------------------------------------------
+# -- texts with other coders --------------------------------------------------------------------------------
 
 CODERS = ["latin-1", "utf-8", "ascii7", "huffman", "arithmetic"]
 CAPTION = "Two children play football on a green field near the river."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -97,8 +98,10 @@ def test_three_kinds_in_one_block(carriage: Digital) -> None:
     )
     check_three(found)
     total = sum(each.ledger.channel_uses for each in found.values())
-    assert total == 2000 if budget else total <= sum(
-        each.ledger.channel_uses for each in send_together(three(), EsN0(20.0)).values()
+    assert (
+        total == 2000
+        if budget
+        else total <= sum(each.ledger.channel_uses for each in send_together(three(), EsN0(20.0)).values())
     )
 
 
@@ -125,7 +128,7 @@ def test_every_payload_meets_the_same_channel(channel: Channel) -> None:
         record = Recording(channel)
         send(payload, value, make(record), EsN0(3.0), trials=3, seed=4)  # type: ignore[misc, arg-type]
         ways.append(record)
-    for first, other in zip(ways[:-1], ways[1:], strict=True):
+    for first, other in pairwise(ways):
         for place in range(min(len(first.noises), len(other.noises))):
             for a, b in ((first.gains, other.gains), (first.noises, other.noises)):
                 shared = min(a[place].shape[-1], b[place].shape[-1])
@@ -175,9 +178,7 @@ def test_seeds_are_different_channels() -> None:
 
 def filled(*shares: float | None) -> list[Item[Any]]:
     link = Digital(AWGN(), Fill("qpsk"))
-    return [
-        Item(TextPayload(), TEXT, link, f"text-{place}", share) for place, share in enumerate(shares)
-    ]
+    return [Item(TextPayload(), TEXT, link, f"text-{place}", share) for place, share in enumerate(shares)]
 
 
 def test_shares_of_a_budget() -> None:

@@ -56,7 +56,7 @@ def server() -> Iterator[Server]:
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as serving:
         state.url = f"http://127.0.0.1:{serving.server_port}"
-        thread = threading.Thread(target=serving.serve_forever, daemon=True)
+        thread = threading.Thread(target=serving.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield state
         serving.shutdown()

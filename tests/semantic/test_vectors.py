@@ -61,7 +61,9 @@ def test_arrays_of_a_safetensors_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found[2].vector, ROWS[1].astype(np.float32))
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float8_e4m3fn, torch.float64, torch.int32])
+@pytest.mark.parametrize(
+    "dtype", [torch.bfloat16, torch.float16, torch.float8_e4m3fn, torch.float64, torch.int32]
+)
 def test_the_short_floats_of_models_are_read(dtype: torch.dtype, tmp_path: Path) -> None:
     rows = torch.from_numpy(10 * ROWS).to(dtype)
     safetensors.torch.save_file({"hidden": rows}, tmp_path / "model.safetensors")
@@ -89,7 +91,9 @@ def test_what_is_no_embedding_is_named(array: np.ndarray, words: str, tmp_path: 
         load_embeddings(tmp_path / "strange.npy")
 
 
-@pytest.mark.parametrize("name", ["missing.npy", "missing.safetensors", "folder.npy", "vectors.txt", "vectors"])
+@pytest.mark.parametrize(
+    "name", ["missing.npy", "missing.safetensors", "folder.npy", "vectors.txt", "vectors"]
+)
 def test_what_cannot_be_opened_is_named(name: str, tmp_path: Path) -> None:
     if name.startswith("folder"):
         (tmp_path / name).mkdir()
