@@ -263,8 +263,18 @@ def _check_metrics(spec: CompareSpec, sources: Sequence[Source]) -> None:
                 "relative-error from --embedding-metrics"
             )
     images = [source.image for source in sources if source.image is not None]
-    for name in spec.metrics if images else ():
+    described = any(source.captions or source.scene is not None for source in sources)
+    names = {name for system in _systems(spec) for name in spec.metrics_by(system, described)}
+    for name in sorted(names):
         measure(name)
+        about = describe(name)
+        if about.reference in ("captions", "scene") and not all(
+            getattr(source, about.reference) for source in sources if source.image is not None
+        ):
+            raise ValueError(
+                f"{name} holds what arrives against the {about.reference} of pictures, and these have none: "
+                "give --captions FILE, or --images scenes"
+            )
     for image in images if "ms-ssim" in spec.metrics else ():
         if fitting_scales(*image.shape[:2]) < MS_SSIM_SCALES:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
@@ -62,8 +63,11 @@ def _curves(rows: Rows) -> list[tuple[str, Figure]]:
     for (modality, cbr), group in groupby(sorted(rows, key=key), key):
         chosen = list(group)
         figures.extend(
-            (f"{modality}-{name}{_slug(cbr or None)}", _metric_figure(chosen, name, cbr))
-            for name in chosen[0]["metrics"]
+            (
+                f"{modality}-{re.sub('[^A-Za-z0-9.]+', '-', name)}{_slug(cbr or None)}",
+                _metric_figure(chosen, name, cbr),
+            )
+            for name in dict.fromkeys(name for row in chosen for name in row["metrics"])
         )
         figures.append((f"{modality}-failures{_slug(cbr or None)}", _failure_figure(chosen, cbr)))
     return figures
@@ -112,7 +116,8 @@ def _metric_figure(rows: Rows, name: str, cbr: str) -> Figure:
     figure, axes = _axes(label, _title(rows, cbr))
     colours = _families(rows)
     whole = {row["family"] for row in rows if row["system"] == row["family"]}
-    for index, (system, points) in enumerate(_systems(rows).items()):
+    measured = [row for row in rows if name in row["metrics"]]
+    for index, (system, points) in enumerate(_systems(measured).items()):
         family = points[0]["family"]
         snr = [point["snr_db"] for point in points]
         mean, low, high = (

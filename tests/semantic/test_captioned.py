@@ -28,7 +28,7 @@ def found(images: Path, captions: Path | None = None) -> dict[str, tuple[str, ..
 def test_kaggle_layout(tmp_path: Path) -> None:
     images = draw(tmp_path / "images", "b.jpg", "a.jpg", "without.jpg")
     (tmp_path / "captions.txt").write_text(
-        'image,caption\nb.jpg,A dog .\na.jpg,"A cat , asleep ."\nb.jpg,"The ""big"" dog ."\nabsent.jpg,None .\n'
+        'image,caption\nb.jpg,A dog .\na.jpg,"A cat , asleep ."\nb.jpg,"The ""big"" dog ."\nno.jpg,None .\n'
     )
     (tmp_path / "SOURCE.txt").write_text("Where it is from, by whom, and so on.\n")
     wanted = {"a.jpg": ("A cat , asleep .",), "b.jpg": ("A dog .", 'The "big" dog .')}

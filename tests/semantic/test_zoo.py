@@ -111,12 +111,10 @@ def test_a_preset_is_found_in_the_cache(caches: Path, preset: zoo.Preset) -> Non
     assert zoo.cached() == (preset,)
 
 
-def test_segmenters_are_those_that_the_segmenter_reads() -> None:
-    from semantic.segmentation import CHECKPOINTS
-
-    for checkpoint in CHECKPOINTS.values():
-        mine = zoo._checkpoint(zoo.PRESETS[checkpoint.name])
-        assert (mine.file, mine.url, mine.sha256) == (checkpoint.file, checkpoint.url, checkpoint.sha256)
+def test_segmenters_are_named_by_the_digest_that_the_segmenter_checks() -> None:
+    for name, blocks in (("fcn-resnet50", 50), ("fcn-resnet101", 101)):
+        (file,) = zoo.PRESETS[name].files
+        assert re.fullmatch(rf"fcn_resnet{blocks}_coco-[0-9a-f]{{8}}\.pth", file)
 
 
 def test_a_torchvision_checkpoint_is_found_in_the_cache(caches: Path) -> None:
