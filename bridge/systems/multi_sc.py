@@ -96,7 +96,7 @@ class MultiSC:
         *,
         parts: int = 4,
         split: Literal["grid", "columns", "objects"] = "grid",
-        coder: str = "latin-1",
+        coder: str = "latin-1|utf-8",
         slice: str = "bpg",
         slice_quality: int | None = None,
         slice_scheme: str = "1/2-qpsk",

@@ -70,7 +70,7 @@ class Selection:
         candidates: int = 4,
         quantizer: str | None = None,
         scheme: str = "1/2-qpsk",
-        coder: str = "latin-1",
+        coder: str = "latin-1|utf-8",
         query: str | None = QUERY,
         max_tokens: int = 64,
         steps: int = 25,

@@ -49,7 +49,7 @@ class TextOnly:
         self,
         context: Context,
         *,
-        coder: str = "latin-1",
+        coder: str = "latin-1|utf-8",
         query: str | None = QUERY,
         max_tokens: int = 64,
         correct: bool = False,
