@@ -324,7 +324,10 @@ def plot(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
 )
 @click.option("--schemes", help="witt, witt-rayleigh, nr, or 1/2-qpsk,2/3-qam16@6144 ...  [default: witt]")
 @click.option("--text-schemes", help="The same for sentences.  [default: 1/2-qpsk]")
-@click.option("--policy", help="Shown for a failed picture: grey, mean or best-effort.  [default: mean]")
+@click.option(
+    "--policy",
+    help="For a failed picture: grey, mean or best-effort; best-effort for vectors, too.  [default: mean]",
+)
 @click.option(
     "--decoder", help="LDPC decoder: sum-product, minsum, offset-minsum ...  [default: sum-product]"
 )
@@ -386,7 +389,7 @@ def _say_missing_weights(options: dict[str, Any]) -> None:
 @click.option("--cbr", help="Of several bandwidth ratios, which.")
 @_as_json
 def crossing(run: Path, first: str, second: str, metric: str, cbr: str | None, as_json: bool) -> None:
-    """From which SNR on system SECOND is better than FIRST in a RUN of compare, with an interval."""
+    """At which SNR system SECOND becomes better than FIRST in a RUN of compare, with an interval."""
     from dataclasses import asdict
 
     from benchmarks.crossing import crossing as find
@@ -398,7 +401,7 @@ def crossing(run: Path, first: str, second: str, metric: str, cbr: str | None, a
         click.echo(f"{second} does not become better than {first} within the run")
     else:
         between = "" if found.low is None else f" [{found.low:.2f}, {found.high:.2f}]"
-        click.echo(f"{second} is better than {first} from {found.snr_db:.2f} dB{between} on")
+        click.echo(f"{second} becomes better than {first} at {found.snr_db:.2f} dB{between}")
 
 
 @cli.command()

@@ -98,7 +98,7 @@ def alive(session: int) -> bool:
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL and process groups")
 def test_killed_run_resumes_to_the_same_counts(tmp_path: Path) -> None:
-    out, blocks = tmp_path / "run", 6000
+    out, blocks = tmp_path / "run", 30000
     with started(out, "--max-blocks", str(blocks), "--workers", "2") as process:
         wait_for_rows(out, 6, process)
         os.kill(process.pid, signal.SIGKILL)
