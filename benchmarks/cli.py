@@ -494,6 +494,37 @@ def fetch(names: tuple[str, ...]) -> None:
         click.echo(get(item))
 
 
+@cli.command()
+@click.argument("name")
+@click.option("--steps", type=click.IntRange(1), help="In all.  [default: the recipe's own]")
+@click.option(
+    "--data", type=_folder(), help="Folder with what it learns from.  [default: the one SEMPHY_DATA names]"
+)
+@click.option(
+    "--out", type=_folder(), help="Folder for the model.  [default: where --models tiny looks for it]"
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Root of every random draw."
+)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda ...")
+@click.option("--fresh", is_flag=True, help="Begin anew, whatever lies in the folder.")
+@_as_json
+def train(as_json: bool, **options: Any) -> None:
+    r"""Train a model of the tiny tier; the same command resumes it.
+
+    \b
+    NAME is tiny-jscc, jscc-2019-c8, jscc-2019-c16, tiny-corrector, tiny-segmenter, scenes-judge ...
+    semphy train tiny-corrector --data DATA --out models/corrector
+    """
+    from benchmarks.sweep import quiet_threads
+
+    quiet_threads()
+    from benchmarks.training import train_model
+
+    made = train_model(**options)
+    click.echo(json.dumps(made.to_json(), indent=2) if as_json else made.folder)
+
+
 @cli.command(name="list")
 @_as_json
 def list_(as_json: bool) -> None:

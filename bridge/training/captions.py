@@ -1,4 +1,4 @@
-"""Captions of photographs for training: read from CSV, parted by picture, in batches that a step number fixes."""
+"""Captions of photographs for training: read from CSV, parted by picture, in batches that a step fixes."""
 
 from __future__ import annotations
 

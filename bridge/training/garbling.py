@@ -70,5 +70,5 @@ def garble(texts: Sequence[str], snr: EsN0, stream: Stream, coder: Characters) -
         return list(texts)
     heard = AWGN()(_QPSK.map(sent[None]), snr, [stream])
     decided = (_QPSK.demap(heard.symbols, heard.no) > 0).to(torch.uint8)[0]
-    rows = decided.split([bits.numel() for bits, _ in coded])
+    rows = torch.split(decided, [bits.numel() for bits, _ in coded])
     return [coder.decode(row, count)[0] for row, (_, count) in zip(rows, coded, strict=True)]

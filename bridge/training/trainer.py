@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,15 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-__all__ = ["Recipe", "train"]
+__all__ = ["AnotherRun", "Recipe", "train"]
 
 _log = logging.getLogger(__name__)
 _CHECKPOINT = "checkpoint.safetensors"
 _LOSSES = "loss.csv"
+
+
+class AnotherRun(ValueError):  # noqa: N818 - what it says is the name of the state
+    """The folder's checkpoint belongs to a run of another recipe, seed or number of steps."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class Recipe:
         Builds the model from a seed.
     loss:
         Loss of one step: (model, step) to a scalar. Whatever it draws depends on seed and step only, so that
-        an interrupted run goes on as if nothing had happened.
+        an interrupted run goes on as if nothing had happened; PyTorch's global generators, from which dropout
+        draws, are seeded for each step.
     save:
         Writes the finished model to a folder in the hub's layout.
     rate, warm_up:
@@ -96,7 +102,7 @@ def train(
     Raises
     ------
     ValueError
-        If ``steps`` is not positive or the checkpoint belongs to another run.
+        If ``steps`` is not positive or the checkpoint belongs to another run (`AnotherRun`).
     """
     if steps < 1:
         raise ValueError(f"a training needs at least one step, got {steps}")
@@ -118,8 +124,9 @@ def train(
         for group, factor in zip(optimizer.param_groups, factors, strict=True):
             group["lr"] = rate * factor
         optimizer.zero_grad(set_to_none=True)
-        loss = recipe.loss(model, step)
-        loss.backward()  # type: ignore[no-untyped-call]
+        with _drawing(seed, step, device):
+            loss = recipe.loss(model, step)
+            loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         optimizer.step()
         log.add(step + 1, loss.item(), steps)
@@ -130,6 +137,14 @@ def train(
         recipe.save(model, folder)
         checkpoint.unlink(missing_ok=True)
     return log.losses
+
+
+@contextmanager
+def _drawing(seed: int, step: int, device: str) -> Iterator[None]:
+    """Let layers that draw from PyTorch's own generators (dropout) depend on seed and step only."""
+    with torch.random.fork_rng(devices=[device] if torch.device(device).type == "cuda" else []):
+        torch.manual_seed(seed << 32 | step)
+        yield
 
 
 def _schedule(step: int, steps: int, warm_up: int) -> float:
@@ -178,7 +193,7 @@ def _restore(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer, run
         tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - no mapping
     step = int(metadata.pop("step"))
     if metadata != run:
-        raise ValueError(f"{file} belongs to the run {metadata}, not {run}: train into another folder")
+        raise AnotherRun(f"{file} belongs to the run {metadata}, not {run}: train into another folder")
     model.load_state_dict({n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")})
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():

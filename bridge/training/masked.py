@@ -1,0 +1,184 @@
+"""Crops of photographs with class masks for training, the same for the same seed and step."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance
+
+__all__ = ["Crops", "MaskedPhotographs"]
+
+_VOID = 255  # pixels that are not judged
+_GREY = (124, 116, 104)  # mean of ImageNet: what lies outside a picture
+_CERTAIN = 10.0  # score of background there
+_SCALES = (0.7, 1.8)
+_ENHANCERS = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
+_TEACHERS_SIDE = 256  # short side of what the teacher sees: above, it gets little better, below, much worse
+
+
+class Crops(NamedTuple):
+    """Crops of pictures.
+
+    Attributes
+    ----------
+    pictures:
+        ``[N, 3, side, side]``, ``torch.float32`` from 0 to 1.
+    labels:
+        ``[N, side, side]``, ``torch.int64``; 255 where no mask tells.
+    taught:
+        The teacher's scores, ``[N, classes, side, side]``, ``torch.float32``; None without one.
+    """
+
+    pictures: torch.Tensor
+    labels: torch.Tensor
+    taught: torch.Tensor | None
+
+
+class MaskedPhotographs:
+    """Photographs and masks as files in memory, and random crops of them.
+
+    Parameters
+    ----------
+    folders:
+        Each with ``JPEGImages`` and ``SegmentationClass``: masks in PNG of Pascal VOC's labels, with the
+        picture's name and size. Pictures without a mask count as unmasked.
+    unmasked:
+        Folders of further JPEG pictures, without masks.
+    side:
+        Of the crops, in pixels.
+    teacher:
+        Pictures ``[1, 3, H, W]`` from 0 to 1 to class scores ``[1, classes, h, w]``, corners on corners. It
+        sees every picture once, whole, when it is first drawn. Without one, only masked pictures are drawn.
+    limit:
+        Most pictures of a folder, the first ones by name; None takes all.
+
+    Raises
+    ------
+    ValueError
+        If no picture has a mask.
+    """
+
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        unmasked: Sequence[Path],
+        side: int,
+        teacher: Callable[[torch.Tensor], torch.Tensor] | None = None,
+        limit: int | None = None,
+    ) -> None:
+        self.side, self.teacher = side, teacher
+        self.masked: list[tuple[bytes, bytes]] = []
+        self.unmasked: list[bytes] = []
+        for folder in folders:
+            for picture in sorted(folder.glob("JPEGImages/*.jpg"))[:limit]:
+                mask = folder / "SegmentationClass" / f"{picture.stem}.png"
+                if mask.is_file():
+                    self.masked.append((picture.read_bytes(), mask.read_bytes()))
+                else:
+                    self.unmasked.append(picture.read_bytes())
+        for folder in unmasked:
+            self.unmasked += [picture.read_bytes() for picture in sorted(folder.rglob("*.jpg"))[:limit]]
+        if not self.masked:
+            raise ValueError(
+                "pictures with masks are needed, JPEGImages/NAME.jpg and SegmentationClass/NAME.png; there "
+                f"are none in {', '.join(map(str, folders)) or 'no folder'}"
+            )
+        self._taught: dict[int, torch.Tensor] = {}
+
+    def crops(self, count: int, seed: int, step: int) -> Crops:
+        """Draw crops: scaled, mirrored, and varied in brightness, contrast and saturation.
+
+        The short side of the picture becomes 0.7 to 1.8 times the crop's. With a teacher all pictures are
+        drawn alike, masked or not.
+
+        Parameters
+        ----------
+        count:
+            Crops.
+        seed, step:
+            Fix what is drawn.
+        """
+        draw = np.random.default_rng([seed, step])
+        pictures = np.empty((count, self.side, self.side, 3), np.uint8)
+        labels = np.empty((count, self.side, self.side), np.uint8)
+        taught = []
+        for row in range(count):
+            index = int(draw.integers(len(self.masked) + (len(self.unmasked) if self.teacher else 0)))
+            image, mask = self._read(index)
+            box = self._place(draw, image)
+            mirrored = bool(draw.integers(2))
+            gains = draw.uniform(0.7, 1.3, len(_ENHANCERS))
+            pictures[row] = _mirror(self._cut(_vary(image, gains), box, _GREY), mirrored)
+            labels[row] = _mirror(self._cut(mask, box, _VOID), mirrored)
+            if self.teacher:
+                scores = self._cut_scores(self._teach(index, image), box)
+                taught.append(scores.flip(2) if mirrored else scores)
+        shown = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+        return Crops(shown, torch.from_numpy(labels).long(), torch.stack(taught) if taught else None)
+
+    def _read(self, index: int) -> tuple[Image.Image, Image.Image]:
+        if index >= len(self.masked):
+            image = _open(self.unmasked[index - len(self.masked)]).convert("RGB")
+            return image, Image.new("L", image.size, _VOID)
+        picture, mask = self.masked[index]
+        labels = Image.fromarray(np.asarray(_open(mask)))  # the palette's indices, not its colours
+        return _open(picture).convert("RGB"), labels
+
+    def _place(self, draw: np.random.Generator, image: Image.Image) -> tuple[int, int, int, int]:
+        """Width and height of the scaled picture, and left and top (maybe negative) of the crop in it."""
+        scale = self.side / min(image.size) * float(np.exp(draw.uniform(*np.log(_SCALES))))
+        width, height = (max(1, round(scale * side)) for side in image.size)
+        left, top = (
+            int(draw.integers(min(0, side - self.side), max(0, side - self.side) + 1))
+            for side in (width, height)
+        )
+        return width, height, left, top
+
+    def _cut(
+        self, image: Image.Image, box: tuple[int, int, int, int], outside: int | tuple[int, ...]
+    ) -> NDArray[np.uint8]:
+        width, height, left, top = box
+        smooth = Image.Resampling.BILINEAR if image.mode == "RGB" else Image.Resampling.NEAREST
+        cut = Image.new(image.mode, (self.side, self.side), outside)
+        cut.paste(image.resize((width, height), smooth), (-left, -top))
+        return np.asarray(cut)
+
+    def _cut_scores(self, scores: torch.Tensor, box: tuple[int, int, int, int]) -> torch.Tensor:
+        width, height, left, top = box
+        large = F.interpolate(scores[None].float(), (height, width), mode="bilinear", align_corners=True)[0]
+        inside = large[:, max(0, top) : top + self.side, max(0, left) : left + self.side]
+        cut = torch.zeros(len(scores), self.side, self.side)
+        cut[0] = _CERTAIN
+        above, before = max(0, -top), max(0, -left)
+        cut[:, above : above + inside.shape[1], before : before + inside.shape[2]] = inside
+        return cut
+
+    def _teach(self, index: int, image: Image.Image) -> torch.Tensor:
+        if self.teacher and index not in self._taught:
+            scale = _TEACHERS_SIDE / min(image.size)
+            size = round(image.width * scale), round(image.height * scale)
+            pixels = np.array(image.resize(size, Image.Resampling.BILINEAR))
+            shown = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+            self._taught[index] = self.teacher(shown)[0].to("cpu", torch.float16)
+        return self._taught[index]
+
+
+def _open(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data))
+
+
+def _vary(image: Image.Image, gains: NDArray[np.float64]) -> Image.Image:
+    for enhancer, gain in zip(_ENHANCERS, gains, strict=True):
+        image = enhancer(image).enhance(float(gain))
+    return image
+
+
+def _mirror(pixels: NDArray[np.uint8], mirrored: bool) -> NDArray[np.uint8]:
+    return pixels[:, ::-1] if mirrored else pixels
