@@ -157,14 +157,14 @@ def ber(
     as_json: bool,
     **options: Any,
 ) -> None:
-    r"""BER and BLER against the SNR for one or several codes, a modulation and a channel.
+    """BER and BLER against the SNR for one or several codes, a modulation and a channel.
 
     \b
     semphy ber --k 512 --n 1024 --modulation bpsk --ebno 0:3:0.5 --out runs/ldpc
     semphy ber --code ldpc5g,polar5g,conv,turbo,none --k 128 --n 256 --ebno 0:6:1 --out runs/codes
     semphy ber --code none --modulation qam16 --esno 0:12:2 --block-errors 1000
     semphy ber --code alist:WIFI_540_648.alist --decoder minsum --target-bler 0.1,0.01
-    """
+    """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.settings import read_curves
     from benchmarks.spec import InputError
     from benchmarks.sweep import quiet_threads
@@ -257,7 +257,7 @@ def mcs(
     as_json: bool,
     **options: Any,
 ) -> None:
-    r"""Which modulation-coding scheme meets a target BLER at which SNR: the link-adaptation table.
+    """Which modulation-coding scheme meets a target BLER at which SNR: the link-adaptation table.
 
     Every scheme sends one code block of 5G LDPC. The gap is to capacity: of AWGN, ergodic (rayleigh) or in
     outage (rayleigh-block).
@@ -265,7 +265,7 @@ def mcs(
     \b
     semphy mcs --channel awgn --target-bler 0.1 --out runs/nr
     semphy mcs --channel rayleigh --schemes 1/2-qpsk,2/3-qam16,3/4-qam64 --block-bits 1024
-    """
+    """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.settings import read_settings
     from benchmarks.sweep import quiet_threads
 
@@ -348,12 +348,12 @@ def compare(
     as_json: bool,
     **options: Any,
 ) -> None:
-    r"""Several systems over the same sources, SNRs and trials, at equal channel uses.
+    """Several systems over the same sources, SNRs and trials, at equal channel uses.
 
     \b
     semphy compare --systems bpg-ldpc,bpg-capacity --snr -3:18:3 --cbr 1/24 --out runs/bpg
     semphy compare --config demo --out runs/demo
-    """
+    """  # noqa: D301 - click's mark for lines kept apart
     _say_missing_weights(options)
     from benchmarks.compare import run_compare
     from benchmarks.compare_spec import CompareSpec
@@ -423,12 +423,12 @@ def crossing(run: Path, first: str, second: str, metric: str, cbr: str | None, a
 )
 @_as_json
 def send(out: Path, as_json: bool, **options: Any) -> None:
-    r"""One picture or sentence through one system at one SNR; writes what arrived.
+    """One picture or sentence through one system at one SNR; writes what arrived.
 
     \b
     semphy send --image chelsea --snr 4 --scheme 2/3-qpsk
     semphy send --system text-uncoded --text "A dog runs on the beach." --snr 6
-    """
+    """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.send import send_one
 
     sent = send_one(**options)
@@ -455,12 +455,12 @@ def send(out: Path, as_json: bool, **options: Any) -> None:
 def captioners(
     out: Path | None, config: Path | None, overrides: tuple[str, ...], as_json: bool, **options: Any
 ) -> None:
-    r"""Captioners over captioned pictures: BLEU, length, parameters, time and memory (Multi-SC's Table I).
+    """Captioners over captioned pictures: BLEU, length, parameters, time and memory (Multi-SC's Table I).
 
     \b
     semphy captioners --models blip-base,llava-interleave-qwen-0.5b --images flickr8k --max-sources 100
     semphy captioners --config table-1 --images flickr8k --out runs/table-1
-    """
+    """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.settings import read_settings
     from benchmarks.sweep import quiet_threads
 
@@ -474,14 +474,14 @@ def captioners(
 @cli.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 def fetch(names: tuple[str, ...]) -> None:
-    r"""Download weights and data sets; says size and licence first.
+    """Download weights and data sets; says size and licence first.
 
     \b
     semphy fetch models:multi-sc              all published models of a system
     semphy fetch models:blip-base             one model (semphy list)
     semphy fetch lpips-alex lpips-vgg         networks of metrics
     semphy fetch kodak24 voc2012 flickr8k     data sets, into SEMPHY_DATA or ~/.local/share/semphy
-    """
+    """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.errors import input_errors
     from benchmarks.fetching import fetch as get
     from benchmarks.fetching import plan
@@ -510,12 +510,12 @@ def fetch(names: tuple[str, ...]) -> None:
 @click.option("--fresh", is_flag=True, help="Begin anew, whatever lies in the folder.")
 @_as_json
 def train(as_json: bool, **options: Any) -> None:
-    r"""Train a model of the tiny tier; the same command resumes it.
+    """Train a model of the tiny tier; the same command resumes it.
 
     \b
     NAME is tiny-jscc, jscc-2019-c8, jscc-2019-c16, tiny-corrector, tiny-segmenter, scenes-judge ...
     semphy train tiny-corrector --data DATA --out models/corrector
-    """
+    """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.sweep import quiet_threads
 
     quiet_threads()
