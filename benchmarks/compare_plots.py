@@ -131,7 +131,7 @@ def _metric_figure(rows: Rows, name: str, cbr: str) -> Figure:
             snr,
             mean,
             color=colours[family],
-            linestyle="--" if bound else "-",
+            linestyle="--" if bound else ("-", "-.")[index // len(_COLOURS) % 2],
             marker=None if bound else _MARKERS[index % len(_MARKERS)],
             markersize=3,
             linewidth=1.2,
