@@ -24,7 +24,7 @@ Systems using Visual Language Model", arXiv 2503.19386.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -48,6 +48,7 @@ from bridge.transport import Part, Reception, SymbolPart, Transmission
 from phy.units import EsN0
 from semantic.captioning import QUERY
 from semantic.generation import Generator
+from semantic.scenes.quadrants import fuse
 from semantic.segmentation import main_object
 
 __all__ = ["MultiSC", "SingleText"]
@@ -79,8 +80,11 @@ class MultiSC:
         slice; its longer side is scaled down to so many pixels before coding.
     query, max_tokens:
         What the captioner is asked, and the length of its answers.
+    fusion:
+        ``join`` puts the texts one behind the other, as the letter does; ``quadrants`` names the quarter
+        before each of four, which the receiver knows from the channel.
     correct:
-        Whether the corrector mends the fused text.
+        Whether the corrector mends the fused text (each text by itself where quarters are named).
     scale, steps, guidance:
         IP-Adapter's lambda, denoising steps, and guidance of the text.
     """
@@ -103,6 +107,7 @@ class MultiSC:
         slice_size: int = 128,
         query: str | None = QUERY,
         max_tokens: int = 64,
+        fusion: Literal["join", "quadrants"] = "join",
         correct: bool = True,
         scale: float = 0.6,
         steps: int = 25,
@@ -113,6 +118,11 @@ class MultiSC:
             raise ValueError(f"split must be one of {', '.join(SPLITS)} into 1 or more, got {split}, {parts}")
         if slice not in ("raw", "analog", "none", *CODECS):
             raise ValueError(f"slice must be none, raw, analog or one of {', '.join(CODECS)}, got {slice!r}")
+        if fusion not in ("join", "quadrants") or (fusion == "quadrants" and (parts, split) != (4, "grid")):
+            raise ValueError(
+                f"fusion is join, or quadrants for a grid of 4 parts; got {fusion}, {split} of {parts}"
+            )
+        self.fusion = fusion
         kind, _, form = coder.partition(":")
         self.context, self.parts, self.split, self.slice = context, parts, split, slice
         self.slice_quality, self.slice_size = slice_quality, slice_size
@@ -172,7 +182,7 @@ class MultiSC:
             split=self.split,
         )
         if self.embedding is not None:
-            return [*self.embedding.parts(source, _fuse(texts), self._generator)]
+            return [*self.embedding.parts(source, self._fused(texts), self._generator)]
         return [
             part
             for index, text in enumerate(texts)
@@ -242,10 +252,22 @@ class MultiSC:
             self.texts.unpack(self.text_link.collect(f"text-{index}", reception))
             for index in range(self.parts)
         ]
-        fused = _fuse(text.value for text in received)
-        corrected = self.context.models.corrector.correct([fused])[0] if self.correct else fused
-        samples = {"received": fused, "corrected": corrected}
-        return {"prompts": [corrected]}, samples, [text.remark for text in received]
+        texts = [text.value.strip() for text in received]
+        if (
+            self.fusion == "quadrants"
+        ):  # the names of the quarters, known from the channels, are never garbled
+            fused, mended = fuse(texts), fuse(self._mend(texts))
+        else:
+            fused = " ".join(texts)
+            (mended,) = self._mend([fused])
+        samples = {"received": fused, "corrected": mended}
+        return {"prompts": [mended]}, samples, [text.remark for text in received]
+
+    def _fused(self, texts: list[str]) -> str:
+        return fuse(texts) if self.fusion == "quadrants" else " ".join(text.strip() for text in texts)
+
+    def _mend(self, texts: list[str]) -> list[str]:
+        return self.context.models.corrector.correct(texts) if self.correct else texts
 
 
 class SingleText(MultiSC):
@@ -257,10 +279,6 @@ class SingleText(MultiSC):
         if parts != 1:
             raise ValueError(f"{name} sends one text, got parts {parts}; several are multi-sc's")
         super().__init__(context, parts=parts, name=name, **options)
-
-
-def _fuse(texts: Iterable[str]) -> str:
-    return " ".join(text.strip() for text in texts)
 
 
 def _middle(qualities: Sequence[int]) -> int:

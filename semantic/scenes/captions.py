@@ -8,12 +8,14 @@ otherwise facts are left out by lot, as people do.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from semantic.scenes.facts import things_in
+from semantic.scenes.quadrants import place_in_quadrant
 from semantic.scenes.scene import PLACES, Scene, Seed, Thing, below, choose, chooser, relation
 
 __all__ = ["WORDS", "caption", "describe", "quadrant_caption"]
@@ -247,10 +249,12 @@ def caption(scene: Scene, seed: Seed, full: bool = False) -> str:
     return _Writer(generator, full).caption(scene, scene.things, choose(generator, _FRAMES))
 
 
-def quadrant_caption(scene: Scene, quadrant: str, seed: Seed | None = None, full: bool = True) -> str:
+def quadrant_caption(
+    scene: Scene, quadrant: str, seed: Seed | None = None, full: bool = True, inner: bool = False
+) -> str:
     """Say what one quarter of the picture shows: the objects whose centre lies in it, background and light.
 
-    Places are those in the whole picture: the four quarters' full captions together tell the whole scene.
+    The four quarters' full captions together tell the whole scene.
 
     Parameters
     ----------
@@ -262,6 +266,9 @@ def quadrant_caption(scene: Scene, quadrant: str, seed: Seed | None = None, full
         As in `caption`; None for canonical words.
     full:
         As in `caption`.
+    inner:
+        Tell places within the quarter, which is all that the quarter alone shows
+        (`semantic.scenes.quadrants`); otherwise they are those in the whole picture.
 
     Raises
     ------
@@ -269,6 +276,8 @@ def quadrant_caption(scene: Scene, quadrant: str, seed: Seed | None = None, full
         If there is no such quadrant.
     """
     things = things_in(scene, quadrant)
+    if inner:
+        things = tuple(replace(thing, place=place_in_quadrant(thing.place, quadrant)) for thing in things)
     if seed is None:
         return _Writer(None, full=True).caption(scene, things, _FRAMES[0])
     generator = chooser(seed)

@@ -3,23 +3,29 @@
 Known phrases are found (the longest first), everything else is ignored. Attributes gather into an object
 until something starts the next one: a full stop or semicolon, an article after an object whose shape or two
 other attributes were named, or a second attribute of the same kind.
+
+Behind the name of a quarter ("Top left quarter:") places are places within it, up to the next such name.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from semantic.scenes.captions import WORDS
 from semantic.scenes.facts import Attributes, Counts, Facts, count_right
+from semantic.scenes.quadrants import LEADS, place_in_picture
 from semantic.scenes.scene import Scene
 
 __all__ = ["parse", "text_accuracy"]
 
 
 class _Mark(NamedTuple):
-    """Something found in a text: a kind of fact and its value, or ``article``, ``relation`` or ``stop``."""
+    """Something found in a text: a kind of fact and its value, or ``article``, ``relation``, ``quadrant`` or
+    ``stop``.
+    """
 
     kind: str
     value: str = ""
@@ -39,6 +45,8 @@ def _phrases() -> Iterator[tuple[str, _Mark]]:
             bare = phrase.split("the ")[1]
             # "left" alone may be anything, "left:" is a label.
             yield bare if " " in bare else f"{bare}:", _Mark("place", place)
+    for quadrant, lead in LEADS.items():
+        yield lead, _Mark("quadrant", quadrant)
     for relation in ("left of", "right of"):  # no places
         yield relation, _Mark("relation")
     for word in ("a", "an", "one", "another"):
@@ -70,14 +78,20 @@ _Object = dict[str, str]
 def _starts_another(mark: _Mark, current: _Object) -> bool:
     if mark.kind == "article":
         return "shape" in current or sum(kind in current for kind in _NOUN) >= 2
-    return mark.kind == "stop" or mark.kind in current
+    return mark.kind in ("stop", "quadrant") or mark.kind in current
+
+
+def _most_named(values: Counter[str]) -> str | None:
+    """The value named most often; None if nothing was named, or others as often."""
+    ranked = [*values.most_common(2), ("", 0), ("", 0)]
+    return ranked[0][0] if ranked[0][1] > ranked[1][1] else None
 
 
 def parse(text: str) -> Facts:
     """Read the facts that a text tells.
 
     Unknown words are ignored. An object counts if its shape or at least two of its attributes are named.
-    Texts that name several backgrounds, or several lights, tell none.
+    Of several backgrounds, or several lights, the one that is named most often counts; of equals none.
 
     Parameters
     ----------
@@ -95,17 +109,22 @@ def parse(text: str) -> Facts:
     Attributes(shape='star', colour='red', size=None, texture=None, place='top')
     """
     objects: list[_Object] = [{}]
-    settings: dict[str, set[str]] = {"background": set(), "light": set()}
+    settings = {"background": Counter[str](), "light": Counter[str]()}
+    quadrant: str | None = None
     for mark in _marks(text):
         if mark.kind in settings:
-            settings[mark.kind].add(mark.value)
+            settings[mark.kind][mark.value] += 1
             continue
         if _starts_another(mark, objects[-1]):
             objects.append({})
-        if mark.value:
+        if mark.kind == "quadrant":
+            quadrant = mark.value
+        elif mark.kind == "place" and quadrant:
+            objects[-1]["place"] = place_in_picture(mark.value, quadrant)
+        elif mark.value:
             objects[-1][mark.kind] = mark.value
     named = [found for found in objects if "shape" in found or len(found) >= 2]
-    background, light = (found.pop() if len(found) == 1 else None for found in settings.values())
+    background, light = map(_most_named, settings.values())
     return Facts(tuple(Attributes(**found) for found in named), background, light or "none")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -656,3 +657,21 @@ def test_models_are_looked_for_when_a_system_is_built(places: tuple[tuple[str, s
     missing = Models((*(place for place in places if place[0] != "captioner"), ("captioner", "blip-base")))
     with pytest.raises(WeightsMissing, match="semphy fetch"):
         build_semantic("text-only", Context(AWGN(), models=missing))
+
+
+def test_quarters_are_named_where_texts_are_fused(context: Context, picture: Picture) -> None:
+    options = {**TEXT, **FAST, "slice": "none", "correct": False}
+    source = Source("picture", image=picture)
+    joined, named = (
+        build_semantic("multi-sc", context, {**options, "fusion": fusion}) for fusion in ("join", "quadrants")
+    )
+    texts = []
+    for system in (joined, named):
+        reception = send(system.encode(source, None, CLEAN), CLEAN, [Stream(SEED)])[0]
+        texts.append(system.decode(reception).samples["received"])
+    quarters = re.split(r"(?:Top|Bottom) (?:left|right) quarter: ", texts[1])
+    assert quarters[0] == ""
+    assert len(quarters) == 5
+    assert " ".join(text.strip() for text in quarters[1:]) == texts[0]
+    with pytest.raises(ValueError, match="quadrants"):
+        build_semantic("multi-sc", context, {"fusion": "quadrants", "parts": 9})

@@ -1,0 +1,306 @@
+"""The bundled captioners of drawn scenes: a small LLaVA, which Multi-SC asks, and a small BLIP, for VLM-CSC.
+
+Both learn the one canonical description of a scene (`semantic.scenes.captions.describe`), so that greedy
+decoding has one right answer. LLaVA learns quarters of pictures, too: Multi-SC cuts a picture into quadrants
+and asks about each. A quarter cannot know where it was cut, so its caption tells places within the quarter
+(`semantic.scenes.quadrants`), and the receiver, who knows the quarter by the channel, names it. Quarters come
+from pictures of 64 and of 128 pixels, so some arrive blurred, as they do when a small picture is enlarged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from bridge.training.scene_batches import (
+    IGNORED,
+    PAD,
+    PREDICTION,
+    Ahead,
+    autocast,
+    draw_scene,
+    halved,
+    resized,
+    scene_tokenizer,
+    to_ids,
+    to_pixels,
+)
+from bridge.training.trainer import Recipe
+from semantic.captioning import QUERY
+from semantic.scenes.captions import describe, quadrant_caption
+from semantic.scenes.draw import draw
+from semantic.scenes.quadrants import cut
+from semantic.scenes.scene import QUADRANTS, below, choose
+from semantic.zoo import import_transformers
+
+__all__ = [
+    "MOST",
+    "SIDE",
+    "CaptionBatches",
+    "CaptionerSizes",
+    "blip",
+    "captioner",
+    "image_preparation",
+    "unpadded",
+]
+
+SIDE = 64
+"""Side of the pictures that the vision towers see, in pixels."""
+
+MOST = 64
+"""Most tokens of a caption; canonical ones have up to 50."""
+
+_TEMPLATE = (
+    "{% for message in messages %}{% for part in message['content'] %}"
+    "{{ '<image>\\n' if part['type'] == 'image' else part['text'] }}"
+    "{% endfor %}\\n{% endfor %}"
+)
+
+
+@dataclass(frozen=True)
+class CaptionerSizes:
+    """Sizes of a captioner.
+
+    Attributes
+    ----------
+    vision, vision_layers:
+        Width and depth of the vision tower.
+    text, text_layers:
+        Width and depth of the language model.
+    patch:
+        Side of the vision tower's patches, in pixels.
+    """
+
+    vision: int = 160
+    vision_layers: int = 4
+    text: int = 160
+    text_layers: int = 3
+    patch: int = 8
+
+    def tower(self, **more: Any) -> dict[str, Any]:
+        """Configuration of a vision transformer."""
+        shape = _shape(self.vision, self.vision_layers)
+        return {**shape, "image_size": SIDE, "patch_size": self.patch, "attention_dropout": 0.0, **more}
+
+    def language(self, **more: Any) -> dict[str, Any]:
+        """Configuration of a language model."""
+        return {**_shape(self.text, self.text_layers), **PREDICTION, "max_position_embeddings": 256, **more}
+
+
+def _shape(width: int, layers: int) -> dict[str, int]:
+    heads = max(1, width // 32)
+    return {
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+    }
+
+
+@dataclass(frozen=True)
+class CaptionBatches:
+    """Pictures with their canonical captions.
+
+    Attributes
+    ----------
+    core:
+        Tokenizer without a frame.
+    count, seed:
+        Rows of a batch; of the draws.
+    quarters:
+        Share of rows that are quarters of pictures, one half at most of which show no object.
+    start:
+        Whether captions begin with ``<s>``.
+    """
+
+    core: Tokenizer
+    count: int
+    seed: int
+    quarters: float
+    start: bool
+
+    def __call__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Pictures ``[B, 64, 64, 3]`` and tokens ``[B, L]`` of a step."""
+        rows = [self._row(step, row) for row in range(self.count)]
+        return np.stack([row[0] for row in rows]), to_ids(
+            self.core, [row[1] for row in rows], MOST, start=self.start
+        )
+
+    def _row(self, step: int, row: int) -> tuple[NDArray[np.uint8], str]:
+        scene, generator = draw_scene(self.seed, step, row)
+        if below(generator, 1000) >= 1000 * self.quarters:
+            return draw(scene, SIDE), describe(scene)
+        quadrant = choose(generator, QUADRANTS)
+        if below(generator, 2):  # rather one with something in it
+            quadrant = choose(generator, scene.things).quadrant
+        picture = cut(draw(scene, choose(generator, (SIDE, 2 * SIDE))), quadrant)
+        return resized(picture, SIDE), quadrant_caption(scene, quadrant, inner=True)
+
+
+def captioner(
+    *,
+    seed: int = 1,
+    batch: int = 48,
+    quarters: float = 0.5,
+    sizes: CaptionerSizes | None = None,
+    workers: int = 0,
+    device: str = "cpu",
+    half: bool = False,
+) -> Recipe:
+    """``tiny-captioner``: CLIP's vision tower, a projector and a Qwen2 decoder in LLaVA's classes.
+
+    Parameters
+    ----------
+    seed, batch:
+        Of the draws; rows of a step.
+    quarters:
+        Share of quarters among the pictures.
+    sizes:
+        Of the model.
+    workers:
+        Processes that draw ahead.
+    device, half:
+        Where it is trained, and whether in bfloat16 autocast.
+    """
+    sizes = sizes or CaptionerSizes()
+    tokenizer = scene_tokenizer(256)
+    processor = _llava_processor(tokenizer, sizes)
+    turn = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": QUERY}]}
+    prompt = processor.apply_chat_template([turn], add_generation_prompt=True)
+    patches = (SIDE // sizes.patch) ** 2
+    asked = tokenizer(prompt.replace("<image>", "<image>" * patches))["input_ids"]
+    batches = Ahead(CaptionBatches(tokenizer.backend_tokenizer, batch, seed, quarters, False), workers)
+    loss = partial(_llava_loss, batches=batches, asked=torch.tensor([asked]), device=device, half=half)
+    make = partial(_make_llava, sizes, len(tokenizer), tokenizer.convert_tokens_to_ids("<image>"))
+    return Recipe("tiny-captioner", make, loss, partial(_save, processor=processor), rate=1e-3)
+
+
+def _make_llava(sizes: CaptionerSizes, vocabulary: int, image: int) -> Any:
+    library = import_transformers()
+    config = library.LlavaConfig(
+        vision_config=library.CLIPVisionConfig(**sizes.tower()),
+        text_config=library.Qwen2Config(
+            # Three matrices make its gated perceptron: twice the width has the usual number of weights.
+            **sizes.language(vocab_size=vocabulary, intermediate_size=2 * sizes.text),
+            tie_word_embeddings=True,
+            num_key_value_heads=max(1, sizes.text // 32),
+        ),
+        image_token_index=image,
+        image_seq_length=(SIDE // sizes.patch) ** 2,
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="default",
+        tie_word_embeddings=True,
+    )
+    return library.LlavaForConditionalGeneration(config)
+
+
+def _llava_processor(tokenizer: Any, sizes: CaptionerSizes) -> Any:
+    library = import_transformers()
+    return library.LlavaProcessor(
+        image_processor=library.CLIPImageProcessorPil(**image_preparation(), do_center_crop=False),
+        tokenizer=tokenizer,
+        patch_size=sizes.patch,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=_TEMPLATE,
+    )
+
+
+def image_preparation() -> dict[str, Any]:
+    """How image processors prepare pictures: to 64 x 64, and to -1 ... 1 as `to_pixels` does."""
+    square = {"height": SIDE, "width": SIDE}
+    return {"size": square, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
+
+
+def _llava_loss(
+    model: Any,
+    step: int,
+    *,
+    batches: Ahead[tuple[NDArray[np.uint8], NDArray[np.int64]]],
+    asked: torch.Tensor,
+    device: str,
+    half: bool,
+) -> torch.Tensor:
+    pictures, tokens = batches(step)
+    answers = torch.from_numpy(tokens)
+    ids = torch.cat([asked.expand(len(answers), -1), answers], dim=1)
+    labels = torch.cat([torch.full_like(ids[:, : asked.shape[1]], IGNORED), unpadded(answers)], dim=1)
+    with autocast(device, half):
+        output = model(
+            input_ids=ids.to(device), pixel_values=to_pixels(pictures, device), labels=labels.to(device)
+        )
+    loss: torch.Tensor = output.loss
+    return loss
+
+
+def unpadded(ids: torch.Tensor) -> torch.Tensor:
+    """Targets of tokens: the same, but for padding, which does not count."""
+    return ids.masked_fill(ids == PAD, IGNORED)
+
+
+def _save(model: Any, folder: Path, *, processor: Any) -> None:
+    halved(model).save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def blip(
+    *,
+    seed: int = 1,
+    batch: int = 48,
+    sizes: CaptionerSizes | None = None,
+    workers: int = 0,
+    device: str = "cpu",
+    half: bool = False,
+) -> Recipe:
+    """``tiny-blip``: BLIP's vision transformer and text decoder, on whole pictures; parameters as above."""
+    sizes = sizes or CaptionerSizes(vision=128, text=128, text_layers=2)
+    library = import_transformers()
+    tokenizer = scene_tokenizer(256, frame=True)
+    processor = library.BlipProcessor(library.BlipImageProcessorPil(**image_preparation()), tokenizer)
+    core = scene_tokenizer(256).backend_tokenizer
+    batches = Ahead(CaptionBatches(core, batch, seed, 0.0, True), workers)
+    loss = partial(_blip_loss, batches=batches, device=device, half=half)
+    make = partial(_make_blip, sizes, len(tokenizer))
+    return Recipe("tiny-blip", make, loss, partial(_save, processor=processor), rate=1e-3)
+
+
+def _make_blip(sizes: CaptionerSizes, vocabulary: int) -> Any:
+    library = import_transformers()
+    undropped: Mapping[str, float] = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+    config = library.BlipConfig(
+        vision_config=sizes.tower(),
+        text_config=sizes.language(
+            vocab_size=vocabulary, encoder_hidden_size=sizes.vision, sep_token_id=2, **undropped
+        ),
+        projection_dim=sizes.text,
+    )
+    return library.BlipForConditionalGeneration(config)
+
+
+def _blip_loss(
+    model: Any,
+    step: int,
+    *,
+    batches: Ahead[tuple[NDArray[np.uint8], NDArray[np.int64]]],
+    device: str,
+    half: bool,
+) -> torch.Tensor:
+    pictures, tokens = batches(step)
+    ids = torch.from_numpy(tokens)
+    with autocast(device, half):
+        output = model(
+            pixel_values=to_pixels(pictures, device),
+            input_ids=ids.to(device),
+            attention_mask=(ids != PAD).long().to(device),
+            labels=unpadded(ids).to(device),
+        )
+    loss: torch.Tensor = output.loss
+    return loss

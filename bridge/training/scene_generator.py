@@ -1,0 +1,442 @@
+"""The bundled generator of drawn scenes: Stable Diffusion's classes, small, with an IP-Adapter.
+
+::
+
+    text ---> CLIP text encoder ---+
+    slice --> CLIP vision tower ---+-> UNet, on latents of the pictures (`bridge.training.scene_vae`)
+
+Slices are the main object's, found as Multi-SC finds it, some damaged as slices are that were sent. Texts are
+descriptions in the canonical and in free words, told whole or in four quarters, and some with wrong letters.
+
+The loss is the letter's equation 11, E |eps - eps_theta|^2, over alpha^2: the network predicts the velocity
+v = alpha eps - sigma x_0, and eps - eps_theta = alpha (v - v_theta). So the last step of the noise schedule,
+where nothing of the picture is left and equation 11 is blind, counts as well; there the picture's light and
+background are decided. Network, adapter and both encoders learn together. In some steps the adapter is off,
+as it is for a text alone (lambda = 0), in the others at a lambda drawn by lot; texts and embeddings of single
+rows are left out for guidance (an empty text, an embedding of zeros).
+
+References
+----------
+Huang and Li, arXiv 2503.19386, equations 8 to 11. H. Ye et al., IP-Adapter, arXiv 2308.06721.
+S. Lin, B. Liu, J. Li, X. Yang: Common diffusion noise schedules and sample steps are flawed. WACV 2024.
+T. Salimans, J. Ho: Progressive distillation for fast sampling of diffusion models. ICLR 2022 (velocity).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from torch import nn
+
+from bridge.training.scene_batches import (
+    PREDICTION,
+    Ahead,
+    autocast,
+    draw_scene,
+    fused_caption,
+    halved,
+    noise,
+    resized,
+    scene_tokenizer,
+    to_ids,
+    to_pixels,
+)
+from bridge.training.scene_vae import SIDE, GeneratorSizes, frozen_vae, latents_of
+from bridge.training.trainer import Recipe
+from semantic.scenes.captions import caption, describe
+from semantic.scenes.draw import class_map, draw
+from semantic.scenes.scene import Scene, below, choose, chooser
+from semantic.scenes.train_judge import DISTORTIONS
+from semantic.segmentation import main_object
+from semantic.zoo import import_transformers
+
+__all__ = [
+    "CONTEXT",
+    "SLICE",
+    "GeneratorBatch",
+    "GeneratorBatches",
+    "Painter",
+    "generator",
+    "main_slice",
+    "make_unet",
+    "noise_schedule",
+    "save_diffusion",
+    "velocity_loss",
+]
+
+Picture = NDArray[np.uint8]
+
+SLICE = 32
+"""Side to which slices are scaled for the adapter's image encoder, in pixels."""
+
+CONTEXT = 96
+"""Tokens of a prompt; four fused canonical descriptions have up to 90."""
+
+_ADAPTER = "ip-adapter_scenes.safetensors"
+_STEPS = 14  # last word of seeds that fix what is the same for all rows of a step
+_LETTERS = "abcdefghijklmnopqrstuvwxyz "
+
+
+# --- diffusion ---------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def noise_schedule() -> Any:
+    """Stable Diffusion's schedule, its betas rescaled so that the last step is noise and nothing else."""
+    from diffusers import DDIMScheduler
+
+    return DDIMScheduler(
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        clip_sample=False,
+        prediction_type="v_prediction",
+        rescale_betas_zero_snr=True,
+        timestep_spacing="trailing",
+        steps_offset=1,  # nothing here, but diffusers warns of other values
+    )
+
+
+def make_unet(sizes: GeneratorSizes) -> Any:
+    """Make the denoising network, from PyTorch's global generator."""
+    from diffusers import UNet2DConditionModel
+
+    levels = len(sizes.unet)
+    return UNet2DConditionModel(
+        sample_size=SIDE >> (len(sizes.vae) - 1),
+        block_out_channels=sizes.unet,
+        layers_per_block=1,
+        norm_num_groups=16,
+        down_block_types=("CrossAttnDownBlock2D",) * levels,
+        up_block_types=("CrossAttnUpBlock2D",) * levels,
+        cross_attention_dim=sizes.text,
+        attention_head_dim=4,  # the number of heads, as diffusers reads it
+    )
+
+
+def velocity_loss(
+    unet: Any, latents: torch.Tensor, source: torch.Generator, **condition: Any
+) -> torch.Tensor:
+    """Mean squared error of the velocity at a random step of the schedule for each row.
+
+    Parameters
+    ----------
+    unet:
+        The network.
+    latents:
+        ``[B, C, h, w]``, without noise.
+    source:
+        Of steps and noise, on the CPU.
+    condition:
+        For the network: ``encoder_hidden_states`` and so on.
+    """
+    schedule = noise_schedule()
+    steps = torch.randint(schedule.config.num_train_timesteps, (len(latents),), generator=source)
+    share = schedule.alphas_cumprod[steps].to(latents)[:, None, None, None]
+    alpha, sigma = share.sqrt(), (1 - share).sqrt()
+    eps = noise(latents.shape, source, str(latents.device))
+    noisy = alpha * latents + sigma * eps
+    made = unet(noisy, steps.to(latents.device), **condition).sample
+    return F.mse_loss(made.float(), alpha * eps - sigma * latents)
+
+
+# --- data -------------------------------------------------------------------------------------------
+
+
+def main_slice(scene: Scene, picture: Picture, border: tuple[int, int, int, int] = (0, 0, 0, 0)) -> Picture:
+    """Cut out the main object's box, as Multi-SC does with perfect segmentation.
+
+    Parameters
+    ----------
+    scene, picture:
+        What is to be seen, and its picture, ``[64, 64, 3]``.
+    border:
+        By how much the box is too large, above, left, below and right, in pixels.
+    """
+    box = main_object(class_map(scene, len(picture))).box
+    top, left, bottom, right = (
+        edge + sign * more for edge, more, sign in zip(box, border, (-1, -1, 1, 1), strict=True)
+    )
+    return picture[max(0, top) : bottom, max(0, left) : right]
+
+
+class GeneratorBatch(NamedTuple):
+    """Rows of a step.
+
+    Attributes
+    ----------
+    pictures, slices:
+        ``[B, 64, 64, 3]`` and ``[B, 32, 32, 3]``.
+    ids:
+        Tokens of the prompts, ``[B, CONTEXT]``.
+    shown:
+        Which rows have an image prompt, ``[B]``, 0 or 1.
+    scale:
+        lambda; 0 is no adapter for the whole batch.
+    """
+
+    pictures: Picture
+    slices: Picture
+    ids: NDArray[np.int64]
+    shown: NDArray[np.float32]
+    scale: float
+
+
+@dataclass(frozen=True)
+class GeneratorBatches:
+    """Pictures, prompts and slices.
+
+    Attributes
+    ----------
+    core:
+        Tokenizer without a frame.
+    count, seed:
+        Rows of a batch; of the draws.
+    words_only:
+        Share of steps without adapter.
+    """
+
+    core: Tokenizer
+    count: int
+    seed: int
+    words_only: float
+
+    def __call__(self, step: int) -> GeneratorBatch:
+        """Draw a step's rows."""
+        lot = chooser([self.seed, step, 1, _STEPS])
+        words_only = below(lot, 1000) < 1000 * self.words_only
+        scale = 0.0 if words_only else (40 + below(lot, 61)) / 100
+        pictures, slices, texts, shown = zip(
+            *(self._row(step, row, not words_only) for row in range(self.count)), strict=True
+        )
+        ids = to_ids(self.core, texts, CONTEXT, start=True, full=True)
+        return GeneratorBatch(np.stack(pictures), np.stack(slices), ids, np.array(shown, np.float32), scale)
+
+    def _row(self, step: int, row: int, sliced: bool) -> tuple[Picture, Picture, str, bool]:
+        scene, lot = draw_scene(self.seed, step, row)
+        picture, text = draw(scene, SIDE), _prompt(scene, lot)
+        # One row in ten loses its text, one its slice, one both; without an adapter one its text.
+        fate = below(lot, 10)
+        if fate == 0 or (fate == 1 and sliced):
+            text = ""
+        if not sliced or fate in (0, 2):
+            return picture, np.zeros((SLICE, SLICE, 3), np.uint8), text, False
+        return picture, _damaged(main_slice(scene, picture, _border(lot)), lot), text, True
+
+
+def _prompt(scene: Scene, lot: np.random.Generator) -> str:
+    kind = below(lot, 10)
+    if kind < 4:
+        text = describe(scene)
+    elif kind < 7:
+        text = caption(scene, lot, full=kind > 4)
+    else:
+        text = fused_caption(scene)
+    return text if below(lot, 5) else _misspelt(text, lot)
+
+
+def _misspelt(text: str, lot: np.random.Generator) -> str:
+    """Replace up to a tenth of the letters."""
+    per_mille = below(lot, 100)
+    return "".join(c if below(lot, 1000) >= per_mille else choose(lot, _LETTERS) for c in text)
+
+
+def _border(lot: np.random.Generator) -> tuple[int, int, int, int]:
+    top, left, bottom, right = (below(lot, 4) - 1 for _ in range(4))
+    return top, left, bottom, right
+
+
+def _damaged(piece: Picture, lot: np.random.Generator) -> Picture:
+    """Scale a slice; distort two in five, and lose one in twenty, which then is one colour or noise."""
+    fate = below(lot, 20)
+    if fate == 0:
+        return np.full((SLICE, SLICE, 3), below(lot, 256), np.uint8)
+    if fate == 1:
+        return lot.integers(0, 256, (SLICE, SLICE, 3), dtype=np.uint8)
+    if fate < 10:
+        piece = choose(lot, tuple(DISTORTIONS.values()))(piece, lot)
+    return resized(piece, SLICE)
+
+
+# --- training ---------------------------------------------------------------------------------------
+
+
+class Painter(nn.Module):
+    """Everything that is trained or needed: a pipeline's parts and the adapter's image encoder."""
+
+    def __init__(self, autoencoder: Any, sizes: GeneratorSizes, vocabulary: int) -> None:
+        super().__init__()
+        library = import_transformers()
+        self.vae = autoencoder
+        self.unet = make_unet(sizes)
+        self.text_encoder = library.CLIPTextModel(
+            library.CLIPTextConfig(
+                **_tower(sizes.text, sizes.text_layers),
+                vocab_size=vocabulary,
+                max_position_embeddings=CONTEXT,
+                **PREDICTION,
+            )
+        )
+        self.image_encoder = library.CLIPVisionModelWithProjection(
+            library.CLIPVisionConfig(
+                **_tower(sizes.image, sizes.image_layers),
+                image_size=SLICE,
+                patch_size=8,
+                projection_dim=sizes.embedding,
+            )
+        )
+        _attach_adapter(self.unet, sizes)
+
+    def scale_adapter(self, scale: float) -> None:
+        """Set lambda; 0 leaves the image prompt out."""
+        for processor in self.unet.attn_processors.values():
+            if hasattr(processor, "to_k_ip"):
+                processor.scale = [scale]
+
+
+def _tower(width: int, layers: int) -> dict[str, Any]:
+    return {
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": max(1, width // 32),
+    }
+
+
+def _crossings(unet: Any) -> list[str]:
+    """Names of the cross-attentions, in the order in which IP-Adapter's files count them."""
+    suffix = ".processor"
+    return [name.removesuffix(suffix) for name in unet.attn_processors if name.endswith("attn2.processor")]
+
+
+def _attach_adapter(unet: Any, sizes: GeneratorSizes) -> None:
+    """Put a fresh IP-Adapter into a network: keys and values start as the text's, as published ones do."""
+    projection = nn.Linear(sizes.embedding, 4 * sizes.text)
+    tensors = {"proj.weight": projection.weight.data, "proj.bias": projection.bias.data}
+    norm = {"norm.weight": torch.ones(sizes.text), "norm.bias": torch.zeros(sizes.text)}
+    attention = {}
+    for index, name in enumerate(_crossings(unet)):
+        layer = unet.get_submodule(name)
+        attention[f"{2 * index + 1}.to_k_ip.weight"] = layer.to_k.weight.data.clone()
+        attention[f"{2 * index + 1}.to_v_ip.weight"] = layer.to_v.weight.data.clone()
+    unet._load_ip_adapter_weights([{"image_proj": {**tensors, **norm}, "ip_adapter": attention}])
+    unet.requires_grad_(True)
+
+
+def generator(
+    autoencoder: Path,
+    *,
+    seed: int = 1,
+    batch: int = 32,
+    words_only: float = 0.35,
+    sizes: GeneratorSizes | None = None,
+    workers: int = 0,
+    device: str = "cpu",
+    half: bool = False,
+) -> Recipe:
+    """``tiny-generator``: network, text encoder, image encoder and adapter, on the first stage's latents.
+
+    Parameters
+    ----------
+    autoencoder:
+        Folder that `vae` was trained into.
+    seed, batch:
+        Of the draws; rows of a step.
+    words_only:
+        Share of steps without adapter.
+    sizes:
+        Of the model; those of the autoencoder are its own.
+    workers, device, half:
+        As in `bridge.training.scene_captioner.captioner`.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no autoencoder; names what makes one.
+    """
+    sizes = sizes or GeneratorSizes()
+    tokenizer = scene_tokenizer(CONTEXT, frame=True)
+    core = scene_tokenizer(CONTEXT).backend_tokenizer
+    frozen_vae(autoencoder)  # missing files are said before any work
+    batches = Ahead(GeneratorBatches(core, batch, seed, words_only), workers)
+    loss = partial(_loss, batches=batches, seed=seed, device=device, half=half)
+    save = partial(_save, sizes=sizes, tokenizer=tokenizer)
+
+    def make() -> Painter:
+        return Painter(frozen_vae(autoencoder), sizes, len(tokenizer))
+
+    return Recipe("tiny-generator", make, loss, save, rate=6e-4, warm_up=200)
+
+
+def _loss(
+    model: Painter, step: int, *, batches: Ahead[GeneratorBatch], seed: int, device: str, half: bool
+) -> torch.Tensor:
+    batch = batches(step)
+    source = torch.Generator().manual_seed((seed << 32) + step)
+    model.scale_adapter(batch.scale)
+    with autocast(device, half):
+        latents = latents_of(model.vae, to_pixels(batch.pictures, device))
+        context = model.text_encoder(torch.from_numpy(batch.ids).to(device)).last_hidden_state
+        embeds = model.image_encoder(to_pixels(batch.slices, device)).image_embeds
+        embeds = embeds * torch.from_numpy(batch.shown).to(device)[:, None]
+        return velocity_loss(
+            model.unet,
+            latents,
+            source,
+            encoder_hidden_states=context,
+            added_cond_kwargs={"image_embeds": [embeds[:, None]]},
+        )
+
+
+def _save(model: Painter, folder: Path, *, sizes: GeneratorSizes, tokenizer: Any) -> None:
+    state = {name: tensor.half().cpu() for name, tensor in model.unet.state_dict().items()}
+    own = {n: t for n, t in state.items() if ".processor." not in n and not n.startswith("encoder_hid_proj")}
+    unet = make_unet(sizes)
+    unet.load_state_dict(own)
+    save_diffusion(folder, model.vae, unet, text_encoder=halved(model.text_encoder), tokenizer=tokenizer)
+    prefix = "encoder_hid_proj.image_projection_layers.0."
+    tensors = {
+        "image_proj.proj.weight": state[f"{prefix}image_embeds.weight"],
+        "image_proj.proj.bias": state[f"{prefix}image_embeds.bias"],
+        "image_proj.norm.weight": state[f"{prefix}norm.weight"],
+        "image_proj.norm.bias": state[f"{prefix}norm.bias"],
+    }
+    for index, name in enumerate(_crossings(model.unet)):
+        for key in ("to_k_ip", "to_v_ip"):
+            tensors[f"ip_adapter.{2 * index + 1}.{key}.weight"] = state[f"{name}.processor.{key}.0.weight"]
+    encoder = folder / "ip-adapter" / "image_encoder"
+    halved(model.image_encoder).save_pretrained(encoder)
+    square = {"height": SLICE, "width": SLICE}
+    import_transformers().CLIPImageProcessorPil(
+        size=square, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.5] * 3
+    ).save_pretrained(encoder)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, encoder.parent / _ADAPTER)
+
+
+def save_diffusion(
+    folder: Path, autoencoder: Any, unet: Any, text_encoder: Any = None, tokenizer: Any = None
+) -> None:
+    """Write a pipeline in half precision."""
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline(
+        vae=halved(autoencoder),
+        text_encoder=text_encoder,
+        tokenizer=tokenizer,
+        unet=halved(unet),
+        scheduler=noise_schedule(),
+        safety_checker=None,
+        feature_extractor=None,
+        image_encoder=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(str(folder))
