@@ -93,7 +93,7 @@ SCRAMBLING = (1, 1)
 its block would sit on the inner points of a QAM: less energy than accounted for, and more errors."""
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def transport_block(form: TransportFormat, code: str, decoding: Decoding, device: str) -> TransportBlock:
     """Build the encoder and decoder of a transport block, or return the one built before."""
     if code != "ldpc5g":

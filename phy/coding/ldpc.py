@@ -118,7 +118,7 @@ def _repetition_source(encoder: LDPC5GEncoder, n: int, rv: int, device: str) -> 
     return place[(starts[rv] + torch.arange(n)) % encoder.n_cb_comp].to(device)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _engine(
     k: int, n: int, base_graph: int, rv: int, decoder: str, schedule: str, iterations: int, device: str
 ) -> _Engine:
