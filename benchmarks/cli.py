@@ -364,6 +364,8 @@ def compare(
     quiet_threads()
     result = run_compare(spec, out, workers)
     click.echo(json.dumps(result.to_json(), indent=2) if as_json else result.to_text())
+    if result.broken:
+        click.echo(f"# {len(result.broken)} rows without a result; the first: {result.broken[0]}", err=True)
     if result.interrupted:
         _say_interrupted(out)
 

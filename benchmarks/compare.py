@@ -33,6 +33,7 @@ from semantic.metrics.image import fitting_scales
 __all__ = ["COLUMNS", "CompareRun", "run_compare"]
 
 MS_SSIM_SCALES = 5
+_NOTHING = "{}"  # the metrics of a row on which a system raised
 
 COLUMNS = {
     "source": "TEXT NOT NULL",
@@ -143,12 +144,15 @@ class CompareRun:
         See `benchmarks.summary.summarise`.
     interrupted:
         Whether Ctrl-C ended it.
+    broken:
+        System, source and reason of every row on which a system raised.
     """
 
     spec: dict[str, Any]
     versions: dict[str, str | None]
     rows: list[dict[str, Any]]
     interrupted: bool
+    broken: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""
@@ -197,8 +201,14 @@ def run_compare(spec: CompareSpec, out: Path | None = None, workers: int = 1) ->
     rows = summarise(store, {condition.id for condition, _ in conditions}, spec.confidence)
     if out is not None:
         write_csv(out / "curves.csv", flat(rows))
+    broken = tuple(
+        f"{description['system']}, {row['source']}: {row['remark']}"
+        for condition, description in conditions
+        for row in store.rows(condition.id)
+        if row["metrics"] == _NOTHING
+    )
     store.close()
-    return CompareRun(described, store.versions, rows, interrupted)
+    return CompareRun(described, store.versions, rows, interrupted, broken)
 
 
 def _tasks(
@@ -308,7 +318,7 @@ def evaluate(job: Job) -> list[Row]:
             continue
         receptions = send(transmission, snr, _streams(job.spec, source, snr))
         for trial, reception in enumerate(receptions):
-            key = _fingerprint(reception)
+            key = _fingerprint(reception, soft=system.modality == "embedding")
             if key not in seen:
                 seen[key] = _decode(job, system, source, condition, transmission, reception)
             _, _, values = seen[key]
@@ -355,12 +365,12 @@ def _streams(spec: CompareSpec, source: Source, snr: EsN0) -> list[Stream]:
     return stream.batch(range(spec.trials))
 
 
-def _fingerprint(reception: Reception) -> bytes:
-    """Equal for receptions that a deterministic receiver cannot tell apart."""
+def _fingerprint(reception: Reception, soft: bool) -> bytes:
+    """Equal for receptions that a deterministic receiver cannot tell apart; a ``soft`` one looks at LLRs."""
     content = hashlib.sha256()
     for name, arrived in reception.arrived.items():
         content.update(f"{name}:{arrived.intact}:".encode() + np.packbits(arrived.bits.numpy()).tobytes())
-        if reception.count is not None and arrived.llr is not None:  # soft reading of a vector
+        if soft and arrived.llr is not None:
             content.update(arrived.llr.numpy().tobytes())
     for name, heard in reception.symbols.items():
         content.update(name.encode() + heard.symbols.numpy().tobytes() + heard.no.numpy().tobytes())
@@ -429,7 +439,7 @@ def _broken(
         "remark": f"{type(error).__name__}: {error}",
         "channel_uses": ledger.channel_uses,
         "information_bits": ledger.information_bits,
-        "metrics": "{}",
+        "metrics": _NOTHING,
         "notes": "{}",
         "ledger": json.dumps(ledger.rows()),
         "arrived": None,

@@ -13,6 +13,7 @@ J. Li, D. Li, C. Xiong, S. Hoi: BLIP: Bootstrapping language-image pre-training.
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -33,7 +34,7 @@ QUERY = "Relay a brief, clear account of the picture shown."
 _PLACEHOLDER = "<image>"
 
 
-class Captioner:
+class Captioner(ABC):
     """A model that says what pictures show; made by `LLaVA.from_pretrained` and its like.
 
     Parameters
@@ -117,8 +118,9 @@ class Captioner:
             texts += self._describe(images[start : start + batch_size], prompt, limits)
         return texts
 
+    @abstractmethod
     def _describe(self, images: list[Image.Image], prompt: str | None, limits: dict[str, int]) -> list[str]:
-        raise NotImplementedError
+        """Texts of one batch."""
 
     def _inputs(self, batch: Any) -> dict[str, torch.Tensor]:
         """Tensors that the model takes, on its device; pixels in its precision."""

@@ -149,6 +149,8 @@ def test_a_model_that_raises_costs_its_rows_only(
     assert len({row["source"] for row in broken}) == 1
     assert all(row["remark"] == "RuntimeError: out of memory" for row in broken)
     assert all(row["errors"] == 1 and row["images"] == 3 for row in result.rows)
+    assert len(result.broken) == 2
+    assert "text-only" in result.broken[0] and "out of memory" in result.broken[0]
 
 
 def test_own_system_from_a_file(models: str, tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ from benchmarks.measures import (
 from bridge.systems.system import Reconstruction, Source
 from semantic.metrics import references, text
 from semantic.scenes import dataset as scenes
-from semantic.scenes.judge import BUNDLED
 from semantic.weights import WeightsMissing
 
 CAPTIONS = (
@@ -182,8 +181,6 @@ def test_facts_of_scenes_are_counted() -> None:
     assert told(item.scene, "") < 0.2
     with pytest.raises(ValueError, match="drawn scenes only"):
         told(None, "a cat")
-    if not (BUNDLED / "model.safetensors").is_file():
-        pytest.skip("the judge was not trained yet: semphy train scenes-judge")
     shown = measure("scene")
     assert shown(item.scene, item.pixels) > 0.8
     assert shown(item.scene, np.full_like(item.pixels, 128)) < 0.5

@@ -12,18 +12,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny.diffusion import (
-    ADAPTER,
-    CONTEXT,
-    QUERIES,
-    WIDTH,
-    amplify,
-    seeded,
-    write_blip2,
-    write_ip_adapter,
-    write_stable_diffusion,
-)
-from tiny.language import byte_tokenizer
+from tiny.diffusion import CONTEXT, amplify, seeded
+from tiny.systems import write_models
 
 from bridge.models import Models
 from bridge.systems.catalog import SEMANTIC, build_semantic
@@ -36,12 +26,9 @@ from phy.channels import AWGN, Channel, Rayleigh, SymbolReception
 from phy.random import Stream
 from phy.units import EsN0
 from semantic.captioning import QUERY
-from semantic.fcn import FCN
 from semantic.jscc import ADJSCC, JSCC, DeepJSCC2019, NestedJSCC
 from semantic.metrics.text import character_error_rate
-from semantic.projection import FeatureBridge, FeatureProjection
 from semantic.segmentation import main_object
-from semantic.textjscc import TextCodec, TextJSCC
 from semantic.weights import WeightsMissing
 
 Picture = np.ndarray[Any, np.dtype[np.uint8]]
@@ -89,46 +76,10 @@ class CountingChannel:
 
 
 @pytest.fixture(scope="module")
-def places(
-    tmp_path_factory: pytest.TempPathFactory, llava_folder: Path, blip_folder: Path, bart_folder: Path
-) -> tuple[tuple[str, str], ...]:
+def places(tmp_path_factory: pytest.TempPathFactory) -> tuple[tuple[str, str], ...]:
     """A tiny checkpoint for every role, in the hub's layout."""
-    root = tmp_path_factory.mktemp("models")
-    tokenizer = byte_tokenizer(frame=False).backend_tokenizer
-    sizes: dict[str, Any] = {"width": 16, "layers": 1, "heads": 2, "channel_width": 16, "feedforward": 16}
-
-    def text_jscc() -> TextJSCC:
-        return TextJSCC(tokenizer.get_vocab_size(), 24, 3, nam_widths=(4, 4, 4, 4), **sizes)
-
-    def bridge() -> FeatureBridge:
-        made = FeatureBridge(QUERIES, WIDTH, CONTEXT)
-        torch.nn.init.normal_(made.unconditional)
-        return made
-
-    write_stable_diffusion(root / "generator")
-    write_ip_adapter(root / "adapter")
-    (root / "adapter" / ADAPTER).rename(root / "adapter" / "ip-adapter_sd15.safetensors")
-    write_blip2(root / "feature")
-    write_stable_diffusion(root / "feature-image", text=False)
-    seeded(bridge, 1).save_pretrained(root / "feature-image" / "bridge")
-    seeded(lambda: FeatureProjection(QUERIES, WIDTH, 24), 2).save_pretrained(root / "projection")
-    seeded(lambda: FCN(width=4, blocks=(1, 1, 1, 1)), 3).save_pretrained(root / "fcn")
-    seeded(lambda: ADJSCC(4, width=8), 4).save_pretrained(root / "jscc")
-    TextCodec(seeded(text_jscc, 5), tokenizer).save_pretrained(root / "text-jscc")
-    own = {
-        "captioner": llava_folder,
-        "blip": blip_folder,
-        "corrector": bart_folder,
-        "segmenter": root / "fcn",
-        "generator": root / "generator",
-        "ip-adapter": root / "adapter",
-        "feature": root / "feature",
-        "projection": root / "projection",
-        "feature-image": root / "feature-image",
-        "jscc": root / "jscc",
-        "text-jscc": root / "text-jscc",
-    }
-    return tuple((role, str(folder)) for role, folder in own.items())
+    folders = write_models(tmp_path_factory.mktemp("models"))
+    return tuple((role, str(folder)) for role, folder in folders.items())
 
 
 @pytest.fixture(scope="module")
