@@ -70,7 +70,7 @@ def _lpips(net: Literal["alex", "vgg"]) -> Function:
 
 
 def _dists() -> Function:
-    from semantic.metrics.semantic import load_dists
+    from semantic.metrics.dists import load_dists
 
     return load_dists().distance
 

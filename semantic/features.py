@@ -26,7 +26,8 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from semantic.generation import Diffusion, Picture, checkpoint, load_pipeline
+from semantic.diffusion import Diffusion, load_pipeline
+from semantic.encoders import Picture, checkpoint
 from semantic.projection import FeatureBridge, FeatureProjection
 
 __all__ = [
@@ -211,7 +212,7 @@ class KandinskyDecoder:
         A ``KandinskyV22Pipeline``.
     negative:
         Embedding ``[D]`` that stands for no condition in guidance; zeros by default. The published decoder
-        was trained with that of a picture of zeros: `semantic.generation.ImageEncoder.embed_nothing` of
+        was trained with that of a picture of zeros: `semantic.encoders.ImageEncoder.embed_nothing` of
         kandinsky-2-2-prior's image encoder.
     """
 

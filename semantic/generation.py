@@ -3,19 +3,15 @@
 ::
 
     prompt  -> text encoder                                 -> c_t -+
-    picture -> image encoder -> embedding (may be sent)     -> c_i -+-> denoise -> VAE -> picture
-    seed    -> generator on the CPU -> initial latent       -> x_T -+
+    picture -> image encoder -> embedding (may be sent)     -> c_i -+-> diffusion -> picture
+    seed    ----------------------------------------------- -> x_T -+
 
 Cross-attention adds the two, Z = Z_text + lambda Z_image; lambda = 0 is plain text-to-image, to the bit.
-
-One generator a sample, always on the CPU: equal seeds give equal initial latents for every prompt, system
-and SNR, and a picture does not depend on what else is in the batch. Prompts longer than the text encoder's
-context (77 tokens for CLIP) lose their end; diffusers logs what was lost.
+Prompts longer than the text encoder's context (77 tokens for CLIP) lose their end; diffusers logs what was
+lost.
 
 References
 ----------
-R. Rombach, A. Blattmann, D. Lorenz, P. Esser, B. Ommer: High-resolution image synthesis with latent diffusion
-models. CVPR 2022.
 H. Ye, J. Zhang, S. Liu, X. Han, W. Yang: IP-Adapter: text compatible image prompt adapter for text-to-image
 diffusion models. arXiv 2308.06721, equation 5.
 C. Liang, D. Li: MMSemCom (candidates chosen by received features). arXiv 2411.17428.
@@ -24,309 +20,18 @@ C. Liang, D. Li: MMSemCom (candidates chosen by received features). arXiv 2411.1
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from PIL import Image
 
+from semantic.diffusion import Diffusion
+from semantic.encoders import ImageEncoder, Picture, fetch_hint
 from semantic.weights import WeightsMissing
-from semantic.zoo import import_transformers
 
-__all__ = [
-    "Diffusion",
-    "Generator",
-    "ImageEncoder",
-    "Picture",
-    "Selection",
-    "checkpoint",
-    "closest",
-    "feature_distance",
-    "load_pipeline",
-]
-
-Picture = NDArray[np.uint8]
-"""A picture, ``[height, width, 3]``, ``uint8``, RGB."""
-
-
-@contextmanager
-def checkpoint(folder: str | Path, preset: str) -> Iterator[str]:
-    """Read a local folder in the hub's layout; whatever it lacks is said in one way.
-
-    Parameters
-    ----------
-    folder:
-        The directory.
-    preset:
-        Name in `semantic.zoo` of such a model, for the error.
-
-    Raises
-    ------
-    semantic.weights.WeightsMissing
-        If there is no such folder, or a library finds a file missing in it.
-    ImportError
-        If transformers is not installed; names the cure.
-    """
-    if not Path(folder).is_dir():
-        raise WeightsMissing(f"there is no folder {str(folder)!r}; {_command(preset)}")
-    import_transformers()
-    try:
-        yield str(folder)
-    except OSError as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
-        raise WeightsMissing(f"{str(folder)!r} is not complete: {reason}; {_command(preset)}") from error
-
-
-def _command(preset: str) -> str:
-    return f"a published model comes with: semphy fetch models:{preset}"
-
-
-class ImageEncoder:
-    """CLIP's image tower with its projection: a picture becomes one vector of D numbers.
-
-    Pictures are encoded one by one, so that an embedding does not depend on its neighbours.
-
-    Attributes
-    ----------
-    name:
-        For results, such as ``clip-vit-large-patch14``.
-    """
-
-    def __init__(self, model: Any, processor: Any, name: str) -> None:
-        self.model = model
-        self.processor = processor
-        self.name = name
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        folder: str | Path,
-        *,
-        name: str | None = None,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> Self:
-        """Read a ``CLIPVisionModelWithProjection``, or the image tower of a whole ``CLIPModel``.
-
-        Parameters
-        ----------
-        folder:
-            Local directory. Without a processor in it pictures are prepared as CLIP's: bicubic to the
-            model's size, centre crop, CLIP's mean and deviation.
-        name:
-            Name for results; the folder's by default.
-        device, dtype:
-            Of the model.
-
-        Raises
-        ------
-        semantic.weights.WeightsMissing
-            If the folder or a file in it is missing.
-        """
-        with checkpoint(folder, "clip-vit-l14") as path:
-            from transformers import AutoImageProcessor, CLIPImageProcessorPil, CLIPVisionModelWithProjection
-
-            model = CLIPVisionModelWithProjection.from_pretrained(
-                path, dtype=dtype, use_safetensors=True, local_files_only=True
-            )
-            if any((Path(path) / f"{kind}_config.json").is_file() for kind in ("processor", "preprocessor")):
-                processor = AutoImageProcessor.from_pretrained(path, backend="pil", local_files_only=True)
-            else:
-                side = model.config.image_size
-                crop = {"height": side, "width": side}
-                processor = CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size=crop)
-        return cls(model.to(device).eval(), processor, name or Path(folder).resolve().name)
-
-    @property
-    def width(self) -> int:
-        """Numbers in an embedding, D."""
-        return int(self.model.config.projection_dim)
-
-    @torch.no_grad()
-    def embed(self, pictures: Sequence[Picture]) -> torch.Tensor:
-        """Embeddings ``[B, D]``, ``torch.float32``, on the CPU; not normalised."""
-        vectors = [
-            self._encode(self.processor(Image.fromarray(picture), return_tensors="pt").pixel_values)
-            for picture in pictures
-        ]
-        return torch.cat(vectors) if vectors else torch.zeros(0, self.width)
-
-    @torch.no_grad()
-    def embed_nothing(self) -> torch.Tensor:
-        """Embedding ``[D]`` of pixel values 0: Kandinsky's negative condition."""
-        side = self.model.config.image_size
-        return self._encode(torch.zeros(1, 3, side, side))[0]
-
-    def _encode(self, pixels: torch.Tensor) -> torch.Tensor:
-        vector = self.model(pixels.to(self.model.device, self.model.dtype)).image_embeds
-        return torch.as_tensor(vector).float().cpu()
-
-
-def _import_diffusers() -> Any:
-    """Import diffusers with its progress bars off, and without transformers' remark about torchvision."""
-    logging = import_transformers().logging
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    import diffusers
-
-    _ = diffusers.StableDiffusionPipeline, diffusers.KandinskyV22Pipeline  # lazy; the remark comes now
-    logging.set_verbosity(verbosity)
-    diffusers.utils.logging.disable_progress_bar()
-    return diffusers
-
-
-def load_pipeline(
-    name: str, folder: str | Path, preset: str, device: str | torch.device, dtype: torch.dtype, **options: Any
-) -> Any:
-    """Read a diffusers pipeline, half-precision files (``*.fp16.safetensors``) where there are no others.
-
-    Parameters
-    ----------
-    name:
-        Class in diffusers.
-    folder, preset:
-        As for `checkpoint`.
-    device, dtype:
-        Of the models, whatever the files' precision.
-    options:
-        For diffusers' ``from_pretrained``.
-
-    Raises
-    ------
-    semantic.weights.WeightsMissing
-        If the folder or a file in it is missing.
-    """
-    with checkpoint(folder, preset) as path:
-        unet = Path(path) / "unet"
-        half = any(unet.glob("*.fp16.*")) and not (unet / "diffusion_pytorch_model.safetensors").is_file()
-        pipeline = getattr(_import_diffusers(), name).from_pretrained(
-            path,
-            dtype=dtype,
-            variant="fp16" if half else None,
-            use_safetensors=True,
-            local_files_only=True,
-            **options,
-        )
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to(device)
-
-
-class Diffusion:
-    """A ``StableDiffusionPipeline`` with one seed a sample.
-
-    Parameters
-    ----------
-    pipeline:
-        The pipeline; it is not copied.
-    batch:
-        Samples denoised at a time. With 1 a picture is the same to the bit whatever else is asked for; more
-        are faster on a GPU and change the last bits of the arithmetic.
-    """
-
-    def __init__(self, pipeline: Any, batch: int = 1) -> None:
-        self.pipeline = pipeline
-        self.batch = batch
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        folder: str | Path,
-        *,
-        batch: int = 1,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-        **options: Any,
-    ) -> Self:
-        """Read a pipeline without its safety checker; ``options`` go to diffusers (``text_encoder=None``...).
-
-        Raises
-        ------
-        semantic.weights.WeightsMissing
-            If the folder or a file in it is missing.
-        """
-        absent: dict[str, Any] = dict.fromkeys(("safety_checker", "feature_extractor", "image_encoder"))
-        options |= absent | {"requires_safety_checker": False}
-        pipeline = load_pipeline(
-            "StableDiffusionPipeline", folder, "stable-diffusion-1.5", device, dtype, **options
-        )
-        return cls(pipeline, batch)
-
-    @cached_property
-    def _from_picture(self) -> Any:
-        pipeline = _import_diffusers().StableDiffusionImg2ImgPipeline(
-            **self.pipeline.components, requires_safety_checker=False
-        )
-        pipeline.set_progress_bar_config(disable=True)
-        return pipeline
-
-    def guided(self, guidance: float) -> bool:
-        """Whether a guidance scale makes the pipeline denoise twice, with and without the condition."""
-        return guidance > 1 and self.pipeline.unet.config.time_cond_proj_dim is None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width the network was trained for, in pixels."""
-        side = self.pipeline.unet.config.sample_size
-        height, width = (side, side) if isinstance(side, int) else side
-        return height * self.pipeline.vae_scale_factor, width * self.pipeline.vae_scale_factor
-
-    def run(
-        self,
-        condition: Callable[[slice], dict[str, Any]],
-        *,
-        seeds: Sequence[int],
-        steps: int,
-        guidance: float,
-        size: tuple[int, int] | None,
-        start: Sequence[Picture] | None = None,
-        strength: float = 0.8,
-    ) -> list[Picture]:
-        """Denoise ``len(seeds)`` samples.
-
-        Parameters
-        ----------
-        condition:
-            Gives the pipeline's arguments for a slice of the samples.
-        seeds, steps, guidance, size, start, strength:
-            As in `Generator.generate`.
-
-        Raises
-        ------
-        ValueError
-            If the size is no multiple of 8, the numbers of samples differ, or ``strength`` leaves no step.
-        """
-        height, width = size or self.size
-        if height % 8 or width % 8 or min(height, width) < 8:
-            raise ValueError(f"height and width must be multiples of 8 pixels, got {height} x {width}")
-        if start is not None and (len(start) != len(seeds) or not 1 <= int(steps * strength) <= steps):
-            raise ValueError(
-                f"a start needs one picture a sample and steps * strength of 1 to steps, got {len(start)} "
-                f"pictures for {len(seeds)} samples, {steps} steps and strength {strength}"
-            )
-        pictures: list[Picture] = []
-        for first in range(0, len(seeds), self.batch):
-            part = slice(first, first + self.batch)
-            options = {
-                "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds[part]],
-                "num_inference_steps": steps,
-                "guidance_scale": guidance,
-                **condition(part),
-            }
-            if start is None:
-                images = self.pipeline(height=height, width=width, **options).images
-            else:
-                begin = [
-                    Image.fromarray(p).resize((width, height), Image.Resampling.LANCZOS) for p in start[part]
-                ]
-                images = self._from_picture(image=begin, strength=strength, **options).images
-            pictures += [np.array(image) for image in images]
-        return pictures
+__all__ = ["Generator", "Selection", "closest", "feature_distance"]
 
 
 @dataclass(frozen=True)
@@ -430,7 +135,7 @@ class Generator:
             Of the image encoder, relative to ``ip_adapter``. None loads none: image prompts then are
             embeddings only.
         batch:
-            See `Diffusion`.
+            See `semantic.diffusion.Diffusion`.
         device, dtype:
             Of all models.
 
@@ -445,7 +150,7 @@ class Generator:
         if ip_adapter is not None:  # looked for first: it takes no time, and loading does
             file = Path(ip_adapter) / weight_name
             if not file.is_file():
-                raise WeightsMissing(f"there is no file {str(file)!r}; {_command('ip-adapter-sd15')}")
+                raise WeightsMissing(f"there is no file {str(file)!r}; {fetch_hint('ip-adapter-sd15')}")
             if image_encoder_folder is not None:
                 encoder = ImageEncoder.from_pretrained(
                     Path(ip_adapter) / image_encoder_folder, device=device, dtype=dtype

@@ -228,12 +228,13 @@ class MultiSC:
             piece = self._slice_payload(reception.shape or (0, 0), None).unpack(arrived)
             remarks.append(piece.remark)
             prompt |= {"images": [piece.value.pixels], "scale": self.scale}
-        (picture,) = self._generator().generate(
+        generator = self._generator()
+        (picture,) = generator.generate(
             **prompt,
             seeds=[self.context.seed],
             steps=self.steps,
             guidance=self.guidance,
-            size=canvas(reception.shape),
+            size=canvas(reception.shape, generator.diffusion.size),
         )
         return Reconstruction(
             fitted(picture, reception.shape),
@@ -253,9 +254,7 @@ class MultiSC:
             for index in range(self.parts)
         ]
         texts = [text.value.strip() for text in received]
-        if (
-            self.fusion == "quadrants"
-        ):  # the names of the quarters, known from the channels, are never garbled
+        if self.fusion == "quadrants":  # the quarters' names, known from the channels, are never garbled
             fused, mended = fuse(texts), fuse(self._mend(texts))
         else:
             fused = " ".join(texts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -15,8 +17,21 @@ Picture = NDArray[np.uint8]
 _STEP = 8  # pixels: latents of diffusion models have whole rows and columns at multiples of it
 
 
-def canvas(shape: tuple[int, int] | None) -> tuple[int, int]:
-    """Height and width at which to generate a picture of ``shape``: the nearest multiples of 8, at least 8.
+def canvas(shape: tuple[int, int] | None, trained: tuple[int, int]) -> tuple[int, int]:
+    """Height and width at which to generate a picture of ``shape``: of its proportions, and as many pixels \
+as the network was trained for, which draws anything much smaller or larger badly.
+
+    Parameters
+    ----------
+    shape:
+        Height and width of the picture.
+    trained:
+        Height and width that the network was trained for (`semantic.diffusion.Diffusion.size`).
+
+    Returns
+    -------
+    tuple of int
+        Multiples of 8, at least 8.
 
     Raises
     ------
@@ -25,12 +40,14 @@ def canvas(shape: tuple[int, int] | None) -> tuple[int, int]:
 
     Examples
     --------
-    >>> canvas((375, 500))
-    (376, 496)
+    >>> canvas((375, 500), (512, 512))
+    (440, 592)
     """
     if shape is None:
         raise ValueError("a picture was sent without an agreed size")
-    return max(_STEP, _STEP * round(shape[0] / _STEP)), max(_STEP, _STEP * round(shape[1] / _STEP))
+    scale = math.sqrt(math.prod(trained) / math.prod(shape))
+    height, width = (max(_STEP, _STEP * round(side * scale / _STEP)) for side in shape)
+    return height, width
 
 
 def fitted(picture: Picture, shape: tuple[int, int] | None) -> Picture:
@@ -44,7 +61,12 @@ def paint(
     context: Context, text: str, shape: tuple[int, int] | None, *, steps: int, guidance: float
 ) -> Picture:
     """Generate a picture of ``shape`` from a text alone, with the seed of the comparison."""
-    (picture,) = context.models.painter.generate(
-        [text], seeds=[context.seed], steps=steps, guidance=guidance, size=canvas(shape)
+    painter = context.models.painter
+    (picture,) = painter.generate(
+        [text],
+        seeds=[context.seed],
+        steps=steps,
+        guidance=guidance,
+        size=canvas(shape, painter.diffusion.size),
     )
     return fitted(picture, shape)

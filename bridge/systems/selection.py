@@ -120,13 +120,14 @@ class Selection:
         arrived = self.text_link.collect("text", reception)
         text = self.texts.unpack(arrived)
         target, remark = self.link.collect("embedding", reception)
-        chosen = self.context.models.generator.select(
+        generator = self.context.models.generator
+        chosen = generator.select(
             text.value,
             target,
             seeds=[self.context.seed + index for index in range(self.candidates)],
             steps=self.steps,
             guidance=self.guidance,
-            size=canvas(reception.shape),
+            size=canvas(reception.shape, generator.diffusion.size),
         )
         failed = any(each.intact is False for each in reception.arrived.values())
         distance = chosen.distances[chosen.index]

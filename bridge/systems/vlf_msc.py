@@ -128,7 +128,7 @@ class VlfMsc:
             seeds=[self.context.seed],
             steps=self.steps,
             guidance=self.guidance,
-            size=canvas(reception.shape),
+            size=canvas(reception.shape, models.feature_image.diffusion.size),
         )
         failed = any(arrived.intact is False for arrived in reception.arrived.values())
         picture = fitted(picture, reception.shape)

@@ -69,8 +69,8 @@ def nested(
     seed: int = 1,
     batch: int = 8,
     side: int = 128,
-    widths: Sequence[int] = (128, 256),
-    depths: Sequence[int] = (2, 4),
+    widths: Sequence[int] = (96, 192),
+    depths: Sequence[int] = (2, 3),
     limit: int | None = None,
     device: str = "cpu",
 ) -> Recipe:

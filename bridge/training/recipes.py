@@ -18,6 +18,7 @@ from bridge.training.deep_jscc import bourtsoulatze, nested
 from bridge.training.scene_captioner import blip, captioner
 from bridge.training.scene_feature import feature
 from bridge.training.scene_generator import generator
+from bridge.training.scene_segmenter import scene_segmenter
 from bridge.training.scene_text_jscc import text_jscc
 from bridge.training.scene_vae import vae
 from bridge.training.segmenter import segmenter
@@ -141,7 +142,7 @@ def _judge(folders: Mapping[str, Path], seed: int, device: str) -> Trainer:
 RECIPES: dict[str, Entry] = {
     "tiny-jscc": Entry(
         "Deep JSCC of photographs for CBR 1/96 to 1/6 and 0 to 20 dB",
-        60_000,
+        12_000,
         _by_recipe(_nested),
         _PHOTOGRAPHS,
         remark=_PHOTOGRAPHS_REMARK,
@@ -171,14 +172,17 @@ RECIPES: dict[str, Entry] = {
         ("deeplab_voc", "flickr8k/images", "bsds500_256"),
         remark=_MASKS_REMARK,
     ),
-    "tiny-captioner": Entry(
-        "LLaVA that describes procedural scenes, and quarters of them", 8_000, _on_scenes(captioner, 48)
+    "tiny-scene-segmenter": Entry(
+        "FCN of the eight shapes of procedural scenes", 1_400, _on_scenes(scene_segmenter, 8)
     ),
-    "tiny-blip": Entry("BLIP that describes procedural scenes", 6_000, _on_scenes(blip, 48)),
+    "tiny-captioner": Entry(
+        "LLaVA that describes procedural scenes, and quarters of them", 8_000, _on_scenes(captioner, 32)
+    ),
+    "tiny-blip": Entry("BLIP that describes procedural scenes", 6_000, _on_scenes(blip, 32)),
     "tiny-text-jscc": Entry(
         "VLM-CSC's text codec for descriptions of scenes, AWGN at -6 to 18 dB, 16 channel uses a word",
         6_000,
-        _on_scenes(text_jscc, 64),
+        _on_scenes(text_jscc, 32),
     ),
     "tiny-generator-vae": Entry(
         "Autoencoder of procedural scenes, on which tiny-generator and tiny-feature build",
@@ -188,13 +192,13 @@ RECIPES: dict[str, Entry] = {
     "tiny-generator": Entry(
         "Stable Diffusion with IP-Adapter that draws scenes from descriptions and slices",
         12_000,
-        _on_scenes(generator, 32),
+        _on_scenes(generator, 16),
         ("tiny-generator-vae",),
     ),
     "tiny-feature": Entry(
         "Vision-language feature of scenes over 256 channel uses, to text and picture, AWGN at -3 to 15 dB",
         10_000,
-        _on_scenes(feature, 32),
+        _on_scenes(feature, 16),
         ("tiny-generator",),
     ),
     "scenes-judge": Entry("Reads the facts of procedural scenes from pictures", 2_400, _judge),

@@ -9,16 +9,19 @@ from pictures of 64 and of 128 pixels, so some arrive blurred, as they do when a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+from torch import nn
 
 from bridge.training.scene_batches import (
     IGNORED,
@@ -33,10 +36,11 @@ from bridge.training.scene_batches import (
     to_ids,
     to_pixels,
 )
+from bridge.training.scene_hints import PatchFacts, patch_facts, place_waves
 from bridge.training.trainer import Recipe
 from semantic.captioning import QUERY
 from semantic.scenes.captions import describe, quadrant_caption
-from semantic.scenes.draw import draw
+from semantic.scenes.draw import draw, masks
 from semantic.scenes.quadrants import cut
 from semantic.scenes.scene import QUADRANTS, below, choose
 from semantic.zoo import import_transformers
@@ -44,8 +48,11 @@ from semantic.zoo import import_transformers
 __all__ = [
     "MOST",
     "SIDE",
+    "CaptionBatch",
     "CaptionBatches",
     "CaptionerSizes",
+    "Supervised",
+    "begin_tower",
     "blip",
     "captioner",
     "image_preparation",
@@ -79,10 +86,10 @@ class CaptionerSizes:
         Side of the vision tower's patches, in pixels.
     """
 
-    vision: int = 160
+    vision: int = 128
     vision_layers: int = 4
-    text: int = 160
-    text_layers: int = 3
+    text: int = 128
+    text_layers: int = 2
     patch: int = 8
 
     def tower(self, **more: Any) -> dict[str, Any]:
@@ -105,6 +112,24 @@ def _shape(width: int, layers: int) -> dict[str, int]:
     }
 
 
+class CaptionBatch(NamedTuple):
+    """Rows of a step.
+
+    Attributes
+    ----------
+    pictures:
+        ``[B, 64, 64, 3]``.
+    ids:
+        Tokens of their captions, ``[B, L]``.
+    facts:
+        What their patches show, ``[B, P, 6]`` (`bridge.training.scene_hints.patch_facts`).
+    """
+
+    pictures: NDArray[np.uint8]
+    ids: NDArray[np.int64]
+    facts: NDArray[np.int64]
+
+
 @dataclass(frozen=True)
 class CaptionBatches:
     """Pictures with their canonical captions.
@@ -119,6 +144,8 @@ class CaptionBatches:
         Share of rows that are quarters of pictures, one half at most of which show no object.
     start:
         Whether captions begin with ``<s>``.
+    patch:
+        Side of a patch in pixels.
     """
 
     core: Tokenizer
@@ -126,23 +153,25 @@ class CaptionBatches:
     seed: int
     quarters: float
     start: bool
+    patch: int
 
-    def __call__(self, step: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Pictures ``[B, 64, 64, 3]`` and tokens ``[B, L]`` of a step."""
-        rows = [self._row(step, row) for row in range(self.count)]
-        return np.stack([row[0] for row in rows]), to_ids(
-            self.core, [row[1] for row in rows], MOST, start=self.start
-        )
+    def __call__(self, step: int) -> CaptionBatch:
+        """Draw a step's rows."""
+        pictures, texts, facts = zip(*(self._row(step, row) for row in range(self.count)), strict=True)
+        ids = to_ids(self.core, texts, MOST, start=self.start)
+        return CaptionBatch(np.stack(pictures), ids, np.stack(facts))
 
-    def _row(self, step: int, row: int) -> tuple[NDArray[np.uint8], str]:
+    def _row(self, step: int, row: int) -> tuple[NDArray[np.uint8], str, NDArray[np.int64]]:
         scene, generator = draw_scene(self.seed, step, row)
         if below(generator, 1000) >= 1000 * self.quarters:
-            return draw(scene, SIDE), describe(scene)
+            facts = patch_facts(scene, masks(scene, SIDE), self.patch)
+            return draw(scene, SIDE), describe(scene), facts
         quadrant = choose(generator, QUADRANTS)
         if below(generator, 2):  # rather one with something in it
             quadrant = choose(generator, scene.things).quadrant
         picture = cut(draw(scene, choose(generator, (SIDE, 2 * SIDE))), quadrant)
-        return resized(picture, SIDE), quadrant_caption(scene, quadrant, inner=True)
+        facts = patch_facts(scene, cut(masks(scene, 2 * SIDE), quadrant), self.patch)
+        return resized(picture, SIDE), quadrant_caption(scene, quadrant, inner=True), facts
 
 
 def captioner(
@@ -177,10 +206,11 @@ def captioner(
     prompt = processor.apply_chat_template([turn], add_generation_prompt=True)
     patches = (SIDE // sizes.patch) ** 2
     asked = tokenizer(prompt.replace("<image>", "<image>" * patches))["input_ids"]
-    batches = Ahead(CaptionBatches(tokenizer.backend_tokenizer, batch, seed, quarters, False), workers)
+    draws = CaptionBatches(tokenizer.backend_tokenizer, batch, seed, quarters, False, sizes.patch)
+    batches = Ahead(draws, workers)
     loss = partial(_llava_loss, batches=batches, asked=torch.tensor([asked]), device=device, half=half)
     make = partial(_make_llava, sizes, len(tokenizer), tokenizer.convert_tokens_to_ids("<image>"))
-    return Recipe("tiny-captioner", make, loss, partial(_save, processor=processor), rate=1e-3)
+    return Recipe("tiny-captioner", make, loss, partial(_save, processor=processor), rate=2e-3)
 
 
 def _make_llava(sizes: CaptionerSizes, vocabulary: int, image: int) -> Any:
@@ -199,7 +229,42 @@ def _make_llava(sizes: CaptionerSizes, vocabulary: int, image: int) -> Any:
         vision_feature_select_strategy="default",
         tie_word_embeddings=True,
     )
-    return library.LlavaForConditionalGeneration(config)
+    model = library.LlavaForConditionalGeneration(config)
+    embeddings = model.model.vision_tower.embeddings
+    begin_tower(embeddings.patch_embedding.weight, embeddings.position_embedding.weight)
+    return Supervised(model, sizes.text)
+
+
+class Supervised(nn.Module):
+    """A model, and the head that reads facts from its patches while it learns."""
+
+    def __init__(self, model: Any, width: int) -> None:
+        super().__init__()
+        self.model = model
+        self.hints = PatchFacts(width)
+
+
+@torch.no_grad()
+def begin_tower(patches: torch.Tensor, places: torch.Tensor) -> None:
+    """Start a vision tower with patches that are told apart, and with places (`scene_hints`).
+
+    Random projections of patches nearly all say how bright they are. The principal components of drawn
+    patches, scaled to equal power, say what is in them (whitening).
+
+    Parameters
+    ----------
+    patches:
+        Weights of the convolution, ``[width, 3, patch, patch]``.
+    places:
+        Position embeddings ``[1 + P, width]``, the first not of a patch.
+    """
+    width, _, side, _ = patches.shape
+    pixels = to_pixels(np.stack([draw(draw_scene(0, 0, row)[0], SIDE) for row in range(128)]), "cpu")
+    cut_out = F.unfold(pixels, side, stride=side).transpose(1, 2).flatten(0, 1)
+    power, components = torch.linalg.eigh((cut_out - cut_out.mean(0)).T.cov())
+    kept = components.flip(1)[:, :width] / (power.flip(0)[:width] + 1e-3).sqrt()
+    patches[: kept.shape[1]] = 0.5 * kept.T.reshape(-1, 3, side, side)
+    places[1:] = 0.2 * place_waves(math.isqrt(len(places) - 1), width)
 
 
 def _llava_processor(tokenizer: Any, sizes: CaptionerSizes) -> Any:
@@ -224,20 +289,21 @@ def _llava_loss(
     model: Any,
     step: int,
     *,
-    batches: Ahead[tuple[NDArray[np.uint8], NDArray[np.int64]]],
+    batches: Ahead[CaptionBatch],
     asked: torch.Tensor,
     device: str,
     half: bool,
 ) -> torch.Tensor:
-    pictures, tokens = batches(step)
+    pictures, tokens, facts = batches(step)
     answers = torch.from_numpy(tokens)
     ids = torch.cat([asked.expand(len(answers), -1), answers], dim=1)
     labels = torch.cat([torch.full_like(ids[:, : asked.shape[1]], IGNORED), unpadded(answers)], dim=1)
     with autocast(device, half):
-        output = model(
+        output = model.model(
             input_ids=ids.to(device), pixel_values=to_pixels(pictures, device), labels=labels.to(device)
         )
-    loss: torch.Tensor = output.loss
+        patches = output.image_hidden_states.reshape(len(ids), -1, model.hints.read.in_features)
+        loss: torch.Tensor = output.loss + model.hints(patches, torch.from_numpy(facts).to(device))
     return loss
 
 
@@ -246,8 +312,8 @@ def unpadded(ids: torch.Tensor) -> torch.Tensor:
     return ids.masked_fill(ids == PAD, IGNORED)
 
 
-def _save(model: Any, folder: Path, *, processor: Any) -> None:
-    halved(model).save_pretrained(folder)
+def _save(model: Supervised, folder: Path, *, processor: Any) -> None:
+    halved(model.model).save_pretrained(folder)
     processor.save_pretrained(folder)
 
 
@@ -261,15 +327,15 @@ def blip(
     half: bool = False,
 ) -> Recipe:
     """``tiny-blip``: BLIP's vision transformer and text decoder, on whole pictures; parameters as above."""
-    sizes = sizes or CaptionerSizes(vision=128, text=128, text_layers=2)
+    sizes = sizes or CaptionerSizes()
     library = import_transformers()
     tokenizer = scene_tokenizer(256, frame=True)
     processor = library.BlipProcessor(library.BlipImageProcessorPil(**image_preparation()), tokenizer)
     core = scene_tokenizer(256).backend_tokenizer
-    batches = Ahead(CaptionBatches(core, batch, seed, 0.0, True), workers)
+    batches = Ahead(CaptionBatches(core, batch, seed, 0.0, True, sizes.patch), workers)
     loss = partial(_blip_loss, batches=batches, device=device, half=half)
     make = partial(_make_blip, sizes, len(tokenizer))
-    return Recipe("tiny-blip", make, loss, partial(_save, processor=processor), rate=1e-3)
+    return Recipe("tiny-blip", make, loss, partial(_save, processor=processor), rate=2e-3)
 
 
 def _make_blip(sizes: CaptionerSizes, vocabulary: int) -> Any:
@@ -282,25 +348,29 @@ def _make_blip(sizes: CaptionerSizes, vocabulary: int) -> Any:
         ),
         projection_dim=sizes.text,
     )
-    return library.BlipForConditionalGeneration(config)
+    model = library.BlipForConditionalGeneration(config)
+    embeddings = model.vision_model.embeddings
+    begin_tower(embeddings.patch_embedding.weight, embeddings.position_embedding[0])
+    return Supervised(model, sizes.vision)
 
 
 def _blip_loss(
     model: Any,
     step: int,
     *,
-    batches: Ahead[tuple[NDArray[np.uint8], NDArray[np.int64]]],
+    batches: Ahead[CaptionBatch],
     device: str,
     half: bool,
 ) -> torch.Tensor:
-    pictures, tokens = batches(step)
+    pictures, tokens, facts = batches(step)
     ids = torch.from_numpy(tokens)
     with autocast(device, half):
-        output = model(
+        output = model.model(
             pixel_values=to_pixels(pictures, device),
             input_ids=ids.to(device),
             attention_mask=(ids != PAD).long().to(device),
             labels=unpadded(ids).to(device),
         )
-    loss: torch.Tensor = output.loss
+        patches = output.last_hidden_state[:, 1:]
+        loss: torch.Tensor = output.loss + model.hints(patches, torch.from_numpy(facts).to(device))
     return loss

@@ -1,6 +1,6 @@
 """How much of unseen scenes the models trained on them get right, in texts and, by the judge, in pictures.
 
-All scenes are of the hard level, and none is of a training. Counts add up over scenes, so that every fact
+All scenes are of the level that was taught, and none is of a training. Counts add up over scenes, so that every fact
 weighs the same (`semantic.scenes.facts.count_right`).
 """
 
@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from bridge.training.deep_jscc import through
-from bridge.training.scene_batches import fused_caption, to_pixels
+from bridge.training.scene_batches import LEVEL, fused_caption, to_pixels
 from bridge.training.scene_generator import main_slice
 from phy.channels import AWGN
 from phy.random import Stream
@@ -46,7 +46,7 @@ _EVALUATION = 15  # last word of seeds
 
 def unseen_scenes(count: int, seed: int) -> list[Scene]:
     """Draw scenes that no training draws."""
-    return [sample_scene(chooser([seed, index, _EVALUATION])) for index in range(count)]
+    return [sample_scene(chooser([seed, index, _EVALUATION]), LEVEL) for index in range(count)]
 
 
 def _total(counts: Iterable[Counts]) -> Counts:

@@ -8,7 +8,9 @@
     picture <- UNet <- bridge <-+
 
 SNRs are from -3 to 15 dB. One loss: cross-entropy of the caption's tokens, and the velocity's squared error
-(`bridge.training.scene_generator`). Values arrive as `bridge.systems.vlf_msc` hands them on: a row sent at
+(`bridge.training.scene_generator`), and facts read from patches and from the feature that was received
+(`bridge.training.scene_hints`). The first steps are for words and facts alone: the picture needs a feature that
+means something. Values arrive as `bridge.systems.vlf_msc` hands them on: a row sent at
 unit power, taken at root mean square 1, the SNR unknown to the receiver. The autoencoder is the generator's,
 and the network starts as the generator's and learns to read the feature instead of a text.
 """
@@ -21,7 +23,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from bridge.training.scene_batches import (
@@ -31,12 +35,21 @@ from bridge.training.scene_batches import (
     START,
     Ahead,
     autocast,
+    draw_scene,
     halved,
     scene_tokenizer,
     to_pixels,
 )
-from bridge.training.scene_captioner import CaptionBatches, CaptionerSizes, image_preparation, unpadded
+from bridge.training.scene_captioner import (
+    CaptionBatch,
+    CaptionBatches,
+    CaptionerSizes,
+    begin_tower,
+    image_preparation,
+    unpadded,
+)
 from bridge.training.scene_generator import save_diffusion, velocity_loss
+from bridge.training.scene_hints import PatchFacts, PlaceFacts, place_facts
 from bridge.training.scene_text_jscc import SNRS, draw_snrs, through_each
 from bridge.training.scene_vae import frozen_vae, latents_of
 from bridge.training.trainer import Recipe
@@ -45,9 +58,11 @@ from phy.random import Stream
 from semantic.projection import FeatureBridge, FeatureProjection
 from semantic.zoo import import_transformers
 
-__all__ = ["FeatureSizes", "FeatureSystem", "feature"]
+__all__ = ["FeatureBatches", "FeatureSizes", "FeatureSystem", "feature"]
 
 _LEFT_OUT = 0.1  # of the rows lose their condition, for guidance
+_WORDS_FIRST = 1000  # steps without pictures
+_HINTS = 0.2  # weight of their loss, some nats at first
 
 
 @dataclass(frozen=True)
@@ -64,11 +79,23 @@ class FeatureSizes:
         k symbols, 2k values.
     """
 
-    towers: CaptionerSizes = field(default_factory=lambda: CaptionerSizes(vision=128, text=128))
+    towers: CaptionerSizes = field(default_factory=CaptionerSizes)
     queries: int = 8
     width: int = 96
     layers: int = 3
     channel_uses: int = 256
+
+
+@dataclass(frozen=True)
+class FeatureBatches:
+    """Captioned pictures, and what stands in each of their places, ``[B, 9, 6]``."""
+
+    captioned: CaptionBatches
+
+    def __call__(self, step: int) -> tuple[CaptionBatch, NDArray[np.int64]]:
+        """Draw a step's rows."""
+        scenes = (draw_scene(self.captioned.seed, step, row)[0] for row in range(self.captioned.count))
+        return self.captioned(step), np.stack([place_facts(scene) for scene in scenes])
 
 
 class FeatureSystem(nn.Module):
@@ -93,12 +120,12 @@ class FeatureSystem(nn.Module):
         self.blip2 = _make_blip2(sizes, vocabulary, image)
         self.projection = FeatureProjection(sizes.queries, sizes.width, sizes.channel_uses)
         self.bridge = FeatureBridge(sizes.queries, sizes.width, self.unet.config.cross_attention_dim)
+        self.patch_hints, self.place_hints = PatchFacts(sizes.towers.vision), PlaceFacts(sizes.width)
 
-    def features(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Features ``[B, N, d]`` of pixels."""
+    def features(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features ``[B, N, d]`` of pixels, and the patches that they are of, ``[B, P, width]``."""
         outputs = self.blip2.get_image_features(pixel_values=pixels)
-        found: torch.Tensor = outputs.qformer_outputs.last_hidden_state
-        return found
+        return outputs.qformer_outputs.last_hidden_state, outputs.last_hidden_state[:, 1:]
 
     def text_loss(self, features: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
         """Cross-entropy of captions ``[B, L]``, which begin with ``<s>``, behind received features."""
@@ -161,6 +188,8 @@ def _make_blip2(sizes: FeatureSizes, vocabulary: int, image: int) -> Any:
     )
     model = library.Blip2ForConditionalGeneration(config)
     nn.init.normal_(model.query_tokens, std=0.5)  # they start at zero, where all queries stay equal
+    embeddings = model.vision_model.embeddings
+    begin_tower(embeddings.patch_embedding.weight, embeddings.position_embedding[0])
     return model
 
 
@@ -201,7 +230,8 @@ def feature(
             f"there is no generator in {generator}: train one first (semphy train tiny-generator)"
         )
     tokenizer = scene_tokenizer(128)
-    batches = Ahead(CaptionBatches(tokenizer.backend_tokenizer, batch, seed, 0.0, True), workers)
+    draws = CaptionBatches(tokenizer.backend_tokenizer, batch, seed, 0.0, True, sizes.towers.patch)
+    batches = Ahead(FeatureBatches(draws), workers)
     image = tokenizer.convert_tokens_to_ids("<image>")
     loss = partial(_loss, batches=batches, seed=seed, snr_db=snr_db, device=device, half=half)
     save = partial(_save, tokenizer=tokenizer, queries=sizes.queries)
@@ -219,17 +249,22 @@ def _loss(
     device: str,
     half: bool,
 ) -> torch.Tensor:
-    pictures, tokens = batches(step)
+    (pictures, tokens, patches), places = batches(step)
     pixels, ids = to_pixels(pictures, device), torch.from_numpy(tokens).to(device)
     source = torch.Generator().manual_seed((seed << 32) + step)
     snrs = draw_snrs(seed, step, snr_db, SNRS)
     with autocast(device, half):
-        values = model.projection.encode(model.features(pixels)).float()
+        features, seen = model.features(pixels)
         # Mean power 1/2 a value becomes 1, as `bridge.systems.values.VectorLink` hands vectors on.
-        heard = math.sqrt(2) * through_each(values, AWGN(), snrs, Stream(seed, "train", step))[0]
+        sent = model.projection.encode(features).float()
+        heard = math.sqrt(2) * through_each(sent, AWGN(), snrs, Stream(seed, "train", step))[0]
         received = model.projection.decode(heard)
-        latents = latents_of(model.vae, pixels)
-        return model.text_loss(received, ids) + model.picture_loss(received, latents, source)
+        hints = model.patch_hints(seen, torch.from_numpy(patches).to(device))
+        hints = hints + model.place_hints(received, torch.from_numpy(places).to(device), [True] * len(ids))
+        loss = model.text_loss(received, ids) + _HINTS * hints
+        if step < _WORDS_FIRST:
+            return loss
+        return loss + model.picture_loss(received, latents_of(model.vae, pixels), source)
 
 
 def _save(model: FeatureSystem, folder: Path, *, tokenizer: Any, queries: int) -> None:

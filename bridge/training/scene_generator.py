@@ -11,7 +11,8 @@ descriptions in the canonical and in free words, told whole or in four quarters,
 The loss is the letter's equation 11, E |eps - eps_theta|^2, over alpha^2: the network predicts the velocity
 v = alpha eps - sigma x_0, and eps - eps_theta = alpha (v - v_theta). So the last step of the noise schedule,
 where nothing of the picture is left and equation 11 is blind, counts as well; there the picture's light and
-background are decided. Network, adapter and both encoders learn together. In some steps the adapter is off,
+background are decided. Network, adapter and both encoders learn together; the encoders, in the beginning,
+mostly by reading facts (`bridge.training.scene_hints`). In some steps the adapter is off,
 as it is for a text alone (lambda = 0), in the others at a lambda drawn by lot; texts and embeddings of single
 rows are left out for guidance (an empty text, an embedding of zeros).
 
@@ -24,6 +25,7 @@ T. Salimans, J. Ho: Progressive distillation for fast sampling of diffusion mode
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -38,6 +40,7 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from bridge.training.scene_batches import (
+    IGNORED,
     PREDICTION,
     Ahead,
     autocast,
@@ -50,11 +53,12 @@ from bridge.training.scene_batches import (
     to_ids,
     to_pixels,
 )
+from bridge.training.scene_hints import PatchFacts, PlaceFacts, place_facts
 from bridge.training.scene_vae import SIDE, GeneratorSizes, frozen_vae, latents_of
 from bridge.training.trainer import Recipe
 from semantic.scenes.captions import caption, describe
 from semantic.scenes.draw import class_map, draw
-from semantic.scenes.scene import Scene, below, choose, chooser
+from semantic.scenes.scene import PLACES, Scene, below, choose, chooser
 from semantic.scenes.train_judge import DISTORTIONS
 from semantic.segmentation import main_object
 from semantic.zoo import import_transformers
@@ -78,11 +82,13 @@ Picture = NDArray[np.uint8]
 SLICE = 32
 """Side to which slices are scaled for the adapter's image encoder, in pixels."""
 
-CONTEXT = 96
-"""Tokens of a prompt; four fused canonical descriptions have up to 90."""
+CONTEXT = 64
+"""Tokens of a prompt; four fused canonical descriptions of the level that is taught have up to 63."""
 
 _ADAPTER = "ip-adapter_scenes.safetensors"
 _STEPS = 14  # last word of seeds that fix what is the same for all rows of a step
+_HINTS = 0.03  # weight of their loss, some nats at first, beside that of the velocity, 1 at first
+_SEEN = 4  # facts of an object that its slice shows: all but the place
 _LETTERS = "abcdefghijklmnopqrstuvwxyz "
 
 
@@ -113,6 +119,8 @@ def make_unet(sizes: GeneratorSizes) -> Any:
     levels = len(sizes.unet)
     return UNet2DConditionModel(
         sample_size=SIDE >> (len(sizes.vae) - 1),
+        in_channels=sizes.latent,
+        out_channels=sizes.latent,
         block_out_channels=sizes.unet,
         layers_per_block=1,
         norm_num_groups=16,
@@ -178,6 +186,10 @@ class GeneratorBatch(NamedTuple):
         ``[B, 64, 64, 3]`` and ``[B, 32, 32, 3]``.
     ids:
         Tokens of the prompts, ``[B, CONTEXT]``.
+    facts, told:
+        What stands in each place, ``[B, 9, 6]``, and which prompts tell all of it, ``[B]``, 0 or 1.
+    seen:
+        What undamaged slices show, ``[B, 1, 6]``.
     shown:
         Which rows have an image prompt, ``[B]``, 0 or 1.
     scale:
@@ -187,6 +199,9 @@ class GeneratorBatch(NamedTuple):
     pictures: Picture
     slices: Picture
     ids: NDArray[np.int64]
+    facts: NDArray[np.int64]
+    told: NDArray[np.bool_]
+    seen: NDArray[np.int64]
     shown: NDArray[np.float32]
     scale: float
 
@@ -215,33 +230,54 @@ class GeneratorBatches:
         lot = chooser([self.seed, step, 1, _STEPS])
         words_only = below(lot, 1000) < 1000 * self.words_only
         scale = 0.0 if words_only else (40 + below(lot, 61)) / 100
-        pictures, slices, texts, shown = zip(
-            *(self._row(step, row, not words_only) for row in range(self.count)), strict=True
+        rows = [self._row(step, row, not words_only) for row in range(self.count)]
+        pictures, slices, texts, told, seen, shown, facts = zip(*rows, strict=True)
+        return GeneratorBatch(
+            np.stack(pictures),
+            np.stack(slices),
+            to_ids(self.core, texts, CONTEXT, start=True, full=True),
+            np.stack(facts),
+            np.array(told),
+            np.stack(seen)[:, None],
+            np.array(shown, np.float32),
+            scale,
         )
-        ids = to_ids(self.core, texts, CONTEXT, start=True, full=True)
-        return GeneratorBatch(np.stack(pictures), np.stack(slices), ids, np.array(shown, np.float32), scale)
 
-    def _row(self, step: int, row: int, sliced: bool) -> tuple[Picture, Picture, str, bool]:
+    def _row(self, step: int, row: int, sliced: bool) -> tuple[Any, ...]:
         scene, lot = draw_scene(self.seed, step, row)
-        picture, text = draw(scene, SIDE), _prompt(scene, lot)
+        picture, facts = draw(scene, SIDE), place_facts(scene)
+        text, told = _prompt(scene, lot)
         # One row in ten loses its text, one its slice, one both; without an adapter one its text.
         fate = below(lot, 10)
         if fate == 0 or (fate == 1 and sliced):
-            text = ""
+            text, told = "", False
+        seen = np.full(facts.shape[1], IGNORED)
         if not sliced or fate in (0, 2):
-            return picture, np.zeros((SLICE, SLICE, 3), np.uint8), text, False
-        return picture, _damaged(main_slice(scene, picture, _border(lot)), lot), text, True
+            return picture, np.zeros((SLICE, SLICE, 3), np.uint8), text, told, seen, False, facts
+        piece, lost = _damaged(main_slice(scene, picture, _border(lot)), lot)
+        if not lost:
+            seen[:_SEEN] = facts[_main_place(scene), :_SEEN]
+        return picture, piece, text, told, seen, True, facts
 
 
-def _prompt(scene: Scene, lot: np.random.Generator) -> str:
+def _main_place(scene: Scene) -> int:
+    """Return the index of the place where the main object stands."""
+    box = main_object(class_map(scene, SIDE)).box
+    middle = (box[1] + box[3]) / 2, (box[0] + box[2]) / 2
+    return PLACES.index(min(scene.things, key=lambda thing: math.dist(thing.centre, middle)).place)
+
+
+def _prompt(scene: Scene, lot: np.random.Generator) -> tuple[str, bool]:
+    """Text of a scene, and whether it tells everything."""
     kind = below(lot, 10)
     if kind < 4:
-        text = describe(scene)
+        text, told = describe(scene), True
     elif kind < 7:
-        text = caption(scene, lot, full=kind > 4)
+        told = kind > 4
+        text = caption(scene, lot, full=told)
     else:
-        text = fused_caption(scene)
-    return text if below(lot, 5) else _misspelt(text, lot)
+        text, told = fused_caption(scene), True
+    return (text, told) if below(lot, 5) else (_misspelt(text, lot), False)
 
 
 def _misspelt(text: str, lot: np.random.Generator) -> str:
@@ -255,23 +291,23 @@ def _border(lot: np.random.Generator) -> tuple[int, int, int, int]:
     return top, left, bottom, right
 
 
-def _damaged(piece: Picture, lot: np.random.Generator) -> Picture:
-    """Scale a slice; distort two in five, and lose one in twenty, which then is one colour or noise."""
+def _damaged(piece: Picture, lot: np.random.Generator) -> tuple[Picture, bool]:
+    """Scale a slice; distort two in five, and lose one in ten, which then is one colour or noise."""
     fate = below(lot, 20)
     if fate == 0:
-        return np.full((SLICE, SLICE, 3), below(lot, 256), np.uint8)
+        return np.full((SLICE, SLICE, 3), below(lot, 256), np.uint8), True
     if fate == 1:
-        return lot.integers(0, 256, (SLICE, SLICE, 3), dtype=np.uint8)
+        return lot.integers(0, 256, (SLICE, SLICE, 3), dtype=np.uint8), True
     if fate < 10:
         piece = choose(lot, tuple(DISTORTIONS.values()))(piece, lot)
-    return resized(piece, SLICE)
+    return resized(piece, SLICE), False
 
 
 # --- training ---------------------------------------------------------------------------------------
 
 
 class Painter(nn.Module):
-    """Everything that is trained or needed: a pipeline's parts and the adapter's image encoder."""
+    """Everything that is trained or needed: a pipeline's parts, the adapter's image encoder, and two heads."""
 
     def __init__(self, autoencoder: Any, sizes: GeneratorSizes, vocabulary: int) -> None:
         super().__init__()
@@ -295,6 +331,7 @@ class Painter(nn.Module):
             )
         )
         _attach_adapter(self.unet, sizes)
+        self.text_hints, self.image_hints = PlaceFacts(sizes.text), PatchFacts(sizes.embedding)
 
     def scale_adapter(self, scale: float) -> None:
         """Set lambda; 0 leaves the image prompt out."""
@@ -387,8 +424,10 @@ def _loss(
         latents = latents_of(model.vae, to_pixels(batch.pictures, device))
         context = model.text_encoder(torch.from_numpy(batch.ids).to(device)).last_hidden_state
         embeds = model.image_encoder(to_pixels(batch.slices, device)).image_embeds
+        hints = model.text_hints(context, torch.from_numpy(batch.facts).to(device), batch.told.tolist())
+        hints = hints + model.image_hints(embeds[:, None], torch.from_numpy(batch.seen).to(device))
         embeds = embeds * torch.from_numpy(batch.shown).to(device)[:, None]
-        return velocity_loss(
+        return _HINTS * hints + velocity_loss(
             model.unet,
             latents,
             source,

@@ -2,7 +2,7 @@
 
 ::
 
-    64 x 64 pixels -> AutoencoderKL -> 16 x 16 x 4 -> 64 x 64 pixels
+    64 x 64 pixels -> AutoencoderKL -> 8 x 8 x 16 -> 64 x 64 pixels
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bridge.training.scene_batches import Ahead, autocast, draw_scene, halved, noise, to_pixels
 from bridge.training.trainer import Recipe
-from semantic.scenes.draw import draw
+from semantic.scenes.draw import draw, masks
 
 __all__ = ["SIDE", "GeneratorSizes", "PictureBatches", "frozen_vae", "latents_of", "vae"]
 
@@ -27,6 +27,8 @@ Picture = NDArray[np.uint8]
 
 SIDE = 64
 """Side of the pictures, in pixels."""
+
+_OBJECTS = 8.0  # by how much their pixels weigh more
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class GeneratorSizes:
     ----------
     vae:
         Channels of the autoencoder's levels, each half as fine as the one before.
+    latent:
+        Channels of a latent.
     unet:
         Channels of the network's levels.
     text, text_layers:
@@ -45,8 +49,9 @@ class GeneratorSizes:
         Width and depth of the adapter's image encoder, and numbers in an embedding.
     """
 
-    vae: tuple[int, ...] = (32, 64, 64)
-    unet: tuple[int, ...] = (64, 112)
+    vae: tuple[int, ...] = (16, 32, 48, 64)
+    latent: int = 16
+    unet: tuple[int, ...] = (96, 160)
     text: int = 128
     text_layers: int = 3
     image: int = 96
@@ -56,14 +61,16 @@ class GeneratorSizes:
 
 @dataclass(frozen=True)
 class PictureBatches:
-    """Pictures ``[B, 64, 64, 3]`` of a step."""
+    """Pictures ``[B, 64, 64, 3]`` of a step, and where objects are in them, ``[B, 64, 64]``, 0 or 1."""
 
     count: int
     seed: int
 
-    def __call__(self, step: int) -> Picture:
+    def __call__(self, step: int) -> tuple[Picture, Picture]:
         """Draw them."""
-        return np.stack([draw(draw_scene(self.seed, step, row)[0], SIDE) for row in range(self.count)])
+        scenes = [draw_scene(self.seed, step, row)[0] for row in range(self.count)]
+        objects = [(masks(scene, SIDE) > 0).astype(np.uint8) for scene in scenes]
+        return np.stack([draw(scene, SIDE) for scene in scenes]), np.stack(objects)
 
 
 def vae(
@@ -71,12 +78,15 @@ def vae(
     seed: int = 1,
     batch: int = 16,
     sizes: GeneratorSizes | None = None,
-    kl: float = 3e-4,
+    kl: float = 3e-3,
     workers: int = 0,
     device: str = "cpu",
     half: bool = False,
 ) -> Recipe:
-    """``tiny-generator-vae``: the autoencoder, by absolute error and a little of the Kullback-Leibler term.
+    """``tiny-generator-vae``: the autoencoder, by squared error and a little of the Kullback-Leibler term.
+
+    Of each picture the logarithm of the error counts, and pixels of objects weigh nine times those of the
+    background: by absolute error, and all pixels alike, objects stay invisible for thousands of steps.
 
     The folder it writes has the layout of a pipeline of which only ``vae/`` is there. Latents are
     standardised: mean 0 and deviation 1 in every channel, so the scaling factor is 1.
@@ -88,7 +98,7 @@ def vae(
     sizes:
         Of the model.
     kl:
-        Weight of the divergence of a latent number, in nats, against the error of a pixel from -1 to 1.
+        Weight of the divergence of a latent number, in nats, against the error's logarithm.
     workers, device, half:
         As in `bridge.training.scene_captioner.captioner`.
     """
@@ -101,7 +111,7 @@ def vae(
         half=half,
     )
     make = partial(_make_vae, sizes or GeneratorSizes())
-    return Recipe("tiny-generator-vae", make, loss, _save_vae, rate=1e-3)
+    return Recipe("tiny-generator-vae", make, loss, _save_vae, rate=2e-3)
 
 
 def _make_vae(sizes: GeneratorSizes) -> Any:
@@ -112,7 +122,7 @@ def _make_vae(sizes: GeneratorSizes) -> Any:
         block_out_channels=sizes.vae,
         layers_per_block=1,
         norm_num_groups=8,
-        latent_channels=4,
+        latent_channels=sizes.latent,
         down_block_types=("DownEncoderBlock2D",) * levels,
         up_block_types=("UpDecoderBlock2D",) * levels,
         sample_size=SIDE,
@@ -121,16 +131,19 @@ def _make_vae(sizes: GeneratorSizes) -> Any:
 
 
 def _vae_loss(
-    model: Any, step: int, *, batches: Ahead[Picture], seed: int, kl: float, device: str, half: bool
+    model: Any, step: int, *, batches: Ahead[tuple[Picture, Picture]], seed: int, kl: float, device: str, half: bool
 ) -> torch.Tensor:
-    pixels = to_pixels(batches(step), device)
+    pictures, objects = batches(step)
+    pixels = to_pixels(pictures, device)
+    weight = 1.0 + _OBJECTS * torch.tensor(objects, device=device)[:, None]
     source = torch.Generator().manual_seed((seed << 32) + step)
     with autocast(device, half):
         posterior = model.encode(pixels).latent_dist
         drawn = posterior.mean + posterior.std * noise(posterior.mean.shape, source, device)
         made = model.decode(drawn).sample
     divergence = posterior.kl().mean() / posterior.mean[0].numel()
-    return (made.float() - pixels).abs().mean() + kl * divergence
+    error = (weight * (made.float() - pixels).square()).mean(dim=(1, 2, 3))
+    return (error + 1e-5).log().mean() + kl * divergence
 
 
 def _save_vae(model: Any, folder: Path) -> None:
@@ -142,7 +155,7 @@ def _save_vae(model: Any, folder: Path) -> None:
 @torch.no_grad()
 def _standardise(model: Any) -> None:
     """Give latents mean 0 and deviation 1 by the two 1 x 1 convolutions next to them; pictures stay."""
-    pixels = to_pixels(PictureBatches(64, 0)(0), str(model.device))
+    pixels = to_pixels(PictureBatches(64, 0)(0)[0], str(model.device))
     latents = model.encode(pixels).latent_dist.mean
     mean, deviation = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
     channels, into, out = len(mean), model.quant_conv, model.post_quant_conv
@@ -172,6 +185,6 @@ def frozen_vae(folder: Path) -> Any:
 
 @torch.no_grad()
 def latents_of(autoencoder: Any, pixels: torch.Tensor) -> torch.Tensor:
-    """Latents ``[B, 4, H / 4, W / 4]`` of pixels ``[B, 3, H, W]`` from -1 to 1."""
+    """Latents ``[B, C, H / 8, W / 8]`` of pixels ``[B, 3, H, W]`` from -1 to 1."""
     latents: torch.Tensor = autoencoder.encode(pixels).latent_dist.mode().float()
     return latents

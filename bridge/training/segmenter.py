@@ -32,7 +32,15 @@ from semantic.datasets import read_picture
 from semantic.fcn import FCN
 from semantic.segmentation import VOC_CLASSES, confusion, iou, main_object, mean_iou
 
-__all__ = ["SegmenterScores", "evaluate_segmenter", "segmenter"]
+__all__ = [
+    "Labels",
+    "SegmenterScores",
+    "compare",
+    "evaluate_segmenter",
+    "make_fcn",
+    "normalised",
+    "segmenter",
+]
 
 _VOID = 255
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -40,7 +48,8 @@ _AUXILIARY = 0.4  # weight of the second head, as in torchvision's training
 _TEMPERATURE = 2.0
 
 
-def _normalised(pictures: torch.Tensor) -> torch.Tensor:
+def normalised(pictures: torch.Tensor) -> torch.Tensor:
+    """Pictures ``[B, 3, H, W]`` from 0 to 1 as an `FCN` takes them."""
     mean, deviation = (torch.tensor(v, device=pictures.device).view(3, 1, 1) for v in (_MEAN, _DEVIATION))
     return (pictures - mean) / deviation
 
@@ -79,7 +88,7 @@ def _loss(
     labels, kind = crops.labels.to(device), torch.device(device).type
     # Not on a CPU: without AVX-512's bfloat16 it is slower by far.
     with torch.autocast(kind, torch.bfloat16, enabled=kind != "cpu"):
-        heads = [scores.float() for scores in network.both(_normalised(crops.pictures.to(device)))]
+        heads = [scores.float() for scores in network.both(normalised(crops.pictures.to(device)))]
     losses = [_from_masks(scores, labels, foreground) for scores in heads]
     if crops.taught is not None:
         taught = crops.taught.to(device)
@@ -142,12 +151,13 @@ def segmenter(
         imitation=imitation,
         device=device,
     )
-    make = partial(_make, width, tuple(blocks), side)
+    make = partial(make_fcn, len(VOC_CLASSES), width, tuple(blocks), side, auxiliary=True)
     return Recipe("tiny-segmenter", make, loss, _save, rate=2e-3, warm_up=200, weight_decay=0.02)
 
 
-def _make(width: int, blocks: tuple[int, ...], side: int) -> FCN:
-    network = FCN(len(VOC_CLASSES), width, blocks, auxiliary=True, short_side=side)
+def make_fcn(classes: int, width: int, blocks: Sequence[int], side: int, *, auxiliary: bool) -> FCN:
+    """Make an `FCN` that can start from nothing, from PyTorch's global generator; parameters as there."""
+    network = FCN(classes, width, blocks, auxiliary=auxiliary, short_side=side)
     for name, module in network.named_modules():
         # Every bottleneck starts as its shortcut, which lets deep networks start at all.
         if name.endswith("bn3") and isinstance(module, nn.BatchNorm2d):
@@ -201,21 +211,28 @@ def evaluate_segmenter(found_by: Labels, folder: Path) -> SegmenterScores:
     ValueError
         If there are no masks, or none of them shows an object.
     """
-    found, true, main = list[NDArray[np.int64]](), list[NDArray[np.int64]](), list[float]()
+    found, true = list[NDArray[np.int64]](), list[NDArray[np.int64]]()
     for mask in sorted(folder.glob("SegmentationClass/*.png")):
-        truth = np.asarray(Image.open(mask)).astype(np.int64)
-        labels = found_by.labels([read_picture(folder / "JPEGImages" / f"{mask.stem}.jpg")])[0]
-        found.append(labels)
-        true.append(truth)
+        true.append(np.asarray(Image.open(mask)).astype(np.int64))
+        found += found_by.labels([read_picture(folder / "JPEGImages" / f"{mask.stem}.jpg")])
+    if not any(main_object(truth).found for truth in true):
+        raise ValueError(f"{folder} has no masks with objects: SegmentationClass/NAME.png is what is read")
+    return compare(found, true, len(VOC_CLASSES))
+
+
+def compare(
+    found: Sequence[NDArray[np.int64]], true: Sequence[NDArray[np.int64]], classes: int
+) -> SegmenterScores:
+    """Score the labels of pictures, each ``[H, W]``, against the truth, in which 255 is not judged."""
+    main = []
+    for labels, truth in zip(found, true, strict=True):
         target, judged = main_object(truth), truth != _VOID
         if target.found:
             main.append(iou(main_object(labels).mask & judged, target.mask & judged))
-    if not main:
-        raise ValueError(f"{folder} has no masks with objects: SegmentationClass/NAME.png is what is read")
     pairs = zip(found, true, strict=True)
     counts = sum((confusion(f.clip(max=1), _objects(t), 2) for f, t in pairs), np.zeros((2, 2), np.int64))
     foreground = counts[1, 1] / max(1, counts.sum() - counts[0, 0])
-    return SegmenterScores(tuple(main), mean_iou(found, true), float(foreground))
+    return SegmenterScores(tuple(main), mean_iou(found, true, classes), float(foreground))
 
 
 def _objects(labels: NDArray[np.int64]) -> NDArray[np.int64]:

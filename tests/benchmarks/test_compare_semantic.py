@@ -20,8 +20,8 @@ from benchmarks.compare_spec import CompareSpec
 from benchmarks.store import Store
 from bridge.systems.catalog import SEMANTIC
 from semantic.captioning import Captioner
+from semantic.diffusion import Diffusion
 from semantic.features import VisionLanguageFeature
-from semantic.generation import Diffusion
 from semantic.segmentation import Segmenter
 
 QUICK = {"steps": 2, "guidance": 2.0}

@@ -158,4 +158,4 @@ def test_models_go_where_the_zoo_looks() -> None:
     from semantic.scenes.judge import BUNDLED
 
     assert bundled("scenes-judge") == BUNDLED
-    assert {"tiny-corrector", "tiny-segmenter"} <= RECIPES.keys() & PRESETS.keys()
+    assert {"tiny-corrector", "tiny-segmenter", "tiny-scene-segmenter"} <= RECIPES.keys() & PRESETS.keys()

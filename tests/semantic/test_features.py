@@ -22,6 +22,7 @@ from tiny.diffusion import (
 )
 from transformers import AutoProcessor, Blip2ForConditionalGeneration
 
+from semantic.encoders import Picture
 from semantic.features import (
     FeatureBridge,
     FeatureProjection,
@@ -29,7 +30,6 @@ from semantic.features import (
     KandinskyDecoder,
     VisionLanguageFeature,
 )
-from semantic.generation import Picture
 from semantic.weights import WeightsMissing
 
 SEEDS = [3, 4, 5]

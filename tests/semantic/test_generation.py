@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 from tiny.diffusion import ADAPTER, CONTEXT, EMBEDDING, write_clip, write_ip_adapter, write_stable_diffusion
 from transformers import CLIPModel, CLIPProcessor
 
-from semantic.generation import Generator, ImageEncoder, Picture, closest, feature_distance
+from semantic.encoders import ImageEncoder, Picture
+from semantic.generation import Generator, closest, feature_distance
 from semantic.weights import WeightsMissing
 
 PROMPTS = ["a dog on the beach", "two people walk in the rain", ""]

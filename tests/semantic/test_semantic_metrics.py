@@ -20,16 +20,15 @@ from scipy.ndimage import convolve
 from tiny.diffusion import write_clip
 from transformers import AutoModel, AutoTokenizer, CLIPModel, CLIPProcessor
 
-from semantic.generation import Picture
-from semantic.metrics import lpips, semantic
+from semantic.encoders import Picture
+from semantic.metrics import dists, lpips
+from semantic.metrics.dists import DISTS, load_dists
 from semantic.metrics.image import psnr
 from semantic.metrics.semantic import (
-    DISTS,
     ClipScore,
     ImageCosine,
     MobileNet,
     SentenceSimilarity,
-    load_dists,
     reference_rows,
 )
 from semantic.metrics.text import bleu, bleu_n
@@ -289,7 +288,7 @@ def test_published_dists_weights_are_pinned(
         load_dists(mixed, tmp_path / "nowhere.pth")
     published = lpips.BACKBONES["vgg"]
     digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in (backbone, mixed)]
-    monkeypatch.setattr(semantic, "_DISTS_SHA256", digests[1])
+    monkeypatch.setattr(dists, "_SHA256", digests[1])
     seeded = Checkpoint(published.file, published.url, digests[0], published.size, published.name)
     monkeypatch.setitem(lpips.BACKBONES, "vgg", seeded)
     x, y = pictures(2, 32, 32)
@@ -297,11 +296,11 @@ def test_published_dists_weights_are_pinned(
 
 
 def test_weights_in_torchmetrics_are_the_published_ones() -> None:
-    file = semantic._dists_weights()
+    file = dists._published()
     if file is None:
         pytest.skip("pip install torchmetrics to run this test")
     state = torch.load(file, weights_only=True)
-    assert hashlib.sha256(file.read_bytes()).hexdigest() == semantic._DISTS_SHA256
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == dists._SHA256
     assert state["alpha"].shape == state["beta"].shape == (1, 1475, 1, 1)
     assert float(state["alpha"].sum() + state["beta"].sum()) == pytest.approx(1.0, abs=1e-5)
 
