@@ -11,7 +11,7 @@ import click
 from benchmarks.cli_links import ber, mcs
 from benchmarks.cli_models import captioners, doctor, fetch, list_, train
 from benchmarks.cli_options import INTERRUPTED
-from benchmarks.cli_systems import compare, crossing, plot, send
+from benchmarks.cli_systems import compare, crossing, plot, reproduce, send
 
 __all__ = ["cli", "main"]
 
@@ -56,5 +56,5 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (ber, mcs, plot, compare, crossing, send, captioners, fetch, train, list_, doctor):
+for command in (ber, mcs, plot, compare, reproduce, crossing, send, captioners, fetch, train, list_, doctor):
     cli.add_command(command)

@@ -1,4 +1,4 @@
-"""Commands about systems and their runs: ``compare``, ``crossing``, ``send`` and ``plot``."""
+"""Commands about systems and their runs: ``compare``, ``reproduce``, ``crossing``, ``send`` and ``plot``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from benchmarks.cli_options import as_json_option, folder, say_interrupted, settings_options
 
-__all__ = ["compare", "crossing", "plot", "send"]
+__all__ = ["compare", "crossing", "plot", "reproduce", "send"]
 
 
 @click.command()
@@ -101,6 +101,53 @@ def _say_missing_weights(options: dict[str, Any]) -> None:
         for preset in zoo.members(system) if system in zoo.BUNDLES else ():
             with input_errors():
                 zoo.resolve(preset.name)
+
+
+@click.command()
+@click.argument("paper")
+@click.option("--images", metavar="PATH", help="As for compare.  [default: scenes:medium]")
+@click.option("--models", help="As for compare.  [default: tiny]")
+@click.option("--max-sources", type=int, help="As for compare.  [default: 48]")
+@click.option("--snr", metavar="RANGE", help="As for compare.  [default: -6:15:3]")
+@click.option("--metrics", help="As for compare; cosine:clip-vit-b32,lpips-alex are nearest to Multi-SC's.")
+@settings_options
+def reproduce(
+    paper: str,
+    workers: int,
+    out: Path | None,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Run a PAPER's comparison again, draw its figures, and hold its claims against them.
+
+    PAPER is multi-sc (arXiv 2503.19386) or vlf-msc (arXiv 2511.10074). Its settings are the preset of that
+    name; whatever is given here, or by --config or --set, goes before them.
+
+    \b
+    semphy reproduce multi-sc --out runs/multi-sc
+    semphy reproduce multi-sc --models hub --images voc2012 --metrics cosine:clip-vit-b32,lpips-alex
+    """  # noqa: D301 - click's mark for lines kept apart
+    from benchmarks.compare_spec import CompareSpec
+    from benchmarks.reproduce import CLAIMS
+    from benchmarks.reproduce import reproduce as run
+    from benchmarks.settings import read_settings
+    from benchmarks.spec import InputError
+    from benchmarks.sweep import quiet_threads
+
+    if paper not in CLAIMS:
+        raise InputError(f"no paper {paper!r}: there are {', '.join(CLAIMS)}")
+    preset = Path(__file__).parent / "presets" / f"{paper}.yaml"
+    spec = read_settings(CompareSpec, config or preset, overrides, options)
+    quiet_threads()
+    found = run(paper, spec, out or Path("runs") / paper, workers)
+    click.echo(json.dumps(found.to_json(), indent=2) if as_json else found.to_text())
+    if found.run.broken:
+        broken = found.run.broken
+        click.echo(f"# {len(broken)} rows without a result; the first: {broken[0]}", err=True)
+    if found.run.interrupted:
+        say_interrupted(out or Path("runs") / paper)
 
 
 @click.command()

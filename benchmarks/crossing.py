@@ -16,7 +16,7 @@ from benchmarks.spec import InputError
 from benchmarks.store import Store
 from benchmarks.summary import summarise
 
-__all__ = ["Crossing", "crossing", "first_crossing"]
+__all__ = ["Crossing", "by_source", "crossing", "first_crossing"]
 
 _RESAMPLES = 1000
 
@@ -72,7 +72,7 @@ def crossing(folder: Path, first: str, second: str, metric: str, cbr: str | None
         if store.kind != "compare":
             raise InputError(f"{str(folder)!r} holds a run of semphy {store.kind}, not of semphy compare")
         confidence = float(store.spec["confidence"])
-        curves = [_by_source(store, name, metric, cbr) for name in (first, second)]
+        curves = [by_source(store, name, metric, cbr) for name in (first, second)]
     finally:
         store.close()
     snr = sorted(curves[0].keys() & curves[1].keys())
@@ -94,8 +94,23 @@ def crossing(folder: Path, first: str, second: str, metric: str, cbr: str | None
     return Crossing(first, second, metric, cbr, found, low, high)
 
 
-def _by_source(store: Store, system: str, metric: str, cbr: str | None) -> dict[float, dict[str, float]]:
-    """Mean of the metric over trials, by SNR and source."""
+def by_source(store: Store, system: str, metric: str, cbr: str | None) -> dict[float, dict[str, float]]:
+    """Mean of a metric over trials, by SNR and source; sources on which the system broke are left out.
+
+    Parameters
+    ----------
+    store:
+        Run of ``semphy compare``.
+    system:
+        Name in the rows; a family stands for its envelope.
+    metric, cbr:
+        Which metric, and of several bandwidth ratios, which.
+
+    Raises
+    ------
+    InputError
+        If the run lacks them, or has the system under several settings.
+    """
     rows = [row for row in summarise(store) if row["system"] == system and cbr in (None, row["cbr"])]
     if not rows or metric not in rows[0]["metrics"]:
         known = sorted({row["system"] for row in summarise(store)})

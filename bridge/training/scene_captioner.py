@@ -53,6 +53,7 @@ __all__ = [
     "CaptionerSizes",
     "Supervised",
     "begin_tower",
+    "begin_weights",
     "blip",
     "captioner",
     "image_preparation",
@@ -230,22 +231,53 @@ def _make_llava(sizes: CaptionerSizes, vocabulary: int, image: int) -> Any:
         tie_word_embeddings=True,
     )
     model = library.LlavaForConditionalGeneration(config)
-    embeddings = model.model.vision_tower.embeddings
-    begin_tower(embeddings.patch_embedding.weight, embeddings.position_embedding.weight)
-    return Supervised(model, sizes.text)
+    return Supervised(model, "model.vision_tower", sizes.vision)
 
 
 class Supervised(nn.Module):
-    """A model, and the head that reads facts from its patches while it learns."""
+    """A model, and the head that reads facts from its vision tower's patches while it learns.
 
-    def __init__(self, model: Any, width: int) -> None:
+    Parameters
+    ----------
+    model:
+        The model; its weights are begun anew.
+    tower, width:
+        Name of its vision tower, and width of a patch there.
+    """
+
+    def __init__(self, model: Any, tower: str, width: int) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.tower = model, tower
         self.hints = PatchFacts(width)
+        begin_weights(model)
+        begin_tower(model.get_submodule(tower))
+
+    def forward(self, facts: NDArray[np.int64], **inputs: torch.Tensor) -> torch.Tensor:
+        """Loss of the model, and of its patches, of which ``[B, P, 6]`` is true."""
+        seen: list[torch.Tensor] = []
+        tower = self.model.get_submodule(self.tower)
+        hook = tower.register_forward_hook(lambda *call: seen.append(call[2].last_hidden_state[:, 1:]))
+        try:
+            loss: torch.Tensor = self.model(**inputs).loss
+        finally:
+            hook.remove()
+        return loss + self.hints(seen[0], torch.from_numpy(facts).to(loss.device))
 
 
 @torch.no_grad()
-def begin_tower(patches: torch.Tensor, places: torch.Tensor) -> None:
+def begin_weights(model: Any) -> None:
+    """Start all linear layers so that they keep the power of their inputs.
+
+    The libraries' deviation of 0.02 does so at widths near 2,000; here signals would die away.
+    """
+    tied = model.get_input_embeddings().weight
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear) and layer.weight is not tied:
+            nn.init.normal_(layer.weight, std=layer.in_features**-0.5)
+
+
+@torch.no_grad()
+def begin_tower(tower: Any) -> None:
     """Start a vision tower with patches that are told apart, and with places (`scene_hints`).
 
     Random projections of patches nearly all say how bright they are. The principal components of drawn
@@ -253,11 +285,11 @@ def begin_tower(patches: torch.Tensor, places: torch.Tensor) -> None:
 
     Parameters
     ----------
-    patches:
-        Weights of the convolution, ``[width, 3, patch, patch]``.
-    places:
-        Position embeddings ``[1 + P, width]``, the first not of a patch.
+    tower:
+        Of CLIP, BLIP or BLIP-2.
     """
+    patches, places = tower.embeddings.patch_embedding.weight, tower.embeddings.position_embedding
+    places = places.weight if isinstance(places, nn.Embedding) else places[0]
     width, _, side, _ = patches.shape
     pixels = to_pixels(np.stack([draw(draw_scene(0, 0, row)[0], SIDE) for row in range(128)]), "cpu")
     cut_out = F.unfold(pixels, side, stride=side).transpose(1, 2).flatten(0, 1)
@@ -299,11 +331,12 @@ def _llava_loss(
     ids = torch.cat([asked.expand(len(answers), -1), answers], dim=1)
     labels = torch.cat([torch.full_like(ids[:, : asked.shape[1]], IGNORED), unpadded(answers)], dim=1)
     with autocast(device, half):
-        output = model.model(
-            input_ids=ids.to(device), pixel_values=to_pixels(pictures, device), labels=labels.to(device)
+        loss: torch.Tensor = model(
+            facts,
+            input_ids=ids.to(device),
+            pixel_values=to_pixels(pictures, device),
+            labels=labels.to(device),
         )
-        patches = output.image_hidden_states.reshape(len(ids), -1, model.hints.read.in_features)
-        loss: torch.Tensor = output.loss + model.hints(patches, torch.from_numpy(facts).to(device))
     return loss
 
 
@@ -349,9 +382,7 @@ def _make_blip(sizes: CaptionerSizes, vocabulary: int) -> Any:
         projection_dim=sizes.text,
     )
     model = library.BlipForConditionalGeneration(config)
-    embeddings = model.vision_model.embeddings
-    begin_tower(embeddings.patch_embedding.weight, embeddings.position_embedding[0])
-    return Supervised(model, sizes.vision)
+    return Supervised(model, "vision_model", sizes.vision)
 
 
 def _blip_loss(
@@ -365,12 +396,11 @@ def _blip_loss(
     pictures, tokens, facts = batches(step)
     ids = torch.from_numpy(tokens)
     with autocast(device, half):
-        output = model.model(
+        loss: torch.Tensor = model(
+            facts,
             pixel_values=to_pixels(pictures, device),
             input_ids=ids.to(device),
             attention_mask=(ids != PAD).long().to(device),
             labels=unpadded(ids).to(device),
         )
-        patches = output.last_hidden_state[:, 1:]
-        loss: torch.Tensor = output.loss + model.hints(patches, torch.from_numpy(facts).to(device))
     return loss

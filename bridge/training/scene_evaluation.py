@@ -1,7 +1,7 @@
 """How much of unseen scenes the models trained on them get right, in texts and, by the judge, in pictures.
 
-All scenes are of the level that was taught, and none is of a training. Counts add up over scenes, so that every fact
-weighs the same (`semantic.scenes.facts.count_right`).
+All scenes are of the level that was taught, and none is of a training. Counts add up over scenes, so that
+every fact weighs the same (`semantic.scenes.facts.count_right`).
 """
 
 from __future__ import annotations

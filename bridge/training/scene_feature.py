@@ -7,10 +7,10 @@
     caption <- language model <-+- feature <- projection back <- values at rms 1 <-----------+
     picture <- UNet <- bridge <-+
 
-SNRs are from -3 to 15 dB. One loss: cross-entropy of the caption's tokens, and the velocity's squared error
+SNRs are from -3 to 15 dB. One loss: cross-entropy of the caption's tokens, the velocity's squared error
 (`bridge.training.scene_generator`), and facts read from patches and from the feature that was received
-(`bridge.training.scene_hints`). The first steps are for words and facts alone: the picture needs a feature that
-means something. Values arrive as `bridge.systems.vlf_msc` hands them on: a row sent at
+(`bridge.training.scene_hints`). The first steps are for words and facts alone: the picture needs a feature
+that means something. Values arrive as `bridge.systems.vlf_msc` hands them on: a row sent at
 unit power, taken at root mean square 1, the SNR unknown to the receiver. The autoencoder is the generator's,
 and the network starts as the generator's and learns to read the feature instead of a text.
 """
@@ -45,6 +45,7 @@ from bridge.training.scene_captioner import (
     CaptionBatches,
     CaptionerSizes,
     begin_tower,
+    begin_weights,
     image_preparation,
     unpadded,
 )
@@ -61,7 +62,6 @@ from semantic.zoo import import_transformers
 __all__ = ["FeatureBatches", "FeatureSizes", "FeatureSystem", "feature"]
 
 _LEFT_OUT = 0.1  # of the rows lose their condition, for guidance
-_WORDS_FIRST = 1000  # steps without pictures
 _HINTS = 0.2  # weight of their loss, some nats at first
 
 
@@ -188,8 +188,8 @@ def _make_blip2(sizes: FeatureSizes, vocabulary: int, image: int) -> Any:
     )
     model = library.Blip2ForConditionalGeneration(config)
     nn.init.normal_(model.query_tokens, std=0.5)  # they start at zero, where all queries stay equal
-    embeddings = model.vision_model.embeddings
-    begin_tower(embeddings.patch_embedding.weight, embeddings.position_embedding[0])
+    begin_weights(model)
+    begin_tower(model.vision_model)
     return model
 
 
@@ -199,6 +199,7 @@ def feature(
     seed: int = 1,
     batch: int = 32,
     snr_db: tuple[float, float] = (-3.0, 15.0),
+    words_first: int = 1000,
     sizes: FeatureSizes | None = None,
     workers: int = 0,
     device: str = "cpu",
@@ -214,6 +215,8 @@ def feature(
         Of the draws; rows of a step.
     snr_db:
         Bounds of the SNRs.
+    words_first:
+        Steps without pictures, at first.
     sizes:
         Of the model.
     workers, device, half:
@@ -233,7 +236,15 @@ def feature(
     draws = CaptionBatches(tokenizer.backend_tokenizer, batch, seed, 0.0, True, sizes.towers.patch)
     batches = Ahead(FeatureBatches(draws), workers)
     image = tokenizer.convert_tokens_to_ids("<image>")
-    loss = partial(_loss, batches=batches, seed=seed, snr_db=snr_db, device=device, half=half)
+    loss = partial(
+        _loss,
+        batches=batches,
+        seed=seed,
+        snr_db=snr_db,
+        words_first=words_first,
+        device=device,
+        half=half,
+    )
     save = partial(_save, tokenizer=tokenizer, queries=sizes.queries)
     make = partial(FeatureSystem, generator, sizes, len(tokenizer), image)
     return Recipe("tiny-feature", make, loss, save, rate=6e-4, warm_up=200)
@@ -246,6 +257,7 @@ def _loss(
     batches: Ahead[Any],
     seed: int,
     snr_db: tuple[float, float],
+    words_first: int,
     device: str,
     half: bool,
 ) -> torch.Tensor:
@@ -262,7 +274,7 @@ def _loss(
         hints = model.patch_hints(seen, torch.from_numpy(patches).to(device))
         hints = hints + model.place_hints(received, torch.from_numpy(places).to(device), [True] * len(ids))
         loss = model.text_loss(received, ids) + _HINTS * hints
-        if step < _WORDS_FIRST:
+        if step < words_first:
             return loss
         return loss + model.picture_loss(received, latents_of(model.vae, pixels), source)
 

@@ -307,7 +307,7 @@ def _damaged(piece: Picture, lot: np.random.Generator) -> tuple[Picture, bool]:
 
 
 class Painter(nn.Module):
-    """Everything that is trained or needed: a pipeline's parts, the adapter's image encoder, and two heads."""
+    """Everything that is trained or needed: a pipeline's parts, the adapter's encoder, and two heads."""
 
     def __init__(self, autoencoder: Any, sizes: GeneratorSizes, vocabulary: int) -> None:
         super().__init__()

@@ -3,8 +3,8 @@
 A captioner learns from its captions, a generator from its pictures; both say little about where in a picture
 a fact is to be seen, or which words of a text belong together, and it takes millions of scenes to find out.
 A scene's truth is known, though, so while a model is trained, small heads read it from the middle of the
-model (deep supervision): from patches of a picture what object they show, from the words of a text what stands
-in each place. The heads are thrown away with the last step; models keep the shapes of their classes.
+model (deep supervision): from patches of a picture what object they show, from the words of a text what
+stands in each place. The heads are thrown away with the last step; models keep the shapes of their classes.
 
 References
 ----------
@@ -97,7 +97,7 @@ def fact_loss(scores: torch.Tensor, facts: torch.Tensor) -> torch.Tensor:
     facts:
         ``[B, N, 6]``, as of `place_facts`.
     """
-    kinds = scores.float().split([len(values) for values in HEADS.values()], dim=2)
+    kinds = torch.split(scores.float(), [len(values) for values in HEADS.values()], dim=2)
     total = scores.new_zeros((), dtype=torch.float32)
     for kind, (name, told) in zip(kinds, zip(HEADS, facts.unbind(2), strict=True), strict=True):
         each = F.cross_entropy(kind.flatten(0, 1), told.flatten(), ignore_index=IGNORED, reduction="none")

@@ -131,7 +131,14 @@ def _make_vae(sizes: GeneratorSizes) -> Any:
 
 
 def _vae_loss(
-    model: Any, step: int, *, batches: Ahead[tuple[Picture, Picture]], seed: int, kl: float, device: str, half: bool
+    model: Any,
+    step: int,
+    *,
+    batches: Ahead[tuple[Picture, Picture]],
+    seed: int,
+    kl: float,
+    device: str,
+    half: bool,
 ) -> torch.Tensor:
     pictures, objects = batches(step)
     pixels = to_pixels(pictures, device)

@@ -19,11 +19,14 @@ nothing on the air, and `semantic.scenes.parse` reads places behind such a name 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from semantic.scenes.scene import PLACES, QUADRANTS
+
+T = TypeVar("T", bound=np.generic)
 
 __all__ = ["LEADS", "cut", "fuse", "place_in_picture", "place_in_quadrant"]
 
@@ -38,8 +41,8 @@ def _sides(quadrant: str) -> tuple[int, int]:
     return divmod(QUADRANTS.index(quadrant), 2)
 
 
-def cut(picture: NDArray[np.uint8], quadrant: str) -> NDArray[np.uint8]:
-    """Cut a quarter out of a picture ``[height, width, 3]`` of even sides.
+def cut(picture: NDArray[T], quadrant: str) -> NDArray[T]:
+    """Cut a quarter out of a picture ``[height, width, ...]`` of even sides.
 
     Raises
     ------

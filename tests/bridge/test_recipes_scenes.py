@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from bridge.models import Models, parse_models
 from bridge.training import (
@@ -18,9 +20,18 @@ from bridge.training import (
     scene_text_jscc,
     scene_vae,
 )
-from bridge.training.scene_batches import Ahead, draw_scene, fused_caption, scene_tokenizer, to_ids, to_pixels
+from bridge.training.scene_batches import (
+    IGNORED,
+    Ahead,
+    draw_scene,
+    fused_caption,
+    scene_tokenizer,
+    to_ids,
+    to_pixels,
+)
 from bridge.training.scene_captioner import CaptionBatches, CaptionerSizes
 from bridge.training.scene_generator import GeneratorBatches
+from bridge.training.scene_hints import fact_loss, patch_facts, place_facts, place_waves
 from bridge.training.scene_vae import GeneratorSizes, PictureBatches
 from bridge.training.trainer import train
 from phy.channels import AWGN
@@ -29,14 +40,16 @@ from semantic.captioning import BLIP, QUERY, LLaVA
 from semantic.features import FeatureProjection, FeatureToImage, VisionLanguageFeature
 from semantic.generation import Generator
 from semantic.scenes.captions import describe
-from semantic.scenes.draw import draw
+from semantic.scenes.draw import draw, masks
 from semantic.scenes.facts import Counts
-from semantic.scenes.judge import SceneJudge
-from semantic.scenes.scene import sample_scene
+from semantic.scenes.judge import HEADS, SceneJudge
+from semantic.scenes.scene import Scene, Thing, sample_scene
 from semantic.textjscc import TextCodec
 
 SMALL = CaptionerSizes(vision=32, vision_layers=1, text=32, text_layers=1, patch=16)
-SKETCH = GeneratorSizes((8, 8, 8), (16, 32), 32, 1, 32, 1, 16)
+SKETCH = GeneratorSizes(
+    vae=(8, 8, 8), latent=4, unet=(16, 32), text=32, text_layers=1, image=32, image_layers=1, embedding=16
+)
 FEATURE = scene_feature.FeatureSizes(SMALL, queries=4, width=32, layers=1, channel_uses=32)
 SCENE = sample_scene(5)
 BATCH = 8
@@ -62,7 +75,7 @@ def generator_folder(vae_folder: Path, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="module")
 def feature_folder(generator_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny-feature")
-    losses = train(scene_feature.feature(generator_folder, batch=8, sizes=FEATURE), 2, folder)
+    losses = train(scene_feature.feature(generator_folder, batch=8, words_first=1, sizes=FEATURE), 2, folder)
     assert np.isfinite(losses).all()
     return folder
 
@@ -102,10 +115,9 @@ def test_ids_are_framed_cut_and_filled_up() -> None:
 def test_batches_depend_on_seed_and_step_only_and_workers_draw_the_same() -> None:
     draw_batch = PictureBatches(2, seed=3)
     ahead = Ahead(draw_batch, workers=1)
-    for step in (4, 5):
-        assert np.array_equal(ahead(step), draw_batch(step))
-    assert not np.array_equal(draw_batch(4), draw_batch(5))
-    assert np.array_equal(ahead(9), draw_batch(9))  # out of turn, after an interruption for instance
+    for step in (4, 5, 9):  # the last out of turn, as after an interruption
+        assert all(map(np.array_equal, ahead(step), draw_batch(step)))
+    assert not np.array_equal(draw_batch(4)[0], draw_batch(5)[0])
     core = scene_tokenizer(96).backend_tokenizer
     rows = GeneratorBatches(core, 3, 1, 0.5)
     first, second = rows(7), rows(7)
@@ -113,7 +125,7 @@ def test_batches_depend_on_seed_and_step_only_and_workers_draw_the_same() -> Non
 
 
 def test_pixels_are_those_of_the_image_processors(captioner_folder: Path) -> None:
-    pictures, _ = CaptionBatches(scene_tokenizer(96).backend_tokenizer, 4, 1, 0.0, False)(0)
+    pictures, *_ = CaptionBatches(scene_tokenizer(96).backend_tokenizer, 4, 1, 0.0, False, 8)(0)
     processor = LLaVA.from_pretrained(captioner_folder).processor.image_processor
     expected = processor(list(pictures), return_tensors="pt").pixel_values
     torch.testing.assert_close(to_pixels(pictures, "cpu"), expected, rtol=0, atol=1e-6)
@@ -126,6 +138,49 @@ def test_main_slice_is_the_box_of_an_object() -> None:
         assert 8 <= min(piece.shape[:2]) <= max(piece.shape[:2]) <= 18  # radii of 6 and 9 units
         larger = scene_generator.main_slice(scene, draw(scene), (1, 1, 1, 1))
         assert np.array_equal(larger[1:-1, 1:-1], piece)
+
+
+def test_patches_show_the_object_that_covers_them_most() -> None:
+    scene = Scene(
+        (
+            Thing("square", "red", "large", "plain", "top left"),
+            Thing("ring", "cyan", "small", "plain", "right"),
+        ),
+        "snow",
+    )
+    facts = patch_facts(scene, masks(scene, 64), 8)
+    names = [None if shape == 0 else HEADS["shape"][shape] for shape in facts[:, 0]]
+    inside = [(row, column) for row in range(8) for column in range(8) if names[8 * row + column] == "square"]
+    assert inside == [(row, column) for row in range(3) for column in range(3)]  # from 3 to 19 of 64 units
+    ring = [index for index, name in enumerate(names) if name == "ring"]
+    assert {(index // 8, index % 8) for index in ring} <= {
+        (row, column) for row in (3, 4) for column in (5, 6, 7)
+    }
+    assert ring
+    assert all(HEADS["colour"][facts[index, 1]] == "cyan" for index in ring)
+    empty = [index for index, name in enumerate(names) if name is None]
+    assert (facts[empty, 1:4] == IGNORED).all()
+    assert (HEADS["background"][facts[0, 4]], HEADS["light"][facts[0, 5]]) == ("snow", "none")
+    assert (facts[1:, 4:] == IGNORED).all()
+
+
+def test_losses_of_facts_are_least_where_all_is_right() -> None:
+    scenes = [sample_scene([3, index]) for index in range(8)]
+    facts = torch.from_numpy(np.stack([place_facts(scene) for scene in scenes]))
+    values = [len(each) for each in HEADS.values()]
+    right = [F.one_hot(kind.clamp(min=0), count) for kind, count in zip(facts.unbind(2), values, strict=True)]
+    sure = 30.0 * torch.cat(right, dim=2)
+    assert fact_loss(sure, facts) < 1e-6
+    # Nothing known: every kind costs the logarithm of its values, shapes twice (empty and not).
+    unknown = sum(math.log(count) for count in values) + math.log(values[0])
+    assert fact_loss(torch.zeros_like(sure), facts).item() == pytest.approx(unknown, rel=1e-5)
+
+
+def test_place_waves_tell_all_places_apart() -> None:
+    waves = place_waves(8, 32)
+    assert waves.square().mean().item() == pytest.approx(0.5, abs=1e-6)
+    likeness = F.cosine_similarity(waves[:, None], waves[None], dim=2)
+    assert (likeness - torch.eye(64) < 0.99).all()
 
 
 # --- the recipes
@@ -193,7 +248,7 @@ def test_standardised_latents_leave_pictures_as_they_were() -> None:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(2)
         model = recipe.make().eval()
-        pixels = to_pixels(PictureBatches(64, 0)(0), "cpu")
+        pixels = to_pixels(PictureBatches(64, 0)(0)[0], "cpu")
         before = model.encode(pixels).latent_dist
         made = model.decode(before.mean).sample
         scene_vae._standardise(model)
@@ -295,7 +350,7 @@ def test_text_loss_is_that_of_the_text_receiver(feature_folder: Path, generator_
     found.model.load_state_dict(system.blip2.state_dict())
     features = found.encode([draw(SCENE)])
     with torch.no_grad():
-        torch.testing.assert_close(system.features(to_pixels(draw(SCENE)[None], "cpu")), features)
+        torch.testing.assert_close(system.features(to_pixels(draw(SCENE)[None], "cpu"))[0], features)
         tokens = found.processor.tokenizer(found.to_text(features, max_tokens=1)[0])["input_ids"]
         if len(tokens) == 1:
             ids = torch.tensor([[0, tokens[0]]])
