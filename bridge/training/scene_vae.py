@@ -2,7 +2,7 @@
 
 ::
 
-    64 x 64 pixels -> AutoencoderKL -> 8 x 8 x 16 -> 64 x 64 pixels
+    64 x 64 pixels -> AutoencoderKL -> 16 x 16 x 4 -> 64 x 64 pixels
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ class GeneratorSizes:
         Width and depth of the adapter's image encoder, and numbers in an embedding.
     """
 
-    vae: tuple[int, ...] = (16, 32, 48, 64)
-    latent: int = 16
-    unet: tuple[int, ...] = (96, 160)
+    vae: tuple[int, ...] = (16, 32, 48)
+    latent: int = 4
+    unet: tuple[int, ...] = (64, 128)
     text: int = 128
     text_layers: int = 3
     image: int = 96
@@ -192,6 +192,6 @@ def frozen_vae(folder: Path) -> Any:
 
 @torch.no_grad()
 def latents_of(autoencoder: Any, pixels: torch.Tensor) -> torch.Tensor:
-    """Latents ``[B, C, H / 8, W / 8]`` of pixels ``[B, 3, H, W]`` from -1 to 1."""
+    """Latents ``[B, C, H / 4, W / 4]`` of pixels ``[B, 3, H, W]`` from -1 to 1."""
     latents: torch.Tensor = autoencoder.encode(pixels).latent_dist.mode().float()
     return latents
