@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -14,6 +17,7 @@ from bridge.schemes import Decoding
 from bridge.systems.carried import Carried
 from bridge.systems.catalog import SEMANTIC, build_semantic, build_systems
 from bridge.systems.context import Context
+from bridge.systems.separation import POLICIES
 from bridge.systems.system import System
 from phy.channels import parse_channel
 from phy.units import BandwidthRatio
@@ -135,6 +139,8 @@ class CompareSpec(BaseModel):
                 if describe(name).received != kind:
                     raise ValueError(f"{name!r} is no metric of {kind}: there are {', '.join(examples)}")
         parse_models(self.models)
+        if self.policy not in POLICIES:
+            raise ValueError(f"failure policy must be one of {', '.join(POLICIES)}, got {self.policy!r}")
         for name in self.options:
             if name not in self.systems:
                 raise ValueError(f"options of {name!r}, which is not among the systems {list(self.systems)}")
@@ -202,6 +208,9 @@ class CompareSpec(BaseModel):
             own["channel_uses"] = self.channel_uses
         if system.family in self.options:
             own["options"] = self.options[system.family]
+        contents = _contents(f"{system.name} {json.dumps(own)}")
+        if contents:
+            own["contents"] = contents
         roles: tuple[str, ...] = getattr(system, "roles", ())
         if roles:
             own["models"] = {role: self.checkpoints.identity(role) for role in roles}
@@ -217,3 +226,19 @@ class CompareSpec(BaseModel):
             **own,
             **self.model_dump(mode="json", include=shared),
         }
+
+
+def _contents(text: str) -> dict[str, str]:
+    """Digests of the files that quantisers and text coders name (``pq:FILE``, ``tokens:FOLDER``), by path.
+
+    A condition is what was computed, not what it was called: rows of another codebook under the same name
+    are other rows.
+    """
+    found = {}
+    for place in re.findall(r"\b(?:pq|tokens):([^|+:,\"\s]+)", text):
+        path = Path(place)
+        files = [path] if path.is_file() else sorted(file for file in path.glob("*") if file.is_file())
+        if files:
+            content = hashlib.sha256(b"".join(file.name.encode() + file.read_bytes() for file in files))
+            found[place] = content.hexdigest()[:16]
+    return found

@@ -244,6 +244,7 @@ def test_resuming_and_extending_end_at_the_same_rows(run: Run, tmp_path: Path) -
         (["--payload", "embedding", "--carriage", "digital:magic:qpsk"], "magic"),
         (["--payload", "embedding", "--carriage", "digital:fp16+hard:qpsk"], "+hard"),
         (["--payload", "embedding", "--carriage", "digital:pq:/nowhere.safetensors:qpsk"], "/nowhere"),
+        (["--payload", "embedding", "--carriage", "analog", "--policy", "previous"], "got 'previous'"),
         (["--payload", "embedding", "--carriage", "digital:fp16:qpsk"], "channel uses"),
         (["--payload", "embedding", "--carriage", "analog:repeat=fill"], "channel uses"),
         (["--payload", "embedding", "--carriage", "digital:fp16:qpsk", "--channel-uses", "99"], "99"),
@@ -321,3 +322,22 @@ def test_wrong_bits_spread_farther_in_shorter_codes(run: Run) -> None:
     assert order[0]["low"] < 1 - (1 - wrong) ** 8 < order[0]["high"]
     uses = [rows[f"{coder}:1-qpsk"]["channel_uses"] for coder in SPREADING]
     assert uses == sorted(uses, reverse=True)
+
+
+def test_another_codebook_in_the_same_file_is_another_condition(run: Run, tmp_path: Path) -> None:
+    codebook = tmp_path / "codes.safetensors"
+    carriage = f"digital:pq:{codebook}:qpsk"
+
+    def identities() -> set[str]:
+        store = Store.read(tmp_path / "run")
+        found = {condition.id for condition in store.conditions()}
+        store.close()
+        return found
+
+    for scale in (1.0, 2.0):
+        grid = scale * np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]], np.float32)
+        safetensors.numpy.save_file({"codebooks": grid[None]}, codebook)
+        compare(
+            run, "embedding", [carriage], "--snr", "9", "--max-sources", "1", "--out", str(tmp_path / "run")
+        )
+        assert len(identities()) == scale
