@@ -326,7 +326,7 @@ def test_wrong_bits_spread_farther_in_shorter_codes(run: Run) -> None:
 
 def test_another_codebook_in_the_same_file_is_another_condition(run: Run, tmp_path: Path) -> None:
     codebook = tmp_path / "codes.safetensors"
-    carriage = f"digital:pq:{codebook}:qpsk"
+    carriage = f"digital:pq:{codebook}:1/2-qpsk"
 
     def identities() -> set[str]:
         store = Store.read(tmp_path / "run")
