@@ -52,11 +52,12 @@ from bridge.training.scene_captioner import (
 from bridge.training.scene_generator import save_diffusion, velocity_loss
 from bridge.training.scene_hints import PatchFacts, PlaceFacts, place_facts
 from bridge.training.scene_text_jscc import SNRS, draw_snrs, through_each
-from bridge.training.scene_vae import frozen_vae, latents_of
+from bridge.training.scene_vae import SIDE, frozen_vae, latents_of
 from bridge.training.trainer import Recipe
 from phy.channels import AWGN
 from phy.random import Stream
 from semantic.projection import FeatureBridge, FeatureProjection
+from semantic.scenes.draw import masks
 from semantic.zoo import import_transformers
 
 __all__ = ["FeatureBatches", "FeatureSizes", "FeatureSystem", "feature"]
@@ -88,14 +89,18 @@ class FeatureSizes:
 
 @dataclass(frozen=True)
 class FeatureBatches:
-    """Captioned pictures, and what stands in each of their places, ``[B, 9, 6]``."""
+    """Captioned pictures, what stands in each of their places, and where objects are.
+
+    The latter are ``[B, 9, 6]`` (`bridge.training.scene_hints.place_facts`) and ``[B, 64, 64]``, 0 or 1.
+    """
 
     captioned: CaptionBatches
 
-    def __call__(self, step: int) -> tuple[CaptionBatch, NDArray[np.int64]]:
+    def __call__(self, step: int) -> tuple[CaptionBatch, NDArray[np.int64], NDArray[np.bool_]]:
         """Draw a step's rows."""
-        scenes = (draw_scene(self.captioned.seed, step, row)[0] for row in range(self.captioned.count))
-        return self.captioned(step), np.stack([place_facts(scene) for scene in scenes])
+        scenes = [draw_scene(self.captioned.seed, step, row)[0] for row in range(self.captioned.count)]
+        places = np.stack([place_facts(scene) for scene in scenes])
+        return self.captioned(step), places, np.stack([masks(scene, SIDE) > 0 for scene in scenes])
 
 
 class FeatureSystem(nn.Module):
@@ -143,14 +148,18 @@ class FeatureSystem(nn.Module):
         return loss
 
     def picture_loss(
-        self, features: torch.Tensor, latents: torch.Tensor, source: torch.Generator
+        self,
+        features: torch.Tensor,
+        latents: torch.Tensor,
+        objects: torch.Tensor,
+        source: torch.Generator,
     ) -> torch.Tensor:
         """Squared error of the velocity, given received features, some rows without."""
         left_out = torch.rand(len(features), generator=source) < _LEFT_OUT
         tokens = self.bridge(features)
         nothing = self.bridge.unconditional.to(tokens.dtype).expand_as(tokens)
         condition = torch.where(left_out.to(tokens.device)[:, None, None], nothing, tokens)
-        return velocity_loss(self.unet, latents, source, encoder_hidden_states=condition)
+        return velocity_loss(self.unet, latents, objects, source, encoder_hidden_states=condition)
 
 
 def _make_blip2(sizes: FeatureSizes, vocabulary: int, image: int) -> Any:
@@ -261,7 +270,7 @@ def _loss(
     device: str,
     half: bool,
 ) -> torch.Tensor:
-    (pictures, tokens, patches), places = batches(step)
+    (pictures, tokens, patches), places, objects = batches(step)
     pixels, ids = to_pixels(pictures, device), torch.from_numpy(tokens).to(device)
     source = torch.Generator().manual_seed((seed << 32) + step)
     snrs = draw_snrs(seed, step, snr_db, SNRS)
@@ -276,7 +285,8 @@ def _loss(
         loss = model.text_loss(received, ids) + _HINTS * hints
         if step < words_first:
             return loss
-        return loss + model.picture_loss(received, latents_of(model.vae, pixels), source)
+        latents = latents_of(model.vae, pixels)
+        return loss + model.picture_loss(received, latents, torch.from_numpy(objects), source)
 
 
 def _save(model: FeatureSystem, folder: Path, *, tokenizer: Any, queries: int) -> None:

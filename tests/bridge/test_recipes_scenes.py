@@ -317,12 +317,16 @@ def test_velocity_loss_is_equation_11_over_alpha_squared() -> None:
             return type("Output", (), {"sample": torch.zeros_like(noisy)})
 
     net = Silent()
-    loss = scene_generator.velocity_loss(net, latents, torch.Generator().manual_seed(5))
+    objects = torch.zeros(4, 64, 64)
+    objects[:, :16, 32:48] = 1.0  # two rows and columns of latents
+    loss = scene_generator.velocity_loss(net, latents, objects, torch.Generator().manual_seed(5))
     alpha = schedule.alphas_cumprod[net.steps].sqrt()[:, None, None, None]
     sigma = (1 - alpha**2).sqrt()
     eps = (net.noisy - alpha * latents) / sigma
     told = sigma * net.noisy  # the noise that a velocity of 0 says: alpha v + sigma x_t
-    expected = ((eps - told) / alpha).square().mean()
+    weight = torch.ones(4, 4, 8, 8)
+    weight[:, :, :2, 4:6] = 5.0
+    expected = (weight * ((eps - told) / alpha).square()).sum() / weight.sum()
     torch.testing.assert_close(loss, expected, rtol=1e-3, atol=0)
 
 
