@@ -114,9 +114,13 @@ def draw_scene(seed: int, step: int, row: int) -> tuple[Scene, np.random.Generat
     return sample_scene(generator, LEVEL), generator
 
 
-def fused_caption(scene: Scene, seed: np.random.Generator | None = None, full: bool = True) -> str:
-    """Describe a scene as Multi-SC's receiver reads it: four quarters, each told by itself."""
-    return fuse([quadrant_caption(scene, quadrant, seed, full, inner=True) for quadrant in QUADRANTS])
+def fused_caption(scene: Scene, margin: int = 0) -> str:
+    """Describe a scene as Multi-SC's receiver reads it: four quarters, each told by itself.
+
+    With a margin (`semantic.scenes.facts.things_in`) objects on a cut are told twice, as captioners do that
+    see half of them.
+    """
+    return fuse([quadrant_caption(scene, quadrant, inner=True, margin=margin) for quadrant in QUADRANTS])
 
 
 @lru_cache(maxsize=1)

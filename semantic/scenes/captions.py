@@ -250,7 +250,12 @@ def caption(scene: Scene, seed: Seed, full: bool = False) -> str:
 
 
 def quadrant_caption(
-    scene: Scene, quadrant: str, seed: Seed | None = None, full: bool = True, inner: bool = False
+    scene: Scene,
+    quadrant: str,
+    seed: Seed | None = None,
+    full: bool = True,
+    inner: bool = False,
+    margin: int = 0,
 ) -> str:
     """Say what one quarter of the picture shows: the objects whose centre lies in it, background and light.
 
@@ -269,13 +274,15 @@ def quadrant_caption(
     inner:
         Tell places within the quarter, which is all that the quarter alone shows
         (`semantic.scenes.quadrants`); otherwise they are those in the whole picture.
+    margin:
+        Tell objects whose centre lies up to so many units beyond the cut, too.
 
     Raises
     ------
     ValueError
         If there is no such quadrant.
     """
-    things = things_in(scene, quadrant)
+    things = things_in(scene, quadrant, margin)
     if inner:
         things = tuple(replace(thing, place=place_in_quadrant(thing.place, quadrant)) for thing in things)
     if seed is None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from semantic.scenes.scene import QUADRANTS, Scene, Thing
+from semantic.scenes.scene import QUADRANTS, UNITS, Scene, Thing
 
 __all__ = ["Attributes", "Counts", "Facts", "count_right", "quadrant_facts", "scene_facts", "things_in"]
 
@@ -68,8 +68,15 @@ def scene_facts(scene: Scene) -> Facts:
     return Facts(tuple(map(_attributes, scene.things)), scene.background, scene.light)
 
 
-def things_in(scene: Scene, quadrant: str) -> tuple[Thing, ...]:
+def things_in(scene: Scene, quadrant: str, margin: int = 0) -> tuple[Thing, ...]:
     """Objects whose centre lies in a quarter of the picture; one on a border counts to the right or lower.
+
+    Parameters
+    ----------
+    scene, quadrant:
+        The scene, one of ``QUADRANTS``.
+    margin:
+        By how many units a centre may lie beyond the cut, so that half an object belongs to both sides.
 
     Raises
     ------
@@ -78,7 +85,14 @@ def things_in(scene: Scene, quadrant: str) -> tuple[Thing, ...]:
     """
     if quadrant not in QUADRANTS:
         raise ValueError(f"quadrant must be one of {', '.join(QUADRANTS)}; got {quadrant!r}")
-    return tuple(thing for thing in scene.things if thing.quadrant == quadrant)
+    row, column = divmod(QUADRANTS.index(quadrant), 2)
+
+    def inside(along: int, last: int) -> bool:
+        return along >= UNITS // 2 - margin if last else along < UNITS // 2 + margin
+
+    return tuple(
+        thing for thing in scene.things if inside(thing.centre[0], column) and inside(thing.centre[1], row)
+    )
 
 
 def quadrant_facts(scene: Scene, quadrant: str) -> Facts:

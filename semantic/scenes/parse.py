@@ -4,14 +4,16 @@ Known phrases are found (the longest first), everything else is ignored. Attribu
 until something starts the next one: a full stop or semicolon, an article after an object whose shape or two
 other attributes were named, or a second attribute of the same kind.
 
-Behind the name of a quarter ("Top left quarter:") places are places within it, up to the next such name.
+Behind the name of a quarter ("Top left quarter:") places are places within it, up to the next such name. A
+place holds one object at most, so what two quarters tell of the same place is one object that the cut went
+through: what is told first counts.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from semantic.scenes.captions import WORDS
@@ -87,6 +89,15 @@ def _most_named(values: Counter[str]) -> str | None:
     return ranked[0][0] if ranked[0][1] > ranked[1][1] else None
 
 
+def _joined(objects: Sequence[_Object], quarters: Sequence[str | None]) -> Iterator[_Object]:
+    """Leave out what a further quarter tells of a place."""
+    first: dict[str, str] = {}
+    for found, quarter in zip(objects, quarters, strict=True):
+        place = found.get("place")
+        if place is None or quarter is None or first.setdefault(place, quarter) == quarter:
+            yield found
+
+
 def parse(text: str) -> Facts:
     """Read the facts that a text tells.
 
@@ -109,6 +120,7 @@ def parse(text: str) -> Facts:
     Attributes(shape='star', colour='red', size=None, texture=None, place='top')
     """
     objects: list[_Object] = [{}]
+    origins: list[str | None] = [None]
     settings = {"background": Counter[str](), "light": Counter[str]()}
     quadrant: str | None = None
     for mark in _marks(text):
@@ -117,13 +129,14 @@ def parse(text: str) -> Facts:
             continue
         if _starts_another(mark, objects[-1]):
             objects.append({})
+            origins.append(quadrant)
         if mark.kind == "quadrant":
-            quadrant = mark.value
+            quadrant = origins[-1] = mark.value
         elif mark.kind == "place" and quadrant:
             objects[-1]["place"] = place_in_picture(mark.value, quadrant)
         elif mark.value:
             objects[-1][mark.kind] = mark.value
-    named = [found for found in objects if "shape" in found or len(found) >= 2]
+    named = [found for found in _joined(objects, origins) if "shape" in found or len(found) >= 2]
     background, light = map(_most_named, settings.values())
     return Facts(tuple(Attributes(**found) for found in named), background, light or "none")
 

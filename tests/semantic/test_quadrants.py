@@ -7,10 +7,10 @@ import pytest
 
 from semantic.scenes.captions import describe, quadrant_caption
 from semantic.scenes.draw import draw
-from semantic.scenes.facts import Facts, scene_facts
+from semantic.scenes.facts import Facts, scene_facts, things_in
 from semantic.scenes.parse import parse, text_accuracy
 from semantic.scenes.quadrants import cut, fuse, place_in_picture, place_in_quadrant
-from semantic.scenes.scene import CENTRES, PLACES, QUADRANTS, UNITS, sample_scene
+from semantic.scenes.scene import CENTRES, PLACES, QUADRANTS, UNITS, Scene, Thing, sample_scene
 
 
 @pytest.mark.parametrize("quadrant", QUADRANTS)
@@ -66,3 +66,27 @@ def test_what_cannot_be() -> None:
     with pytest.raises(ValueError, match="'middle'"):
         cut(draw(sample_scene(1)), "middle")
     assert "quarter" not in describe(sample_scene(1))
+
+
+def test_an_object_on_a_cut_is_one_object_though_two_quarters_tell_of_it() -> None:
+    ring = Thing("ring", "pink", "large", "plain", "top", (1, 0))
+    scene = Scene((ring, Thing("star", "red", "small", "plain", "bottom right")), "snow")
+    assert [things_in(scene, quadrant, 2) for quadrant in QUADRANTS] == [
+        (ring,),
+        (ring,),
+        (),
+        scene.things[1:],
+    ]
+    assert [things_in(scene, quadrant) for quadrant in QUADRANTS] == [(), (ring,), (), scene.things[1:]]
+    twice = fuse([quadrant_caption(scene, quadrant, inner=True, margin=2) for quadrant in QUADRANTS])
+    assert twice.count("pink ring") == 2
+    assert parse(twice) == scene_facts(scene)
+    # The second quarter sees it as something else: what is told first counts.
+    other = twice.replace(
+        "Top right quarter: A large plain pink ring", "Top right quarter: A large plain pink disc"
+    )
+    assert other != twice
+    assert parse(other) == scene_facts(scene)
+    # Within one quarter, and without quarters, nothing is left out.
+    assert len(parse("Top left quarter: A red star on the right, a red ring on the right.").objects) == 2
+    assert len(parse("A red star at the top, a red ring at the top.").objects) == 2
