@@ -127,7 +127,7 @@ def reproduce(
 
     \b
     semphy reproduce multi-sc --out runs/multi-sc
-    semphy reproduce multi-sc --models hub --images voc2012 --metrics cosine:clip-vit-b32,lpips-alex
+    semphy reproduce multi-sc --config multi-sc-photographs --images voc2012 --out runs/voc
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.compare_spec import CompareSpec
     from benchmarks.reproduce import CLAIMS
