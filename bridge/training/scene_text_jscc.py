@@ -77,11 +77,11 @@ class TextBatches:
         if kind == 9:
             tokens = generator.integers(len(SPECIAL), self.core.get_vocab_size(), 1 + below(generator, 40))
             return [int(token) for token in tokens]
-        tokens = list(self.core.encode(self._text(kind, scene, generator)).ids)
+        told: list[int] = self.core.encode(self._text(kind, scene, generator)).ids
         if below(generator, 2):
-            return tokens
+            return told
         first, count = len(SPECIAL), self.core.get_vocab_size() - len(SPECIAL)
-        return [first + below(generator, count) if below(generator, 8) == 0 else token for token in tokens]
+        return [first + below(generator, count) if below(generator, 8) == 0 else token for token in told]
 
     def _text(self, kind: int, scene: Scene, generator: np.random.Generator) -> str:
         if kind < 4:
