@@ -17,7 +17,7 @@ from phy.source.text import TextCoder, TokenIds, parse_text_coder
 from phy.source.tokens import load_tokenizer
 from semantic.datasets import bundled_tokenizer
 
-__all__ = ["Context", "snr_of", "text_coder", "to_pixels", "to_unit"]
+__all__ = ["Context", "text_coder", "to_pixels", "to_unit"]
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,3 @@ def to_unit(picture: NDArray[np.uint8]) -> torch.Tensor:
 def to_pixels(values: torch.Tensor) -> NDArray[np.uint8]:
     """``[1, 3, height, width]`` from 0 to 1 to ``[height, width, 3]``, ``uint8``."""
     return (values[0].detach().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-
-
-def snr_of(no: torch.Tensor) -> float:
-    """Es/N0 in decibels that the receiver sees, from the mean noise variance of its symbols."""
-    return float(-10.0 * torch.log10(no.double().mean()))

@@ -22,7 +22,7 @@ from functools import cached_property
 import torch
 
 from bridge.memory import Arrays, recall
-from bridge.systems.context import Context, snr_of, to_pixels, to_unit
+from bridge.systems.context import Context, to_pixels, to_unit
 from bridge.systems.separation import image_of
 from bridge.systems.system import Reconstruction, Source
 from bridge.systems.values import learned, values_of, within
@@ -94,9 +94,10 @@ class DeepJSCC:
         if reception.shape is None:
             raise ValueError("a picture was sent without an agreed size")
         network, heard = self.context.models.jscc, reception.symbols["picture"]
-        level = snr_of(heard.no) if network.snr_adaptive else None
-        values = values_of(heard)[None].to(self.context.models.device)
-        return Reconstruction(to_pixels(network.decode(values, reception.shape, self._told(level))))
+        values, level = values_of(heard)
+        told = self._told(level if network.snr_adaptive else None)
+        made = network.decode(values[None].to(self.context.models.device), reception.shape, told)
+        return Reconstruction(to_pixels(made))
 
     def _told(self, level: float | None) -> torch.Tensor | None:
         """The SNR as the network takes it, ``[1]``."""

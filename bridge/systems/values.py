@@ -41,9 +41,25 @@ def learned(name: str, values: torch.Tensor, channel: Channel) -> SymbolPart:
     return SymbolPart(name, symbols, AnalogLink(channel), (Entry(name, 0, 0, 0, 0, 0, symbols.numel()),))
 
 
-def values_of(heard: ArrivedSymbols) -> torch.Tensor:
-    """Real values ``[2k]`` of k symbols as they arrived, where the signal has mean square 1/2 a value."""
-    return torch.view_as_real(heard.symbols).reshape(-1)
+def values_of(heard: ArrivedSymbols) -> tuple[torch.Tensor, float]:
+    """What a network's decoder gets of k symbols: real values, and the SNR to tell it.
+
+    Where symbols differ in noise, as they do after a fading channel was undone, each is weighed as linear
+    MMSE estimation does, for one strong symbol of noise would drown the others. The SNR told is that of equal
+    noise for all with the same mean error. Over AWGN both are what arrived.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[2k]``, the signal having mean square 1/2 a value.
+    float
+        Es/N0 in decibels.
+    """
+    no = heard.no.double()
+    error = (no / (1 + no)).mean()
+    level = error / (1 - error)
+    weight = ((1 + level) / (1 + no)).to(heard.symbols.real.dtype)
+    return torch.view_as_real(heard.symbols * weight).reshape(-1), float(-10.0 * torch.log10(level))
 
 
 def within(name: str, needed: int, channel_uses: int | None) -> None:

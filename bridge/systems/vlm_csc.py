@@ -25,7 +25,7 @@ import torch
 
 from bridge.memory import Arrays, recall
 from bridge.systems.captions import captions
-from bridge.systems.context import Context, snr_of
+from bridge.systems.context import Context
 from bridge.systems.painting import paint
 from bridge.systems.separation import image_of
 from bridge.systems.system import Reconstruction, Source
@@ -99,6 +99,7 @@ class VlmCsc:
         """Read the text off the symbols and generate the picture."""
         text, heard = "", reception.symbols.get("text")
         if heard is not None:
-            (text,) = self.context.models.text_jscc.decode_text([values_of(heard)], snr_of(heard.no))
+            values, level = values_of(heard)
+            (text,) = self.context.models.text_jscc.decode_text([values], level)
         picture = paint(self.context, text, reception.shape, steps=self.steps, guidance=self.guidance)
         return Reconstruction(picture, text, samples={"received": text})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -20,8 +21,8 @@ from bridge.systems.catalog import SEMANTIC, build_semantic
 from bridge.systems.codecs import CODECS
 from bridge.systems.context import Context
 from bridge.systems.system import Reconstruction, Source, System
-from bridge.systems.values import VectorLink, unit_rms
-from bridge.transport import Transmission, send
+from bridge.systems.values import VectorLink, unit_rms, values_of
+from bridge.transport import ArrivedSymbols, Transmission, send
 from phy.channels import AWGN, Channel, Rayleigh, SymbolReception
 from phy.random import Stream
 from phy.units import EsN0
@@ -632,3 +633,22 @@ def test_quarters_are_named_where_texts_are_fused(context: Context, picture: Pic
     assert " ".join(text.strip() for text in quarters[1:]) == texts[0]
     with pytest.raises(ValueError, match="quadrants"):
         build_semantic("multi-sc", context, {"fusion": "quadrants", "parts": 9})
+
+
+def test_learned_symbols_are_weighed_by_their_noise() -> None:
+    """As they arrived where all have the same noise; else by linear MMSE, with an SNR of the same error."""
+    source = torch.Generator().manual_seed(2)
+    sent = torch.randn(100_000, generator=source, dtype=torch.complex64)
+    equal = ArrivedSymbols(sent, torch.full((len(sent),), 0.25))
+    values, level = values_of(equal)
+    assert torch.equal(values, torch.view_as_real(sent).reshape(-1))
+    assert level == pytest.approx(-10 * math.log10(0.25), abs=1e-6)
+    no = torch.where(torch.arange(len(sent)) % 2 == 0, 0.1, 10.0)
+    noise = no.sqrt() * torch.randn(len(sent), generator=source, dtype=torch.complex64)
+    values, level = values_of(ArrivedSymbols(sent + noise, no))
+    error = (0.1 / 1.1 + 10 / 11) / 2  # of each symbol no / (1 + no), at unit power
+    told = 10 ** (-level / 10)
+    assert told / (1 + told) == pytest.approx(error, rel=1e-6)
+    estimate = values / (1 + told)
+    found = (estimate - torch.view_as_real(sent).reshape(-1)).square().mean().item() * 2
+    assert found == pytest.approx(error, rel=0.01)  # three standard deviations of 100,000 symbols
