@@ -46,9 +46,7 @@ _LEVELS = 13  # last word of seeds
 class TextBatches:
     """Sentences: canonical, in free words, about quarters, fused; and rows of any tokens, which mean nothing.
 
-    The latter make it a code for whatever is written, be it in words or in bytes. In every other sentence one
-    token in eight is replaced by any, so that words which all sentences would bear alike (a star, a ring) are
-    told apart by what was sent.
+    The latter make it a code for whatever is written, be it in words or in bytes.
 
     Attributes
     ----------
@@ -77,11 +75,7 @@ class TextBatches:
         if kind == 9:
             tokens = generator.integers(len(SPECIAL), self.core.get_vocab_size(), 1 + below(generator, 40))
             return [int(token) for token in tokens]
-        told: list[int] = self.core.encode(self._text(kind, scene, generator)).ids
-        if below(generator, 2):
-            return told
-        first, count = len(SPECIAL), self.core.get_vocab_size() - len(SPECIAL)
-        return [first + below(generator, count) if below(generator, 8) == 0 else token for token in told]
+        return list(self.core.encode(self._text(kind, scene, generator)).ids)
 
     def _text(self, kind: int, scene: Scene, generator: np.random.Generator) -> str:
         if kind < 4:
