@@ -8,7 +8,7 @@
     picture <- UNet <- bridge <-+
 
 SNRs are from -3 to 15 dB. One loss: cross-entropy of the caption's tokens, the velocity's squared error
-(`bridge.training.scene_generator`), and facts read from patches and from the feature that was received
+(`bridge.training.scene_diffusion`), and facts read from patches and from the feature that was received
 (`bridge.training.scene_hints`). The first steps are for words and facts alone: the picture needs a feature
 that means something. Values arrive as `bridge.systems.vlf_msc` hands them on: a row sent at
 unit power, taken at root mean square 1, the SNR unknown to the receiver. The autoencoder is the generator's,
@@ -49,7 +49,7 @@ from bridge.training.scene_captioner import (
     image_preparation,
     unpadded,
 )
-from bridge.training.scene_generator import save_diffusion, velocity_loss
+from bridge.training.scene_diffusion import save_diffusion, velocity_loss
 from bridge.training.scene_hints import PatchFacts, PlaceFacts, place_facts
 from bridge.training.scene_text_jscc import SNRS, draw_snrs, through_each
 from bridge.training.scene_vae import SIDE, frozen_vae, latents_of

@@ -27,13 +27,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
@@ -47,12 +46,12 @@ from bridge.training.scene_batches import (
     draw_scene,
     fused_caption,
     halved,
-    noise,
     resized,
     scene_tokenizer,
     to_ids,
     to_pixels,
 )
+from bridge.training.scene_diffusion import make_unet, save_diffusion, velocity_loss
 from bridge.training.scene_hints import PatchFacts, PlaceFacts, place_facts
 from bridge.training.scene_vae import SIDE, GeneratorSizes, frozen_vae, latents_of
 from bridge.training.trainer import Recipe
@@ -71,10 +70,6 @@ __all__ = [
     "Painter",
     "generator",
     "main_slice",
-    "make_unet",
-    "noise_schedule",
-    "save_diffusion",
-    "velocity_loss",
 ]
 
 Picture = NDArray[np.uint8]
@@ -88,80 +83,8 @@ CONTEXT = 80
 _ADAPTER = "ip-adapter_scenes.safetensors"
 _STEPS = 14  # last word of seeds that fix what is the same for all rows of a step
 _HINTS = 0.03  # weight of their loss, some nats at first, beside that of the velocity, 1 at first
-_OBJECTS = 4.0  # by how much their latents weigh more
 _SEEN = 4  # facts of an object that its slice shows: all but the place
 _LETTERS = "abcdefghijklmnopqrstuvwxyz "
-
-
-# --- diffusion ---------------------------------------------------------------------------------------
-
-
-@lru_cache(maxsize=1)
-def noise_schedule() -> Any:
-    """Stable Diffusion's schedule, its betas rescaled so that the last step is noise and nothing else."""
-    from diffusers import DDIMScheduler
-
-    return DDIMScheduler(
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        clip_sample=False,
-        prediction_type="v_prediction",
-        rescale_betas_zero_snr=True,
-        timestep_spacing="trailing",
-        steps_offset=1,  # nothing here, but diffusers warns of other values
-    )
-
-
-def make_unet(sizes: GeneratorSizes) -> Any:
-    """Make the denoising network, from PyTorch's global generator."""
-    from diffusers import UNet2DConditionModel
-
-    levels = len(sizes.unet)
-    return UNet2DConditionModel(
-        sample_size=SIDE >> (len(sizes.vae) - 1),
-        in_channels=sizes.latent,
-        out_channels=sizes.latent,
-        block_out_channels=sizes.unet,
-        layers_per_block=1,
-        norm_num_groups=16,
-        down_block_types=("CrossAttnDownBlock2D",) * levels,
-        up_block_types=("CrossAttnUpBlock2D",) * levels,
-        cross_attention_dim=sizes.text,
-        attention_head_dim=4,  # the number of heads, as diffusers reads it
-    )
-
-
-def velocity_loss(
-    unet: Any, latents: torch.Tensor, objects: torch.Tensor, source: torch.Generator, **condition: Any
-) -> torch.Tensor:
-    """Mean squared error of the velocity at a random step of the schedule for each row.
-
-    Latents of objects, which fill a twentieth of a picture, weigh five times those of the background.
-
-    Parameters
-    ----------
-    unet:
-        The network.
-    latents:
-        ``[B, C, h, w]``, without noise.
-    objects:
-        Where objects are in the pictures, ``[B, H, W]``, 0 or 1.
-    source:
-        Of steps and noise, on the CPU.
-    condition:
-        For the network: ``encoder_hidden_states`` and so on.
-    """
-    schedule = noise_schedule()
-    steps = torch.randint(schedule.config.num_train_timesteps, (len(latents),), generator=source)
-    share = schedule.alphas_cumprod[steps].to(latents)[:, None, None, None]
-    alpha, sigma = share.sqrt(), (1 - share).sqrt()
-    eps = noise(latents.shape, source, str(latents.device))
-    noisy = alpha * latents + sigma * eps
-    made = unet(noisy, steps.to(latents.device), **condition).sample
-    there = F.adaptive_avg_pool2d(objects.to(latents)[:, None], latents.shape[2])
-    weight = 1.0 + _OBJECTS * there
-    return (weight * (made.float() - (alpha * eps - sigma * latents)).square()).mean() / weight.mean()
 
 
 # --- data -------------------------------------------------------------------------------------------
@@ -471,23 +394,3 @@ def _save(model: Painter, folder: Path, *, sizes: GeneratorSizes, tokenizer: Any
         size=square, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.5] * 3
     ).save_pretrained(encoder)
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, encoder.parent / _ADAPTER)
-
-
-def save_diffusion(
-    folder: Path, autoencoder: Any, unet: Any, text_encoder: Any = None, tokenizer: Any = None
-) -> None:
-    """Write a pipeline in half precision."""
-    from diffusers import StableDiffusionPipeline
-
-    pipeline = StableDiffusionPipeline(
-        vae=halved(autoencoder),
-        text_encoder=text_encoder,
-        tokenizer=tokenizer,
-        unet=halved(unet),
-        scheduler=noise_schedule(),
-        safety_checker=None,
-        feature_extractor=None,
-        image_encoder=None,
-        requires_safety_checker=False,
-    )
-    pipeline.save_pretrained(str(folder))

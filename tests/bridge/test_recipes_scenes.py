@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from bridge.models import Models, parse_models
 from bridge.training import (
     scene_captioner,
+    scene_diffusion,
     scene_evaluation,
     scene_feature,
     scene_generator,
@@ -307,7 +308,7 @@ def test_saved_generator_predicts_what_was_trained(vae_folder: Path, tmp_path: P
 
 
 def test_velocity_loss_is_equation_11_over_alpha_squared() -> None:
-    schedule = scene_generator.noise_schedule()
+    schedule = scene_diffusion.noise_schedule()
     assert float(schedule.alphas_cumprod[-1]) == 0.0
     latents = torch.randn(4, 4, 8, 8, generator=torch.Generator().manual_seed(3))
 
@@ -319,7 +320,7 @@ def test_velocity_loss_is_equation_11_over_alpha_squared() -> None:
     net = Silent()
     objects = torch.zeros(4, 64, 64)
     objects[:, :16, 32:48] = 1.0  # two rows and columns of latents
-    loss = scene_generator.velocity_loss(net, latents, objects, torch.Generator().manual_seed(5))
+    loss = scene_diffusion.velocity_loss(net, latents, objects, torch.Generator().manual_seed(5))
     alpha = schedule.alphas_cumprod[net.steps].sqrt()[:, None, None, None]
     sigma = (1 - alpha**2).sqrt()
     eps = (net.noisy - alpha * latents) / sigma
