@@ -17,6 +17,7 @@ from bridge.training.corrector import corrector
 from bridge.training.deep_jscc import bourtsoulatze, nested
 from bridge.training.scene_captioner import blip, captioner
 from bridge.training.scene_feature import feature
+from bridge.training.scene_feature_words import feature_words
 from bridge.training.scene_generator import generator
 from bridge.training.scene_segmenter import scene_segmenter
 from bridge.training.scene_text_jscc import text_jscc
@@ -195,11 +196,16 @@ RECIPES: dict[str, Entry] = {
         _on_scenes(generator, 16),
         ("tiny-generator-vae",),
     ),
+    "tiny-feature-words": Entry(
+        "Vision-language feature of scenes over 256 channel uses, to text, AWGN at -3 to 15 dB",
+        5_000,
+        _on_scenes(feature_words, 32),
+    ),
     "tiny-feature": Entry(
-        "Vision-language feature of scenes over 256 channel uses, to text and picture, AWGN at -3 to 15 dB",
-        10_000,
+        "tiny-feature-words with diffusion that draws pictures from the same feature",
+        6_000,
         _on_scenes(feature, 16),
-        ("tiny-generator",),
+        ("tiny-feature-words", "tiny-generator"),
     ),
     "scenes-judge": Entry("Reads the facts of procedural scenes from pictures", 2_400, _judge),
 }

@@ -22,6 +22,7 @@ from bridge.training import recipes
 from bridge.training.recipes import RECIPES
 from bridge.training.scene_vae import frozen_vae
 from bridge.training.trainer import train
+from semantic.features import VisionLanguageFeature
 from semantic.scenes.judge import SceneJudge
 from semantic.zoo import PRESETS
 
@@ -33,6 +34,7 @@ OF_NO_ROLE: dict[str, Callable[[Path], object]] = {
     "jscc-2019-c8": lambda folder: Models((("jscc", str(folder)),)).jscc,
     "jscc-2019-c16": lambda folder: Models((("jscc", str(folder)),)).jscc,
     "tiny-generator-vae": frozen_vae,
+    "tiny-feature-words": VisionLanguageFeature.from_pretrained,
     "scenes-judge": SceneJudge.from_pretrained,
 }
 """What loads the models that are neither in a tier nor a preset with a role."""
