@@ -51,7 +51,9 @@ class NAM(nn.Module):
     """Noise attention module: scales every token by how much it should count at this SNR.
 
     ``v = sigmoid(W3 relu(W2 relu(W1 r + b1) + b2) + b3)`` from the SNR r in decibels, ``e_i = W4 G_i + b4``
-    from the features of token i, ``K_i = sigmoid(e_i . v)``, ``A_i = K_i G_i``.
+    from the features of token i, ``K_i = sigmoid(e_i . v)``, ``A_i = K_i G_i``. Untrained, W4 is zero and all
+    tokens are scaled by a half; from random W4 the sums of 56 products shut out half of all tokens, and those
+    become one.
 
     Parameters
     ----------
@@ -69,6 +71,8 @@ class NAM(nn.Module):
         self.w2 = nn.Linear(widths[0], widths[1])
         self.w3 = nn.Linear(widths[1], widths[2])
         self.w4 = nn.Linear(width, widths[3])
+        nn.init.zeros_(self.w4.weight)
+        nn.init.zeros_(self.w4.bias)
 
     def forward(self, features: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
         """Scale ``features [B, L, width]`` given ``snr_db [B]``."""
@@ -160,6 +164,7 @@ class TextJSCC(Pretrained):
         self.length = length
         self.symbols_per_token = symbols_per_token
         self.embedding = nn.Embedding(vocabulary, width)
+        nn.init.normal_(self.embedding.weight, std=width**-0.5)
         self.register_buffer("positions", _sinusoids(length, width), persistent=False)
         transformer = (layers, width, heads, feedforward, dropout, nam_widths)
         self.semantic_encoder = _Transformer(*transformer)

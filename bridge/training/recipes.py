@@ -179,7 +179,9 @@ RECIPES: dict[str, Entry] = {
     "tiny-captioner": Entry(
         "LLaVA that describes procedural scenes, and quarters of them", 8_000, _on_scenes(captioner, 32)
     ),
-    "tiny-blip": Entry("BLIP that describes procedural scenes", 6_000, _on_scenes(blip, 32)),
+    "tiny-blip": Entry(
+        "BLIP that describes procedural scenes", 2_000, _on_scenes(blip, 32), ("tiny-feature-words",)
+    ),
     "tiny-text-jscc": Entry(
         "VLM-CSC's text codec for descriptions of scenes, AWGN at -6 to 18 dB, 16 channel uses a word",
         6_000,

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import nn
 
@@ -66,6 +67,7 @@ SIDE = 64
 MOST = 64
 """Most tokens of a caption; canonical ones have up to 50."""
 
+_WEIGHTS = "model.safetensors"
 _TEMPLATE = (
     "{% for message in messages %}{% for part in message['content'] %}"
     "{{ '<image>\\n' if part['type'] == 'image' else part['text'] }}"
@@ -351,6 +353,7 @@ def _save(model: Supervised, folder: Path, *, processor: Any) -> None:
 
 
 def blip(
+    words: Path,
     *,
     seed: int = 1,
     batch: int = 48,
@@ -359,19 +362,35 @@ def blip(
     device: str = "cpu",
     half: bool = False,
 ) -> Recipe:
-    """``tiny-blip``: BLIP's vision transformer and text decoder, on whole pictures; parameters as above."""
+    """``tiny-blip``: BLIP's vision transformer and text decoder, on whole pictures.
+
+    Parameters
+    ----------
+    words:
+        Folder that `bridge.training.scene_feature_words.feature_words` was trained into: the vision
+        transformer begins as BLIP-2's, which is of the same shape.
+    seed, batch, sizes, workers, device, half:
+        As of `captioner`.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no BLIP-2.
+    """
     sizes = sizes or CaptionerSizes()
+    if not (words / _WEIGHTS).is_file():
+        raise ValueError(f"there is no {_WEIGHTS} in {words}: semphy train tiny-feature-words makes one")
     library = import_transformers()
     tokenizer = scene_tokenizer(256, frame=True)
     processor = library.BlipProcessor(library.BlipImageProcessorPil(**image_preparation()), tokenizer)
     core = scene_tokenizer(256).backend_tokenizer
     batches = Ahead(CaptionBatches(core, batch, seed, 0.0, True, sizes.patch), workers)
     loss = partial(_blip_loss, batches=batches, device=device, half=half)
-    make = partial(_make_blip, sizes, len(tokenizer))
+    make = partial(_make_blip, words, sizes, len(tokenizer))
     return Recipe("tiny-blip", make, loss, partial(_save, processor=processor), rate=2e-3)
 
 
-def _make_blip(sizes: CaptionerSizes, vocabulary: int) -> Any:
+def _make_blip(words: Path, sizes: CaptionerSizes, vocabulary: int) -> Any:
     library = import_transformers()
     undropped: Mapping[str, float] = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     config = library.BlipConfig(
@@ -381,8 +400,14 @@ def _make_blip(sizes: CaptionerSizes, vocabulary: int) -> Any:
         ),
         projection_dim=sizes.text,
     )
-    model = library.BlipForConditionalGeneration(config)
-    return Supervised(model, "vision_model", sizes.vision)
+    model = Supervised(library.BlipForConditionalGeneration(config), "vision_model", sizes.vision)
+    tower = {
+        name.partition("vision_model.")[2]: tensor.float()
+        for name, tensor in load_file(words / _WEIGHTS).items()
+        if "vision_model." in name
+    }
+    model.model.vision_model.load_state_dict(tower)
+    return model
 
 
 def _blip_loss(

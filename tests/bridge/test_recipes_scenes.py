@@ -218,8 +218,12 @@ def test_captioner_learns_on_the_prompt_that_it_is_asked_with(captioner_folder: 
     assert loss.keywords["asked"].tolist() == batch["input_ids"].tolist()  # type: ignore[attr-defined]
 
 
-def test_blip(tmp_path: Path) -> None:
-    losses = train(scene_captioner.blip(batch=BATCH, sizes=SMALL), 2, tmp_path)
+def test_blip(words_folder: Path, tmp_path: Path) -> None:
+    recipe = scene_captioner.blip(words_folder, batch=BATCH, sizes=SMALL)
+    tower = VisionLanguageFeature.from_pretrained(words_folder).model.vision_model.state_dict()
+    begun = recipe.make().get_submodule("model.vision_model").state_dict()
+    assert all(torch.equal(tensor, begun[name]) for name, tensor in tower.items())
+    losses = train(recipe, 2, tmp_path)
     found = Models(parse_models(f"blip={tmp_path}")).blip
     assert isinstance(found, BLIP)
     assert np.isfinite(losses).all()
@@ -389,6 +393,8 @@ def test_the_second_stage_begins_with_the_first_and_with_the_generator(
 def test_missing_stages_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="semphy train tiny-generator-vae"):
         scene_generator.generator(tmp_path)
+    with pytest.raises(ValueError, match="semphy train tiny-feature-words"):
+        scene_captioner.blip(tmp_path)
     with pytest.raises(ValueError, match="semphy train tiny-feature-words"):
         scene_feature.feature(tmp_path, tmp_path)
     (tmp_path / "projection").mkdir()

@@ -44,6 +44,8 @@ def ids(batch: int, length: int, vocabulary: int = 40) -> torch.Tensor:
 def test_nam_is_its_formula() -> None:
     torch.manual_seed(2)
     module = NAM(128).double()
+    assert not any(module.w4.weight.flatten())
+    torch.nn.init.normal_(module.w4.weight, std=0.1)  # as if it had learnt
     features, snr = torch.randn(2, 3, 128, dtype=torch.float64), np.array([6.0, -1.0])
     w1, b1, w2, b2, w3, b3, w4, b4 = (parameter.detach().numpy() for parameter in module.parameters())
     assert [w.shape for w in (w1, w2, w3, w4)] == [(56, 1), (128, 56), (56, 128), (56, 128)]
@@ -97,8 +99,21 @@ def test_padding_changes_nothing_and_is_not_sent() -> None:
     torch.testing.assert_close(together, model.decode(alone, snr[:1])[0], rtol=1e-4, atol=1e-5)
 
 
+def test_no_token_is_shut_out_before_it_has_learnt() -> None:
+    """The values of any two words differ, noise being 1 at 0 dB, by about as much as random ones, 2."""
+    torch.manual_seed(1)
+    model = TextJSCC(640, 4, symbols_per_token=16).eval()
+    values = model.encode(torch.arange(640)[:, None], None, torch.zeros(640)).detach()
+    values = values - values.mean(0)
+    apart = torch.pdist(values / values.square().mean().sqrt()).square() / values.shape[1]
+    assert apart.min() > 0.25
+
+
 def test_the_snr_reaches_both_sides() -> None:
     model, words = tiny(), ids(1, 5)
+    for module in model.modules():
+        if isinstance(module, NAM):
+            torch.nn.init.normal_(module.w4.weight, std=0.1)
     low, high = torch.tensor([0.0]), torch.tensor([15.0])
     values = model.encode(words, None, low)
     assert not torch.equal(values, model.encode(words, None, high))
