@@ -180,7 +180,7 @@ RECIPES: dict[str, Entry] = {
         "LLaVA that describes procedural scenes, and quarters of them", 8_000, _on_scenes(captioner, 32)
     ),
     "tiny-blip": Entry(
-        "BLIP that describes procedural scenes", 2_000, _on_scenes(blip, 32), ("tiny-feature-words",)
+        "BLIP that describes procedural scenes", 2_000, _on_scenes(blip, 32), ("tiny-captioner",)
     ),
     "tiny-text-jscc": Entry(
         "VLM-CSC's text codec for descriptions of scenes, AWGN at -6 to 18 dB, 16 channel uses a word",
@@ -200,8 +200,9 @@ RECIPES: dict[str, Entry] = {
     ),
     "tiny-feature-words": Entry(
         "Vision-language feature of scenes over 256 channel uses, to text, AWGN at -3 to 15 dB",
-        5_000,
+        3_000,
         _on_scenes(feature_words, 32),
+        ("tiny-captioner",),
     ),
     "tiny-feature": Entry(
         "tiny-feature-words with diffusion that draws pictures from the same feature",

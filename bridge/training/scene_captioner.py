@@ -20,7 +20,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import nn
 
@@ -38,6 +37,7 @@ from bridge.training.scene_batches import (
     to_pixels,
 )
 from bridge.training.scene_hints import PatchFacts, patch_facts, place_waves
+from bridge.training.scene_tower import ACTIVATION, begin_as_captioner, check_captioner
 from bridge.training.trainer import Recipe
 from semantic.captioning import QUERY
 from semantic.scenes.captions import describe, quadrant_caption
@@ -67,7 +67,6 @@ SIDE = 64
 MOST = 64
 """Most tokens of a caption; canonical ones have up to 50."""
 
-_WEIGHTS = "model.safetensors"
 _TEMPLATE = (
     "{% for message in messages %}{% for part in message['content'] %}"
     "{{ '<image>\\n' if part['type'] == 'image' else part['text'] }}"
@@ -353,7 +352,7 @@ def _save(model: Supervised, folder: Path, *, processor: Any) -> None:
 
 
 def blip(
-    words: Path,
+    captioner: Path,
     *,
     seed: int = 1,
     batch: int = 48,
@@ -366,47 +365,40 @@ def blip(
 
     Parameters
     ----------
-    words:
-        Folder that `bridge.training.scene_feature_words.feature_words` was trained into: the vision
-        transformer begins as BLIP-2's, which is of the same shape.
+    captioner:
+        Folder of a trained `tiny-captioner`, with whose vision transformer it begins.
     seed, batch, sizes, workers, device, half:
         As of `captioner`.
 
     Raises
     ------
     ValueError
-        If the folder holds no BLIP-2.
+        If the folder holds no captioner.
     """
     sizes = sizes or CaptionerSizes()
-    if not (words / _WEIGHTS).is_file():
-        raise ValueError(f"there is no {_WEIGHTS} in {words}: semphy train tiny-feature-words makes one")
+    check_captioner(captioner)
     library = import_transformers()
     tokenizer = scene_tokenizer(256, frame=True)
     processor = library.BlipProcessor(library.BlipImageProcessorPil(**image_preparation()), tokenizer)
     core = scene_tokenizer(256).backend_tokenizer
     batches = Ahead(CaptionBatches(core, batch, seed, 0.0, True, sizes.patch), workers)
     loss = partial(_blip_loss, batches=batches, device=device, half=half)
-    make = partial(_make_blip, words, sizes, len(tokenizer))
+    make = partial(_make_blip, captioner, sizes, len(tokenizer))
     return Recipe("tiny-blip", make, loss, partial(_save, processor=processor), rate=2e-3)
 
 
-def _make_blip(words: Path, sizes: CaptionerSizes, vocabulary: int) -> Any:
+def _make_blip(captioner: Path, sizes: CaptionerSizes, vocabulary: int) -> Any:
     library = import_transformers()
     undropped: Mapping[str, float] = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     config = library.BlipConfig(
-        vision_config=sizes.tower(),
+        vision_config=sizes.tower(hidden_act=ACTIVATION),
         text_config=sizes.language(
             vocab_size=vocabulary, encoder_hidden_size=sizes.vision, sep_token_id=2, **undropped
         ),
         projection_dim=sizes.text,
     )
     model = Supervised(library.BlipForConditionalGeneration(config), "vision_model", sizes.vision)
-    tower = {
-        name.partition("vision_model.")[2]: tensor.float()
-        for name, tensor in load_file(words / _WEIGHTS).items()
-        if "vision_model." in name
-    }
-    model.model.vision_model.load_state_dict(tower)
+    begin_as_captioner(model.model.vision_model, captioner)
     return model
 
 

@@ -41,13 +41,13 @@ from bridge.training.scene_captioner import (
     CaptionBatch,
     CaptionBatches,
     CaptionerSizes,
-    begin_tower,
     begin_weights,
     image_preparation,
     unpadded,
 )
 from bridge.training.scene_hints import PatchFacts, PlaceFacts, place_facts
 from bridge.training.scene_text_jscc import SNRS, draw_snrs, through_each
+from bridge.training.scene_tower import ACTIVATION, begin_as_captioner, check_captioner
 from bridge.training.trainer import Recipe
 from phy.channels import AWGN
 from phy.random import Stream
@@ -93,9 +93,9 @@ class FactBatches:
 class FeatureWords(nn.Module):
     """BLIP-2, the projection, and two heads."""
 
-    def __init__(self, sizes: FeatureSizes, vocabulary: int, image: int) -> None:
+    def __init__(self, captioner: Path, sizes: FeatureSizes, vocabulary: int, image: int) -> None:
         super().__init__()
-        self.blip2 = _make_blip2(sizes, vocabulary, image)
+        self.blip2 = _make_blip2(captioner, sizes, vocabulary, image)
         self.projection = FeatureProjection(sizes.queries, sizes.width, sizes.channel_uses)
         self.patch_hints, self.place_hints = PatchFacts(sizes.towers.vision), PlaceFacts(sizes.width)
 
@@ -126,12 +126,12 @@ def text_loss(blip2: Any, features: torch.Tensor, ids: torch.Tensor) -> torch.Te
     return loss
 
 
-def _make_blip2(sizes: FeatureSizes, vocabulary: int, image: int) -> Any:
+def _make_blip2(captioner: Path, sizes: FeatureSizes, vocabulary: int, image: int) -> Any:
     library = import_transformers()
     towers = sizes.towers
     heads = max(1, sizes.width // 32)
     config = library.Blip2Config(
-        vision_config=towers.tower(),
+        vision_config=towers.tower(hidden_act=ACTIVATION),
         qformer_config={
             "vocab_size": 32,  # of words that it never reads
             "hidden_size": sizes.width,
@@ -162,11 +162,12 @@ def _make_blip2(sizes: FeatureSizes, vocabulary: int, image: int) -> Any:
     model = library.Blip2ForConditionalGeneration(config)
     nn.init.normal_(model.query_tokens, std=0.5)  # they start at zero, where all queries stay equal
     begin_weights(model)
-    begin_tower(model.vision_model)
+    begin_as_captioner(model.vision_model, captioner)
     return model
 
 
 def feature_words(
+    captioner: Path,
     *,
     seed: int = 1,
     batch: int = 32,
@@ -180,6 +181,8 @@ def feature_words(
 
     Parameters
     ----------
+    captioner:
+        Folder of a trained `tiny-captioner`, with whose vision transformer it begins.
     seed, batch:
         Of the draws; rows of a step.
     snr_db:
@@ -188,15 +191,21 @@ def feature_words(
         Of the model.
     workers, device, half:
         As in `bridge.training.scene_captioner.captioner`.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds no captioner.
     """
     sizes = sizes or FeatureSizes()
+    check_captioner(captioner)
     tokenizer = scene_tokenizer(128)
     draws = CaptionBatches(tokenizer.backend_tokenizer, batch, seed, 0.0, True, sizes.towers.patch)
     batches = Ahead(FactBatches(draws), workers)
     image = tokenizer.convert_tokens_to_ids("<image>")
     loss = partial(_loss, batches=batches, seed=seed, snr_db=snr_db, device=device, half=half)
     save = partial(_save, tokenizer=tokenizer, queries=sizes.queries)
-    make = partial(FeatureWords, sizes, len(tokenizer), image)
+    make = partial(FeatureWords, captioner, sizes, len(tokenizer), image)
     return Recipe("tiny-feature-words", make, loss, save, rate=1e-3, warm_up=200)
 
 

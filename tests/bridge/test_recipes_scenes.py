@@ -78,9 +78,9 @@ def generator_folder(vae_folder: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture(scope="module")
-def words_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def words_folder(captioner_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny-feature-words")
-    losses = train(scene_feature_words.feature_words(batch=8, sizes=FEATURE), 3, folder)
+    losses = train(scene_feature_words.feature_words(captioner_folder, batch=8, sizes=FEATURE), 3, folder)
     assert np.isfinite(losses).all()
     return folder
 
@@ -218,11 +218,8 @@ def test_captioner_learns_on_the_prompt_that_it_is_asked_with(captioner_folder: 
     assert loss.keywords["asked"].tolist() == batch["input_ids"].tolist()  # type: ignore[attr-defined]
 
 
-def test_blip(words_folder: Path, tmp_path: Path) -> None:
-    recipe = scene_captioner.blip(words_folder, batch=BATCH, sizes=SMALL)
-    tower = VisionLanguageFeature.from_pretrained(words_folder).model.vision_model.state_dict()
-    begun = recipe.make().get_submodule("model.vision_model").state_dict()
-    assert all(torch.equal(tensor, begun[name]) for name, tensor in tower.items())
+def test_blip(captioner_folder: Path, tmp_path: Path) -> None:
+    recipe = scene_captioner.blip(captioner_folder, batch=BATCH, sizes=SMALL)
     losses = train(recipe, 2, tmp_path)
     found = Models(parse_models(f"blip={tmp_path}")).blip
     assert isinstance(found, BLIP)
@@ -379,6 +376,25 @@ def test_text_loss_is_that_of_the_text_receiver(words_folder: Path) -> None:
     assert found.to_text(features, max_tokens=1) == [written.strip()] != [""]
 
 
+@pytest.mark.parametrize("recipe", ["blip", "feature_words"])
+def test_vision_transformers_begin_as_the_captioners(captioner_folder: Path, recipe: str) -> None:
+    """They see alike what leaves the last layer, up to its scale."""
+    if recipe == "blip":
+        tower = scene_captioner.blip(captioner_folder, sizes=SMALL).make().model.vision_model
+    else:
+        made = scene_feature_words.feature_words(captioner_folder, sizes=FEATURE).make()
+        tower = made.blip2.vision_model
+    known = LLaVA.from_pretrained(captioner_folder).model.model.vision_tower
+    pixels = to_pixels(np.stack([draw(sample_scene([8, index])) for index in range(16)]), "cpu")
+    with torch.no_grad():
+        found, wanted = (
+            F.layer_norm(network.eval()(pixels).last_hidden_state, [SMALL.vision])
+            for network in (tower, known)
+        )
+    assert float((found - wanted).square().mean()) < 0.1
+    assert float((found - wanted.roll(1, 0)).square().mean()) > 0.3  # of other pictures
+
+
 def test_the_second_stage_begins_with_the_first_and_with_the_generator(
     words_folder: Path, generator_folder: Path
 ) -> None:
@@ -393,8 +409,10 @@ def test_the_second_stage_begins_with_the_first_and_with_the_generator(
 def test_missing_stages_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="semphy train tiny-generator-vae"):
         scene_generator.generator(tmp_path)
-    with pytest.raises(ValueError, match="semphy train tiny-feature-words"):
+    with pytest.raises(ValueError, match="semphy train tiny-captioner"):
         scene_captioner.blip(tmp_path)
+    with pytest.raises(ValueError, match="semphy train tiny-captioner"):
+        scene_feature_words.feature_words(tmp_path)
     with pytest.raises(ValueError, match="semphy train tiny-feature-words"):
         scene_feature.feature(tmp_path, tmp_path)
     (tmp_path / "projection").mkdir()
