@@ -36,7 +36,7 @@ from bridge.training.scene_batches import (
     to_ids,
     to_pixels,
 )
-from bridge.training.scene_hints import PatchFacts, patch_facts, place_waves
+from bridge.training.scene_hints import PatchFacts, PatchPlaces, patch_facts, place_waves
 from bridge.training.scene_tower import ACTIVATION, begin_as_captioner, check_captioner
 from bridge.training.trainer import Recipe
 from semantic.captioning import QUERY
@@ -232,24 +232,24 @@ def _make_llava(sizes: CaptionerSizes, vocabulary: int, image: int) -> Any:
         tie_word_embeddings=True,
     )
     model = library.LlavaForConditionalGeneration(config)
-    return Supervised(model, "model.vision_tower", sizes.vision)
+    return Supervised(model, "model.vision_tower", sizes.vision, SIDE // sizes.patch)
 
 
 class Supervised(nn.Module):
-    """A model, and the head that reads facts from its vision tower's patches while it learns.
+    """A model, and the heads that read facts and places from its vision tower's patches while it learns.
 
     Parameters
     ----------
     model:
         The model; its weights are begun anew.
-    tower, width:
-        Name of its vision tower, and width of a patch there.
+    tower, width, side:
+        Name of its vision tower, width of a patch there, and patches in a row.
     """
 
-    def __init__(self, model: Any, tower: str, width: int) -> None:
+    def __init__(self, model: Any, tower: str, width: int, side: int) -> None:
         super().__init__()
         self.model, self.tower = model, tower
-        self.hints = PatchFacts(width)
+        self.hints, self.places = PatchFacts(width), PatchPlaces(width, side)
         begin_weights(model)
         begin_tower(model.get_submodule(tower))
 
@@ -262,7 +262,7 @@ class Supervised(nn.Module):
             loss: torch.Tensor = self.model(**inputs).loss
         finally:
             hook.remove()
-        return loss + self.hints(seen[0], torch.from_numpy(facts).to(loss.device))
+        return loss + self.hints(seen[0], torch.from_numpy(facts).to(loss.device)) + self.places(seen[0])
 
 
 @torch.no_grad()
@@ -397,7 +397,8 @@ def _make_blip(captioner: Path, sizes: CaptionerSizes, vocabulary: int) -> Any:
         ),
         projection_dim=sizes.text,
     )
-    model = Supervised(library.BlipForConditionalGeneration(config), "vision_model", sizes.vision)
+    model = library.BlipForConditionalGeneration(config)
+    model = Supervised(model, "vision_model", sizes.vision, SIDE // sizes.patch)
     begin_as_captioner(model.model.vision_model, captioner)
     return model
 

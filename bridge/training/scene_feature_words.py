@@ -38,6 +38,7 @@ from bridge.training.scene_batches import (
     to_pixels,
 )
 from bridge.training.scene_captioner import (
+    SIDE,
     CaptionBatch,
     CaptionBatches,
     CaptionerSizes,
@@ -45,7 +46,7 @@ from bridge.training.scene_captioner import (
     image_preparation,
     unpadded,
 )
-from bridge.training.scene_hints import PatchFacts, PlaceFacts, place_facts
+from bridge.training.scene_hints import PatchFacts, PatchPlaces, PlaceFacts, place_facts
 from bridge.training.scene_text_jscc import SNRS, draw_snrs, through_each
 from bridge.training.scene_tower import ACTIVATION, begin_as_captioner, check_captioner
 from bridge.training.trainer import Recipe
@@ -91,13 +92,15 @@ class FactBatches:
 
 
 class FeatureWords(nn.Module):
-    """BLIP-2, the projection, and two heads."""
+    """BLIP-2, the projection, and the heads that read facts and places."""
 
     def __init__(self, captioner: Path, sizes: FeatureSizes, vocabulary: int, image: int) -> None:
         super().__init__()
         self.blip2 = _make_blip2(captioner, sizes, vocabulary, image)
         self.projection = FeatureProjection(sizes.queries, sizes.width, sizes.channel_uses)
-        self.patch_hints, self.place_hints = PatchFacts(sizes.towers.vision), PlaceFacts(sizes.width)
+        vision, side = sizes.towers.vision, SIDE // sizes.towers.patch
+        self.patch_hints, self.patch_places = PatchFacts(vision), PatchPlaces(vision, side)
+        self.place_hints = PlaceFacts(sizes.width)
 
 
 def received(
@@ -224,7 +227,8 @@ def _loss(
     with autocast(device, half):
         outputs = model.blip2.get_image_features(pixel_values=to_pixels(pictures, device))
         found = received(model.projection, outputs.qformer_outputs.last_hidden_state, seed, step, snr_db)
-        hints = model.patch_hints(outputs.last_hidden_state[:, 1:], torch.from_numpy(patches).to(device))
+        seen = outputs.last_hidden_state[:, 1:]
+        hints = model.patch_hints(seen, torch.from_numpy(patches).to(device)) + model.patch_places(seen)
         hints = hints + model.place_hints(found, torch.from_numpy(places).to(device), [True] * len(ids))
         return text_loss(model.blip2, found, ids) + hints
 

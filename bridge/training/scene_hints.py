@@ -28,7 +28,15 @@ from bridge.training.scene_batches import IGNORED
 from semantic.scenes.judge import HEADS
 from semantic.scenes.scene import PLACES, Scene
 
-__all__ = ["PatchFacts", "PlaceFacts", "fact_loss", "patch_facts", "place_facts", "place_waves"]
+__all__ = [
+    "PatchFacts",
+    "PatchPlaces",
+    "PlaceFacts",
+    "fact_loss",
+    "patch_facts",
+    "place_facts",
+    "place_waves",
+]
 
 _OF_THINGS = ("shape", "colour", "size", "texture")
 _OF_PICTURES = ("background", "light")
@@ -125,6 +133,25 @@ class PatchFacts(nn.Module):
         of_things = sum(len(HEADS[name]) for name in _OF_THINGS)
         first = torch.cat([scores[:, :1, :of_things], whole[..., of_things:]], dim=2)
         return fact_loss(torch.cat([first, scores[:, 1:]], dim=1), facts)
+
+
+class PatchPlaces(nn.Module):
+    """Reads from a patch in which row and column it lies.
+
+    Captioners whose patches come in order do not need that their contents tell it; a Q-Former or a text
+    decoder that looks at patches in no order otherwise names all objects and none of their places.
+    """
+
+    def __init__(self, width: int, side: int) -> None:
+        super().__init__()
+        self.rows, self.columns = nn.Linear(width, side), nn.Linear(width, side)
+
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        """Loss of the patches ``[B, side², width]``, row by row."""
+        places = torch.arange(patches.shape[1], device=patches.device).expand(len(patches), -1)
+        side = self.rows.out_features
+        loss = F.cross_entropy(self.rows(patches).flatten(0, 1).float(), (places // side).flatten())
+        return loss + F.cross_entropy(self.columns(patches).flatten(0, 1).float(), (places % side).flatten())
 
 
 class PlaceFacts(nn.Module):

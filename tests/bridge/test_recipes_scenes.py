@@ -36,7 +36,7 @@ from bridge.training.scene_batches import (
 )
 from bridge.training.scene_captioner import CaptionBatches, CaptionerSizes
 from bridge.training.scene_generator import GeneratorBatches
-from bridge.training.scene_hints import fact_loss, patch_facts, place_facts, place_waves
+from bridge.training.scene_hints import PatchPlaces, fact_loss, patch_facts, place_facts, place_waves
 from bridge.training.scene_vae import GeneratorSizes, PictureBatches
 from bridge.training.trainer import train
 from phy.channels import AWGN
@@ -189,6 +189,18 @@ def test_losses_of_facts_are_least_where_all_is_right() -> None:
     # Nothing known: every kind costs the logarithm of its values, shapes twice (empty and not).
     unknown = sum(math.log(count) for count in values) + math.log(values[0])
     assert fact_loss(torch.zeros_like(sure), facts).item() == pytest.approx(unknown, rel=1e-5)
+
+
+def test_patches_in_their_order_lose_least() -> None:
+    head = PatchPlaces(8, 4)
+    with torch.no_grad():
+        for layer, first in ((head.rows, 0), (head.columns, 4)):
+            layer.weight.copy_(30.0 * torch.eye(8)[first : first + 4])
+            layer.bias.zero_()
+    patches = torch.stack([torch.eye(4).repeat_interleave(4, 0), torch.eye(4).repeat(4, 1)], 1).flatten(1)
+    assert head(patches[None]) < 1e-6
+    assert head(patches.flip(0)[None]) > 30
+    assert head(torch.zeros(1, 16, 8)).item() == pytest.approx(2 * math.log(4), rel=1e-5)
 
 
 def test_place_waves_tell_all_places_apart() -> None:
