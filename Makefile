@@ -10,6 +10,8 @@ export OMP_WAIT_POLICY := PASSIVE
 demo: $(VENV)/.run
 	$(BIN)/semphy compare --config demo --out runs/demo
 	$(BIN)/semphy plot runs/demo
+	$(BIN)/semphy compare --config demo-scenes --out runs/demo-scenes
+	$(BIN)/semphy plot runs/demo-scenes
 
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
