@@ -197,6 +197,7 @@ RECIPES: dict[str, Entry] = {
         12_000,
         _on_scenes(generator, 16),
         ("tiny-generator-vae",),
+        ("tiny-generator-before",),
     ),
     "tiny-feature-words": Entry(
         "Vision-language feature of scenes over 256 channel uses, to text, AWGN at -3 to 15 dB",

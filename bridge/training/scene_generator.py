@@ -34,7 +34,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import nn
 
@@ -305,6 +305,7 @@ def _attach_adapter(unet: Any, sizes: GeneratorSizes) -> None:
 
 def generator(
     autoencoder: Path,
+    before: Path | None = None,
     *,
     seed: int = 1,
     batch: int = 32,
@@ -320,6 +321,9 @@ def generator(
     ----------
     autoencoder:
         Folder that `vae` was trained into.
+    before:
+        Folder of a finished generator to go on from, on the same autoencoder; another seed than its own
+        draws other scenes. None begins anew.
     seed, batch:
         Of the draws; rows of a step.
     words_only:
@@ -343,7 +347,10 @@ def generator(
     save = partial(_save, sizes=sizes, tokenizer=tokenizer)
 
     def make() -> Painter:
-        return Painter(frozen_vae(autoencoder), sizes, len(tokenizer))
+        painter = Painter(frozen_vae(autoencoder), sizes, len(tokenizer))
+        if before is not None:
+            _go_on_from(painter, before)
+        return painter
 
     return Recipe("tiny-generator", make, loss, save, rate=6e-4, warm_up=200)
 
@@ -371,22 +378,36 @@ def _loss(
         )
 
 
+def _go_on_from(model: Painter, folder: Path) -> None:
+    """Read what `_save` wrote, but for the autoencoder and the heads that are not saved."""
+    unet = load_file(folder / "unet" / "diffusion_pytorch_model.safetensors")
+    adapter = load_file(folder / "ip-adapter" / _ADAPTER)
+    for theirs, ours in _adapter_names(model.unet).items():
+        unet[ours] = adapter[theirs]
+    model.unet.load_state_dict(unet)
+    model.text_encoder.load_state_dict(load_file(folder / "text_encoder" / "model.safetensors"))
+    encoder = folder / "ip-adapter" / "image_encoder" / "model.safetensors"
+    model.image_encoder.load_state_dict(load_file(encoder))
+
+
+def _adapter_names(unet: Any) -> dict[str, str]:
+    """Names of an IP-Adapter's tensors in its file, and of the same in the network."""
+    prefix = "encoder_hid_proj.image_projection_layers.0."
+    names = {f"image_proj.proj.{kind}": f"{prefix}image_embeds.{kind}" for kind in ("weight", "bias")}
+    names |= {f"image_proj.norm.{kind}": f"{prefix}norm.{kind}" for kind in ("weight", "bias")}
+    for index, name in enumerate(_crossings(unet)):
+        for key in ("to_k_ip", "to_v_ip"):
+            names[f"ip_adapter.{2 * index + 1}.{key}.weight"] = f"{name}.processor.{key}.0.weight"
+    return names
+
+
 def _save(model: Painter, folder: Path, *, sizes: GeneratorSizes, tokenizer: Any) -> None:
     state = {name: tensor.half().cpu() for name, tensor in model.unet.state_dict().items()}
     own = {n: t for n, t in state.items() if ".processor." not in n and not n.startswith("encoder_hid_proj")}
     unet = make_unet(sizes)
     unet.load_state_dict(own)
     save_diffusion(folder, model.vae, unet, text_encoder=halved(model.text_encoder), tokenizer=tokenizer)
-    prefix = "encoder_hid_proj.image_projection_layers.0."
-    tensors = {
-        "image_proj.proj.weight": state[f"{prefix}image_embeds.weight"],
-        "image_proj.proj.bias": state[f"{prefix}image_embeds.bias"],
-        "image_proj.norm.weight": state[f"{prefix}norm.weight"],
-        "image_proj.norm.bias": state[f"{prefix}norm.bias"],
-    }
-    for index, name in enumerate(_crossings(model.unet)):
-        for key in ("to_k_ip", "to_v_ip"):
-            tensors[f"ip_adapter.{2 * index + 1}.{key}.weight"] = state[f"{name}.processor.{key}.0.weight"]
+    tensors = {theirs: state[ours] for theirs, ours in _adapter_names(model.unet).items()}
     encoder = folder / "ip-adapter" / "image_encoder"
     halved(model.image_encoder).save_pretrained(encoder)
     square = {"height": SLICE, "width": SLICE}

@@ -191,6 +191,20 @@ def test_losses_of_facts_are_least_where_all_is_right() -> None:
     assert fact_loss(torch.zeros_like(sure), facts).item() == pytest.approx(unknown, rel=1e-5)
 
 
+def test_a_generator_goes_on_from_a_finished_one(
+    vae_folder: Path, generator_folder: Path, tmp_path: Path
+) -> None:
+    """What is written at once is what was read, file by file."""
+    recipe = scene_generator.generator(vae_folder, generator_folder, seed=2, batch=2, sizes=SKETCH)
+    recipe.save(recipe.make(), tmp_path)
+    files = sorted(file.relative_to(tmp_path) for file in tmp_path.glob("**/*.safetensors"))
+    assert len(files) == 5
+    for file in files:
+        read, written = load_file(generator_folder / file), load_file(tmp_path / file)
+        assert read.keys() == written.keys()
+        assert all(torch.equal(tensor, written[name]) for name, tensor in read.items())
+
+
 def test_patches_in_their_order_lose_least() -> None:
     head = PatchPlaces(8, 4)
     with torch.no_grad():
