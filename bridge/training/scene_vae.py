@@ -187,7 +187,9 @@ def frozen_vae(folder: Path) -> Any:
         raise ValueError(
             f"there is no autoencoder in {folder}: train one first (semphy train tiny-generator-vae)"
         )
-    return AutoencoderKL.from_pretrained(folder / "vae", dtype=torch.float32).requires_grad_(False)
+    autoencoder = AutoencoderKL.from_pretrained(folder / "vae", dtype=torch.float32)
+    autoencoder.register_to_config(_name_or_path="")  # or what builds on it would tell where it lay
+    return autoencoder.requires_grad_(False)
 
 
 @torch.no_grad()

@@ -205,6 +205,13 @@ def test_a_generator_goes_on_from_a_finished_one(
         assert all(torch.equal(tensor, written[name]) for name, tensor in read.items())
 
 
+def test_no_model_tells_where_it_was_made(generator_folder: Path, feature_folder: Path) -> None:
+    written = [file for folder in (generator_folder, feature_folder) for file in folder.glob("**/*.json")]
+    assert len(written) > 10
+    root = str(generator_folder.parent)
+    assert [file for file in written if root in file.read_text(encoding="utf-8")] == []
+
+
 def test_patches_in_their_order_lose_least() -> None:
     head = PatchPlaces(8, 4)
     with torch.no_grad():
