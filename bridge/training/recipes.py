@@ -15,6 +15,7 @@ import torch
 
 from bridge.training.corrector import corrector
 from bridge.training.deep_jscc import bourtsoulatze, nested
+from bridge.training.scene_batches import Compute
 from bridge.training.scene_captioner import blip, captioner
 from bridge.training.scene_feature import feature
 from bridge.training.scene_feature_words import feature_words
@@ -127,9 +128,9 @@ def _on_scenes(make: Callable[..., Recipe], batch: int) -> Callable[[Mapping[str
 
     def prepared(folders: Mapping[str, Path], seed: int, device: str) -> Recipe:
         if torch.device(device).type == "cpu":
-            return make(*folders.values(), seed=seed, device=device, batch=batch)
-        workers = max(1, (os.cpu_count() or 1) - 2)
-        return make(*folders.values(), seed=seed, device=device, batch=8 * batch, half=True, workers=workers)
+            return make(*folders.values(), seed=seed, batch=batch, compute=Compute(device))
+        compute = Compute(device, half=True, workers=max(1, (os.cpu_count() or 1) - 2))
+        return make(*folders.values(), seed=seed, batch=8 * batch, compute=compute)
 
     return _by_recipe(prepared)
 

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -28,6 +29,7 @@ from semantic.scenes.scene import QUADRANTS, Difficulty, Scene, chooser, sample_
 from semantic.zoo import import_transformers
 
 __all__ = [
+    "CPU",
     "IGNORED",
     "LEVEL",
     "PAD",
@@ -36,7 +38,7 @@ __all__ = [
     "START",
     "STOP",
     "Ahead",
-    "autocast",
+    "Compute",
     "draw_scene",
     "fused_caption",
     "halved",
@@ -220,9 +222,31 @@ def noise(shape: Sequence[int], generator: torch.Generator, device: str) -> torc
     return torch.randn(*shape, generator=generator).to(device, non_blocking=True)
 
 
-def autocast(device: str, half: bool) -> torch.autocast:
-    """Context in which matrices multiply in bfloat16, if ``half``: fast on GPUs, slow on CPUs without it."""
-    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half)
+@dataclass(frozen=True)
+class Compute:
+    """Where a recipe is trained, and how.
+
+    Attributes
+    ----------
+    device:
+        Of the model.
+    half:
+        Whether matrices multiply in bfloat16: fast on GPUs, slow on CPUs without it.
+    workers:
+        Processes that draw ahead; 0 draws in this one.
+    """
+
+    device: str = "cpu"
+    half: bool = False
+    workers: int = 0
+
+    def autocast(self) -> torch.autocast:
+        """Context of a forward pass."""
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.half)
+
+
+CPU = Compute()
+"""Trains on the CPU, in single precision."""
 
 
 def halved(model: nn.Module) -> Any:

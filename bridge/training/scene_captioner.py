@@ -24,11 +24,12 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from bridge.training.scene_batches import (
+    CPU,
     IGNORED,
     PAD,
     PREDICTION,
     Ahead,
-    autocast,
+    Compute,
     draw_scene,
     halved,
     resized,
@@ -182,9 +183,7 @@ def captioner(
     batch: int = 48,
     quarters: float = 0.5,
     sizes: CaptionerSizes | None = None,
-    workers: int = 0,
-    device: str = "cpu",
-    half: bool = False,
+    compute: Compute = CPU,
 ) -> Recipe:
     """``tiny-captioner``: CLIP's vision tower, a projector and a Qwen2 decoder in LLaVA's classes.
 
@@ -196,10 +195,8 @@ def captioner(
         Share of quarters among the pictures.
     sizes:
         Of the model.
-    workers:
-        Processes that draw ahead.
-    device, half:
-        Where it is trained, and whether in bfloat16 autocast.
+    compute:
+        Where and how it is trained.
     """
     sizes = sizes or CaptionerSizes()
     tokenizer = scene_tokenizer(256)
@@ -209,8 +206,8 @@ def captioner(
     patches = (SIDE // sizes.patch) ** 2
     asked = tokenizer(prompt.replace("<image>", "<image>" * patches))["input_ids"]
     draws = CaptionBatches(tokenizer.backend_tokenizer, batch, seed, quarters, False, sizes.patch)
-    batches = Ahead(draws, workers)
-    loss = partial(_llava_loss, batches=batches, asked=torch.tensor([asked]), device=device, half=half)
+    batches = Ahead(draws, compute.workers)
+    loss = partial(_llava_loss, batches=batches, asked=torch.tensor([asked]), compute=compute)
     make = partial(_make_llava, sizes, len(tokenizer), tokenizer.convert_tokens_to_ids("<image>"))
     return Recipe("tiny-captioner", make, loss, partial(_save, processor=processor), rate=2e-3)
 
@@ -324,19 +321,18 @@ def _llava_loss(
     *,
     batches: Ahead[CaptionBatch],
     asked: torch.Tensor,
-    device: str,
-    half: bool,
+    compute: Compute,
 ) -> torch.Tensor:
     pictures, tokens, facts = batches(step)
     answers = torch.from_numpy(tokens)
     ids = torch.cat([asked.expand(len(answers), -1), answers], dim=1)
     labels = torch.cat([torch.full_like(ids[:, : asked.shape[1]], IGNORED), unpadded(answers)], dim=1)
-    with autocast(device, half):
+    with compute.autocast():
         loss: torch.Tensor = model(
             facts,
-            input_ids=ids.to(device),
-            pixel_values=to_pixels(pictures, device),
-            labels=labels.to(device),
+            input_ids=ids.to(compute.device),
+            pixel_values=to_pixels(pictures, compute.device),
+            labels=labels.to(compute.device),
         )
     return loss
 
@@ -357,9 +353,7 @@ def blip(
     seed: int = 1,
     batch: int = 48,
     sizes: CaptionerSizes | None = None,
-    workers: int = 0,
-    device: str = "cpu",
-    half: bool = False,
+    compute: Compute = CPU,
 ) -> Recipe:
     """``tiny-blip``: BLIP's vision transformer and text decoder, on whole pictures.
 
@@ -367,7 +361,7 @@ def blip(
     ----------
     captioner:
         Folder of a trained `tiny-captioner`, with whose vision transformer it begins.
-    seed, batch, sizes, workers, device, half:
+    seed, batch, sizes, compute:
         As of `captioner`.
 
     Raises
@@ -381,8 +375,8 @@ def blip(
     tokenizer = scene_tokenizer(256, frame=True)
     processor = library.BlipProcessor(library.BlipImageProcessorPil(**image_preparation()), tokenizer)
     core = scene_tokenizer(256).backend_tokenizer
-    batches = Ahead(CaptionBatches(core, batch, seed, 0.0, True, sizes.patch), workers)
-    loss = partial(_blip_loss, batches=batches, device=device, half=half)
+    batches = Ahead(CaptionBatches(core, batch, seed, 0.0, True, sizes.patch), compute.workers)
+    loss = partial(_blip_loss, batches=batches, compute=compute)
     make = partial(_make_blip, captioner, sizes, len(tokenizer))
     return Recipe("tiny-blip", make, loss, partial(_save, processor=processor), rate=2e-3)
 
@@ -408,17 +402,16 @@ def _blip_loss(
     step: int,
     *,
     batches: Ahead[CaptionBatch],
-    device: str,
-    half: bool,
+    compute: Compute,
 ) -> torch.Tensor:
     pictures, tokens, facts = batches(step)
     ids = torch.from_numpy(tokens)
-    with autocast(device, half):
+    with compute.autocast():
         loss: torch.Tensor = model(
             facts,
-            pixel_values=to_pixels(pictures, device),
-            input_ids=ids.to(device),
-            attention_mask=(ids != PAD).long().to(device),
-            labels=unpadded(ids).to(device),
+            pixel_values=to_pixels(pictures, compute.device),
+            input_ids=ids.to(compute.device),
+            attention_mask=(ids != PAD).long().to(compute.device),
+            labels=unpadded(ids).to(compute.device),
         )
     return loss

@@ -97,11 +97,14 @@ def save_diffusion(
     """Write a pipeline in half precision."""
     from diffusers import StableDiffusionPipeline
 
+    stored = halved(autoencoder), halved(unet)
+    for model in stored:
+        model.register_to_config(_name_or_path="")  # where it was read from is nobody's concern
     pipeline = StableDiffusionPipeline(
-        vae=halved(autoencoder),
+        vae=stored[0],
         text_encoder=text_encoder,
         tokenizer=tokenizer,
-        unet=halved(unet),
+        unet=stored[1],
         scheduler=noise_schedule(),
         safety_checker=None,
         feature_extractor=None,

@@ -15,41 +15,25 @@ SNRs from -3 to 15 dB, by one loss: cross-entropy of the caption's tokens and th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
-from bridge.training.scene_batches import Ahead, autocast, draw_scene, halved, to_pixels
-from bridge.training.scene_captioner import CaptionBatch, CaptionBatches
+from bridge.training.scene_batches import CPU, Ahead, Compute, halved, to_pixels
+from bridge.training.scene_captioner import CaptionBatches
 from bridge.training.scene_diffusion import save_diffusion, velocity_loss
-from bridge.training.scene_feature_words import received, text_loss
-from bridge.training.scene_vae import SIDE, frozen_vae, latents_of
+from bridge.training.scene_feature_words import CaptionedAnd, received, text_loss
+from bridge.training.scene_vae import frozen_vae, latents_of, object_mask
 from bridge.training.trainer import Recipe
 from semantic.projection import FeatureBridge, FeatureProjection
-from semantic.scenes.draw import masks
 from semantic.zoo import import_transformers
 
 __all__ = ["FeatureSystem", "feature"]
 
 _LEFT_OUT = 0.1  # of the rows lose their condition, for guidance
-
-
-@dataclass(frozen=True)
-class ObjectBatches:
-    """Captioned pictures, and where objects are in them, ``[B, 64, 64]``."""
-
-    captioned: CaptionBatches
-
-    def __call__(self, step: int) -> tuple[CaptionBatch, NDArray[np.bool_]]:
-        """Draw a step's rows."""
-        scenes = [draw_scene(self.captioned.seed, step, row)[0] for row in range(self.captioned.count)]
-        return self.captioned(step), np.stack([masks(scene, SIDE) > 0 for scene in scenes])
 
 
 class FeatureSystem(nn.Module):
@@ -97,9 +81,7 @@ def feature(
     seed: int = 1,
     batch: int = 32,
     snr_db: tuple[float, float] = (-3.0, 15.0),
-    workers: int = 0,
-    device: str = "cpu",
-    half: bool = False,
+    compute: Compute = CPU,
 ) -> Recipe:
     """``tiny-feature``: BLIP-2, the projection to channel uses, and diffusion that reads the feature.
 
@@ -113,8 +95,8 @@ def feature(
         Of the draws; rows of a step.
     snr_db:
         Bounds of the SNRs.
-    workers, device, half:
-        As in `bridge.training.scene_captioner.captioner`.
+    compute:
+        Where and how it is trained.
 
     Raises
     ------
@@ -128,8 +110,9 @@ def feature(
     processor = library.Blip2Processor.from_pretrained(words, backend="pil")
     config = library.Blip2Config.from_pretrained(words)
     core, patch = processor.tokenizer.backend_tokenizer, config.vision_config.patch_size
-    batches = Ahead(ObjectBatches(CaptionBatches(core, batch, seed, 0.0, True, patch)), workers)
-    loss = partial(_loss, batches=batches, seed=seed, snr_db=snr_db, device=device, half=half)
+    draws = CaptionBatches(core, batch, seed, 0.0, True, patch)
+    batches = Ahead(CaptionedAnd(draws, object_mask), compute.workers)
+    loss = partial(_loss, batches=batches, seed=seed, snr_db=snr_db, compute=compute)
     make = partial(FeatureSystem, words, generator)
     return Recipe("tiny-feature", make, loss, partial(_save, processor=processor), rate=6e-4, warm_up=200)
 
@@ -141,13 +124,13 @@ def _loss(
     batches: Ahead[Any],
     seed: int,
     snr_db: tuple[float, float],
-    device: str,
-    half: bool,
+    compute: Compute,
 ) -> torch.Tensor:
     captioned, objects = batches(step)
-    pixels, ids = to_pixels(captioned.pictures, device), torch.from_numpy(captioned.ids).to(device)
+    pixels = to_pixels(captioned.pictures, compute.device)
+    ids = torch.from_numpy(captioned.ids).to(compute.device)
     source = torch.Generator().manual_seed((seed << 32) + step)
-    with autocast(device, half):
+    with compute.autocast():
         outputs = model.blip2.get_image_features(pixel_values=pixels)
         sent = outputs.qformer_outputs.last_hidden_state
         found = received(model.projection, sent, seed, step, snr_db)

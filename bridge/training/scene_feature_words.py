@@ -15,6 +15,7 @@ second stage, `bridge.training.scene_feature`, adds the picture: it needs a feat
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,12 +27,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bridge.training.scene_batches import (
+    CPU,
     IGNORED,
     PAD,
     PREDICTION,
     START,
     Ahead,
-    autocast,
+    Compute,
     draw_scene,
     halved,
     scene_tokenizer,
@@ -53,9 +55,10 @@ from bridge.training.trainer import Recipe
 from phy.channels import AWGN
 from phy.random import Stream
 from semantic.projection import FeatureProjection
+from semantic.scenes.scene import Scene
 from semantic.zoo import import_transformers
 
-__all__ = ["FeatureSizes", "FeatureWords", "feature_words", "received", "text_loss"]
+__all__ = ["CaptionedAnd", "FeatureSizes", "FeatureWords", "feature_words", "received", "text_loss"]
 
 
 @dataclass(frozen=True)
@@ -80,15 +83,24 @@ class FeatureSizes:
 
 
 @dataclass(frozen=True)
-class FactBatches:
-    """Captioned pictures, and what stands in each of their places, ``[B, 9, 6]`` (`place_facts`)."""
+class CaptionedAnd:
+    """Captioned pictures, and one more array of each scene.
+
+    Attributes
+    ----------
+    captioned:
+        Draws the captioned pictures.
+    also:
+        Makes the array; a function that pickles.
+    """
 
     captioned: CaptionBatches
+    also: Callable[[Scene], NDArray[Any]]
 
-    def __call__(self, step: int) -> tuple[CaptionBatch, NDArray[np.int64]]:
-        """Draw a step's rows."""
-        scenes = [draw_scene(self.captioned.seed, step, row)[0] for row in range(self.captioned.count)]
-        return self.captioned(step), np.stack([place_facts(scene) for scene in scenes])
+    def __call__(self, step: int) -> tuple[CaptionBatch, NDArray[Any]]:
+        """Draw a step's rows, and stack what is made of their scenes."""
+        scenes = (draw_scene(self.captioned.seed, step, row)[0] for row in range(self.captioned.count))
+        return self.captioned(step), np.stack([self.also(scene) for scene in scenes])
 
 
 class FeatureWords(nn.Module):
@@ -176,9 +188,7 @@ def feature_words(
     batch: int = 32,
     snr_db: tuple[float, float] = (-3.0, 15.0),
     sizes: FeatureSizes | None = None,
-    workers: int = 0,
-    device: str = "cpu",
-    half: bool = False,
+    compute: Compute = CPU,
 ) -> Recipe:
     """``tiny-feature-words``: BLIP-2 and the projection to channel uses.
 
@@ -192,8 +202,8 @@ def feature_words(
         Bounds of the SNRs.
     sizes:
         Of the model.
-    workers, device, half:
-        As in `bridge.training.scene_captioner.captioner`.
+    compute:
+        Where and how it is trained.
 
     Raises
     ------
@@ -204,9 +214,9 @@ def feature_words(
     check_captioner(captioner)
     tokenizer = scene_tokenizer(128)
     draws = CaptionBatches(tokenizer.backend_tokenizer, batch, seed, 0.0, True, sizes.towers.patch)
-    batches = Ahead(FactBatches(draws), workers)
+    batches = Ahead(CaptionedAnd(draws, place_facts), compute.workers)
     image = tokenizer.convert_tokens_to_ids("<image>")
-    loss = partial(_loss, batches=batches, seed=seed, snr_db=snr_db, device=device, half=half)
+    loss = partial(_loss, batches=batches, seed=seed, snr_db=snr_db, compute=compute)
     save = partial(_save, tokenizer=tokenizer, queries=sizes.queries)
     make = partial(FeatureWords, captioner, sizes, len(tokenizer), image)
     return Recipe("tiny-feature-words", make, loss, save, rate=1e-3, warm_up=200)
@@ -219,17 +229,20 @@ def _loss(
     batches: Ahead[Any],
     seed: int,
     snr_db: tuple[float, float],
-    device: str,
-    half: bool,
+    compute: Compute,
 ) -> torch.Tensor:
     (pictures, tokens, patches), places = batches(step)
-    ids = torch.from_numpy(tokens).to(device)
-    with autocast(device, half):
-        outputs = model.blip2.get_image_features(pixel_values=to_pixels(pictures, device))
+    ids = torch.from_numpy(tokens).to(compute.device)
+    with compute.autocast():
+        outputs = model.blip2.get_image_features(pixel_values=to_pixels(pictures, compute.device))
         found = received(model.projection, outputs.qformer_outputs.last_hidden_state, seed, step, snr_db)
         seen = outputs.last_hidden_state[:, 1:]
-        hints = model.patch_hints(seen, torch.from_numpy(patches).to(device)) + model.patch_places(seen)
-        hints = hints + model.place_hints(found, torch.from_numpy(places).to(device), [True] * len(ids))
+        hints = model.patch_hints(seen, torch.from_numpy(patches).to(compute.device)) + model.patch_places(
+            seen
+        )
+        hints = hints + model.place_hints(
+            found, torch.from_numpy(places).to(compute.device), [True] * len(ids)
+        )
         return text_loss(model.blip2, found, ids) + hints
 
 

@@ -39,10 +39,11 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from bridge.training.scene_batches import (
+    CPU,
     IGNORED,
     PREDICTION,
     Ahead,
-    autocast,
+    Compute,
     draw_scene,
     fused_caption,
     halved,
@@ -53,10 +54,10 @@ from bridge.training.scene_batches import (
 )
 from bridge.training.scene_diffusion import make_unet, save_diffusion, velocity_loss
 from bridge.training.scene_hints import PatchFacts, PlaceFacts, place_facts
-from bridge.training.scene_vae import SIDE, GeneratorSizes, frozen_vae, latents_of
+from bridge.training.scene_vae import SIDE, GeneratorSizes, frozen_vae, latents_of, object_mask
 from bridge.training.trainer import Recipe
 from semantic.scenes.captions import caption, describe
-from semantic.scenes.draw import class_map, draw, masks
+from semantic.scenes.draw import class_map, draw
 from semantic.scenes.scene import PLACES, Scene, below, choose, chooser
 from semantic.scenes.train_judge import DISTORTIONS
 from semantic.segmentation import main_object
@@ -178,7 +179,7 @@ class GeneratorBatches:
     def _row(self, step: int, row: int, sliced: bool) -> tuple[Any, ...]:
         scene, lot = draw_scene(self.seed, step, row)
         picture, facts = draw(scene, SIDE), place_facts(scene)
-        objects = (masks(scene, SIDE) > 0).astype(np.uint8)
+        objects = object_mask(scene)
         text, told = _prompt(scene, lot)
         # One row in ten loses its text, one its slice, one both; without an adapter one its text.
         fate = below(lot, 10)
@@ -311,9 +312,7 @@ def generator(
     batch: int = 32,
     words_only: float = 0.35,
     sizes: GeneratorSizes | None = None,
-    workers: int = 0,
-    device: str = "cpu",
-    half: bool = False,
+    compute: Compute = CPU,
 ) -> Recipe:
     """``tiny-generator``: network, text encoder, image encoder and adapter, on the first stage's latents.
 
@@ -330,8 +329,8 @@ def generator(
         Share of steps without adapter.
     sizes:
         Of the model; those of the autoencoder are its own.
-    workers, device, half:
-        As in `bridge.training.scene_captioner.captioner`.
+    compute:
+        Where and how it is trained.
 
     Raises
     ------
@@ -342,8 +341,8 @@ def generator(
     tokenizer = scene_tokenizer(CONTEXT, frame=True)
     core = scene_tokenizer(CONTEXT).backend_tokenizer
     frozen_vae(autoencoder)  # missing files are said before any work
-    batches = Ahead(GeneratorBatches(core, batch, seed, words_only), workers)
-    loss = partial(_loss, batches=batches, seed=seed, device=device, half=half)
+    batches = Ahead(GeneratorBatches(core, batch, seed, words_only), compute.workers)
+    loss = partial(_loss, batches=batches, seed=seed, compute=compute)
     save = partial(_save, sizes=sizes, tokenizer=tokenizer)
 
     def make() -> Painter:
@@ -356,18 +355,20 @@ def generator(
 
 
 def _loss(
-    model: Painter, step: int, *, batches: Ahead[GeneratorBatch], seed: int, device: str, half: bool
+    model: Painter, step: int, *, batches: Ahead[GeneratorBatch], seed: int, compute: Compute
 ) -> torch.Tensor:
     batch = batches(step)
     source = torch.Generator().manual_seed((seed << 32) + step)
     model.scale_adapter(batch.scale)
-    with autocast(device, half):
-        latents = latents_of(model.vae, to_pixels(batch.pictures, device))
-        context = model.text_encoder(torch.from_numpy(batch.ids).to(device)).last_hidden_state
-        embeds = model.image_encoder(to_pixels(batch.slices, device)).image_embeds
-        hints = model.text_hints(context, torch.from_numpy(batch.facts).to(device), batch.told.tolist())
-        hints = hints + model.image_hints(embeds[:, None], torch.from_numpy(batch.seen).to(device))
-        embeds = embeds * torch.from_numpy(batch.shown).to(device)[:, None]
+    with compute.autocast():
+        latents = latents_of(model.vae, to_pixels(batch.pictures, compute.device))
+        context = model.text_encoder(torch.from_numpy(batch.ids).to(compute.device)).last_hidden_state
+        embeds = model.image_encoder(to_pixels(batch.slices, compute.device)).image_embeds
+        hints = model.text_hints(
+            context, torch.from_numpy(batch.facts).to(compute.device), batch.told.tolist()
+        )
+        hints = hints + model.image_hints(embeds[:, None], torch.from_numpy(batch.seen).to(compute.device))
+        embeds = embeds * torch.from_numpy(batch.shown).to(compute.device)[:, None]
         return _HINTS * hints + velocity_loss(
             model.unet,
             latents,

@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from bridge.training.scene_batches import Ahead, autocast, draw_scene
+from bridge.training.scene_batches import CPU, Ahead, Compute, draw_scene
 from bridge.training.scene_evaluation import unseen_scenes
 from bridge.training.segmenter import Labels, SegmenterScores, compare, make_fcn, normalised
 from bridge.training.trainer import Recipe
@@ -95,9 +95,7 @@ def scene_segmenter(
     side: int = SIDE,
     width: int = 4,
     blocks: Sequence[int] = (1, 1, 2, 2),
-    workers: int = 0,
-    device: str = "cpu",
-    half: bool = False,
+    compute: Compute = CPU,
 ) -> Recipe:
     """``tiny-scene-segmenter``: FCN of the shapes of scenes.
 
@@ -109,23 +107,23 @@ def scene_segmenter(
         To which pictures are brought, in pixels, now and later.
     width, blocks:
         Of the `semantic.fcn.FCN`.
-    workers, device, half:
-        As in `bridge.training.scene_captioner.captioner`.
+    compute:
+        Where and how it is trained.
     """
-    batches = Ahead(SceneMasks(batch, seed, side), workers)
-    loss = partial(_loss, batches=batches, device=device, half=half)
+    batches = Ahead(SceneMasks(batch, seed, side), compute.workers)
+    loss = partial(_loss, batches=batches, compute=compute)
     make = partial(make_fcn, len(CLASSES), width, tuple(blocks), side, auxiliary=False)
     return Recipe("tiny-scene-segmenter", make, loss, _save, rate=1e-2, warm_up=50)
 
 
-def _loss(network: FCN, step: int, *, batches: Ahead[MaskedScenes], device: str, half: bool) -> torch.Tensor:
+def _loss(network: FCN, step: int, *, batches: Ahead[MaskedScenes], compute: Compute) -> torch.Tensor:
     pictures, labels = batches(step)
-    shown = torch.tensor(pictures, device=device).permute(0, 3, 1, 2).float() / 255
-    with autocast(device, half):
+    shown = torch.tensor(pictures, device=compute.device).permute(0, 3, 1, 2).float() / 255
+    with compute.autocast():
         # Not through `forward`: it enlarges scores to the pictures' side, four times as many as are judged.
         scores = network.classifier(network.backbone(normalised(shown))[1]).float()
     enlarged = F.interpolate(scores, labels.shape[1:], mode="bilinear", align_corners=False)
-    return F.cross_entropy(enlarged, torch.from_numpy(labels).to(device))
+    return F.cross_entropy(enlarged, torch.from_numpy(labels).to(compute.device))
 
 
 def _save(network: FCN, folder: Path) -> None:

@@ -19,10 +19,11 @@ from tokenizers import Tokenizer
 
 from bridge.training.deep_jscc import through
 from bridge.training.scene_batches import (
+    CPU,
     PAD,
     SPECIAL,
     Ahead,
-    autocast,
+    Compute,
     draw_scene,
     fused_caption,
     scene_tokenizer,
@@ -122,9 +123,7 @@ def text_jscc(
     snr_db: tuple[float, float] = (-6.0, 18.0),
     channel: Channel | None = None,
     sizes: dict[str, Any] | None = None,
-    workers: int = 0,
-    device: str = "cpu",
-    half: bool = False,
+    compute: Compute = CPU,
 ) -> Recipe:
     """``tiny-text-jscc``: the text codec of `semantic.textjscc`.
 
@@ -143,11 +142,11 @@ def text_jscc(
         What the symbols pass; AWGN by default.
     sizes:
         More settings of `TextJSCC`, instead of a feed-forward width of 256.
-    workers, device, half:
-        As in `bridge.training.scene_captioner.captioner`.
+    compute:
+        Where and how it is trained.
     """
     core = scene_tokenizer(most).backend_tokenizer
-    batches = Ahead(TextBatches(core, batch, seed, most), workers)
+    batches = Ahead(TextBatches(core, batch, seed, most), compute.workers)
     make = partial(
         TextJSCC,
         core.get_vocab_size(),
@@ -162,8 +161,7 @@ def text_jscc(
         seed=seed,
         snr_db=snr_db,
         channel=channel or AWGN(),
-        device=device,
-        half=half,
+        compute=compute,
     )
     return Recipe("tiny-text-jscc", make, loss, partial(_save, core=core), rate=1e-3)
 
@@ -176,16 +174,15 @@ def _loss(
     seed: int,
     snr_db: tuple[float, float],
     channel: Channel,
-    device: str,
-    half: bool,
+    compute: Compute,
 ) -> torch.Tensor:
-    ids = torch.from_numpy(batches(step)).to(device)
+    ids = torch.from_numpy(batches(step)).to(compute.device)
     mask = ids != PAD
     snrs = draw_snrs(seed, step, snr_db, SNRS)
     stream = Stream(seed, "train", step)
-    with autocast(device, half):
+    with compute.autocast():
         told = torch.cat([torch.full((len(p),), s) for p, s in zip(ids.chunk(SNRS), snrs, strict=False)])
-        values = model.encode(ids, mask, told.to(device)).float()
+        values = model.encode(ids, mask, told.to(compute.device)).float()
         heard, told = through_each(_filled(values, mask), channel, snrs, stream)
         kept = heard * mask.repeat_interleave(2 * model.symbols_per_token, dim=1)
         logits = model.decode(kept, told, mask)

@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bridge.training.scene_batches import Ahead, autocast, draw_scene, halved, noise, to_pixels
+from bridge.training.scene_batches import CPU, Ahead, Compute, draw_scene, halved, noise, to_pixels
 from bridge.training.trainer import Recipe
 from semantic.scenes.draw import draw, masks
+from semantic.scenes.scene import Scene
 
-__all__ = ["SIDE", "GeneratorSizes", "PictureBatches", "frozen_vae", "latents_of", "vae"]
+__all__ = ["SIDE", "GeneratorSizes", "PictureBatches", "frozen_vae", "latents_of", "object_mask", "vae"]
 
 Picture = NDArray[np.uint8]
 
@@ -69,8 +70,13 @@ class PictureBatches:
     def __call__(self, step: int) -> tuple[Picture, Picture]:
         """Draw them."""
         scenes = [draw_scene(self.seed, step, row)[0] for row in range(self.count)]
-        objects = [(masks(scene, SIDE) > 0).astype(np.uint8) for scene in scenes]
-        return np.stack([draw(scene, SIDE) for scene in scenes]), np.stack(objects)
+        pictures = [draw(scene, SIDE) for scene in scenes]
+        return np.stack(pictures), np.stack([object_mask(scene) for scene in scenes])
+
+
+def object_mask(scene: Scene) -> Picture:
+    """Where objects are in a scene's picture, ``[64, 64]``, 0 or 1."""
+    return (masks(scene, SIDE) > 0).astype(np.uint8)
 
 
 def vae(
@@ -79,9 +85,7 @@ def vae(
     batch: int = 16,
     sizes: GeneratorSizes | None = None,
     kl: float = 3e-3,
-    workers: int = 0,
-    device: str = "cpu",
-    half: bool = False,
+    compute: Compute = CPU,
 ) -> Recipe:
     """``tiny-generator-vae``: the autoencoder, by squared error and a little of the Kullback-Leibler term.
 
@@ -99,16 +103,15 @@ def vae(
         Of the model.
     kl:
         Weight of the divergence of a latent number, in nats, against the error's logarithm.
-    workers, device, half:
-        As in `bridge.training.scene_captioner.captioner`.
+    compute:
+        Where and how it is trained.
     """
     loss = partial(
         _vae_loss,
-        batches=Ahead(PictureBatches(batch, seed), workers),
+        batches=Ahead(PictureBatches(batch, seed), compute.workers),
         seed=seed,
         kl=kl,
-        device=device,
-        half=half,
+        compute=compute,
     )
     make = partial(_make_vae, sizes or GeneratorSizes())
     return Recipe("tiny-generator-vae", make, loss, _save_vae, rate=2e-3)
@@ -137,16 +140,15 @@ def _vae_loss(
     batches: Ahead[tuple[Picture, Picture]],
     seed: int,
     kl: float,
-    device: str,
-    half: bool,
+    compute: Compute,
 ) -> torch.Tensor:
     pictures, objects = batches(step)
-    pixels = to_pixels(pictures, device)
-    weight = 1.0 + _OBJECTS * torch.tensor(objects, device=device)[:, None]
+    pixels = to_pixels(pictures, compute.device)
+    weight = 1.0 + _OBJECTS * torch.tensor(objects, device=compute.device)[:, None]
     source = torch.Generator().manual_seed((seed << 32) + step)
-    with autocast(device, half):
+    with compute.autocast():
         posterior = model.encode(pixels).latent_dist
-        drawn = posterior.mean + posterior.std * noise(posterior.mean.shape, source, device)
+        drawn = posterior.mean + posterior.std * noise(posterior.mean.shape, source, compute.device)
         made = model.decode(drawn).sample
     divergence = posterior.kl().mean() / posterior.mean[0].numel()
     error = (weight * (made.float() - pixels).square()).mean(dim=(1, 2, 3))
@@ -187,9 +189,7 @@ def frozen_vae(folder: Path) -> Any:
         raise ValueError(
             f"there is no autoencoder in {folder}: train one first (semphy train tiny-generator-vae)"
         )
-    autoencoder = AutoencoderKL.from_pretrained(folder / "vae", dtype=torch.float32)
-    autoencoder.register_to_config(_name_or_path="")  # or what builds on it would tell where it lay
-    return autoencoder.requires_grad_(False)
+    return AutoencoderKL.from_pretrained(folder / "vae", dtype=torch.float32).requires_grad_(False)
 
 
 @torch.no_grad()
