@@ -91,6 +91,26 @@ def test_text_to_image_is_the_pipeline_called_directly(sd: Path, plain: Generato
     assert min(p.std() for p in got) > 10
 
 
+def test_guidance_is_rescaled_where_the_schedule_ends_in_noise(sd: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(sd, tmp_path / "noise")
+    config = folder / "scheduler" / "scheduler_config.json"
+    settings = json.loads(config.read_text())
+    settings |= {
+        "rescale_betas_zero_snr": True,
+        "timestep_spacing": "trailing",
+        "prediction_type": "v_prediction",
+    }
+    config.write_text(json.dumps(settings))
+    options = {"num_inference_steps": 3, "guidance_scale": 7.5}
+    pipeline = direct(folder)
+    rescaled, usual = (
+        np.array(pipeline(PROMPTS[0], generator=seeded(7), guidance_rescale=phi, **options).images[0])
+        for phi in (0.7, 0.0)
+    )
+    (got,) = Generator.from_pretrained(folder).generate(PROMPTS[:1], seeds=[7], steps=3, guidance=7.5)
+    assert np.array_equal(got, rescaled) and not np.array_equal(got, usual)
+
+
 @pytest.mark.parametrize("guidance", [7.5, 1.0])
 def test_image_prompts_are_the_pipeline_called_directly(
     sd: Path, adapter: Path, prompted: Generator, pictures: list[Picture], guidance: float
