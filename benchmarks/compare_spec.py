@@ -22,6 +22,7 @@ from bridge.systems.system import System
 from phy.channels import parse_channel
 from phy.units import BandwidthRatio
 from semantic.weights import WeightsMissing
+from semantic.zoo import PRESETS, resolve
 
 __all__ = ["CompareSpec"]
 
@@ -229,14 +230,14 @@ class CompareSpec(BaseModel):
 
 
 def _contents(text: str) -> dict[str, str]:
-    """Digests of the files that quantisers and text coders name (``pq:FILE``, ``tokens:FOLDER``), by path.
+    """Digests of the files that quantisers and text coders name (``pq:FILE``, ``tokens:FOLDER``), by name.
 
     A condition is what was computed, not what it was called: rows of another codebook under the same name
     are other rows.
     """
     found = {}
     for place in re.findall(r"\b(?:pq|tokens):([^|+:,\"\s]+)", text):
-        path = Path(place)
+        path = resolve(place) if place in PRESETS else Path(place)
         files = [path] if path.is_file() else sorted(file for file in path.glob("*") if file.is_file())
         if files:
             content = hashlib.sha256(b"".join(file.name.encode() + file.read_bytes() for file in files))

@@ -47,8 +47,8 @@ def captions(
     ValueError
         If the source has no picture, or no model plays the role.
     """
-    asked = [models.identity(role)] + [models.identity("segmenter")] * (split == "objects")
-    key = f"captions:{role}:{split}:{parts}:{prompt}:{max_tokens}:{':'.join(asked)}"
+    asked = ":".join(map(models.identity, [role, *["segmenter"] * (split == "objects")]))
+    key = f"captions:{role}:{split}:{parts}:{prompt}:{max_tokens}:{asked}"
 
     def ask() -> Arrays:
         captioner = models.blip if role == "blip" else models.captioner

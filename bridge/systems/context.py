@@ -16,6 +16,7 @@ from phy.channels import Channel
 from phy.source.text import TextCoder, TokenIds, parse_text_coder
 from phy.source.tokens import load_tokenizer
 from semantic.datasets import bundled_tokenizer
+from semantic.zoo import PRESETS, resolve
 
 __all__ = ["Context", "text_coder", "to_pixels", "to_unit"]
 
@@ -63,9 +64,16 @@ class Context:
 
 
 def text_coder(name: str) -> TextCoder:
-    """Read a text coder by name; ``tokens`` are the 4,096 of the bundled byte-pair encoding, 12 bits each."""
+    """Read a text coder by name.
+
+    ``tokens`` are the 4,096 of the bundled byte-pair encoding, 12 bits each; ``tokens:MODEL`` those of the
+    model of a preset (`semantic.zoo`); all others are those of `phy.source.text.parse_text_coder`.
+    """
+    kind, _, model = name.partition(":")
     if name == "tokens":
-        return TokenIds(load_tokenizer(bundled_tokenizer()), name="tokens")
+        return TokenIds(load_tokenizer(bundled_tokenizer()), name)
+    if kind == "tokens" and model in PRESETS:
+        return TokenIds(load_tokenizer(resolve(model)), name)
     return parse_text_coder(name)
 
 

@@ -19,9 +19,10 @@ from tiny.systems import write_models
 from bridge.models import Models
 from bridge.systems.catalog import SEMANTIC, build_semantic
 from bridge.systems.codecs import CODECS
-from bridge.systems.context import Context
+from bridge.systems.context import Context, text_coder
 from bridge.systems.system import Reconstruction, Source, System
 from bridge.systems.values import VectorLink, unit_rms, values_of
+from bridge.training.scene_batches import scene_tokenizer
 from bridge.transport import ArrivedSymbols, Transmission, send
 from phy.channels import AWGN, Channel, Rayleigh, SymbolReception
 from phy.random import Stream
@@ -244,6 +245,23 @@ def test_single_text_describes_the_whole_picture(context: Context, source: Sourc
     assert made.text == text
     assert same(made.image, painted(context, text))
     assert [entry.payload for entry in transmission.ledger.entries] == ["text-0"]
+
+
+def test_whole_pictures_are_described_without_a_segmenter(
+    places: tuple[tuple[str, str], ...], context: Context, source: Source
+) -> None:
+    without = Context(AWGN(), models=Models(tuple(p for p in places if p[0] != "segmenter")), seed=SEED)
+    found, expected = (through(build("text-only", each), source)[1] for each in (without, context))
+    assert found.text == expected.text
+
+
+def test_tokens_of_a_preset_are_those_of_its_tokenizer() -> None:
+    coder = text_coder("tokens:tiny-captioner")
+    text = "A large plain red ring on the left against snow."
+    bits, count = coder.encode(text)
+    assert (coder.name, count, coder.decode(bits, count)) == ("tokens:tiny-captioner", 11, (text, ""))
+    vocabulary = scene_tokenizer(256).backend_tokenizer.get_vocab_size()
+    assert bits.numel() == 11 * (vocabulary - 1).bit_length()
 
 
 @pytest.mark.parametrize("correct", [False, True])
