@@ -211,6 +211,7 @@ RECIPES: dict[str, Entry] = {
         6_000,
         _on_scenes(feature, 16),
         ("tiny-feature-words", "tiny-generator"),
+        ("tiny-feature-before",),
     ),
     "scenes-judge": Entry("Reads the facts of procedural scenes from pictures", 2_400, _judge),
 }

@@ -45,19 +45,26 @@ class FeatureSystem(nn.Module):
         Folder of `tiny-feature-words`.
     generator:
         Folder of `tiny-generator`.
+    before:
+        Folder of a finished `tiny-feature`, which has more of both; or None.
     """
 
-    def __init__(self, words: Path, generator: Path) -> None:
+    def __init__(self, words: Path, generator: Path, before: Path | None) -> None:
         super().__init__()
         from diffusers import UNet2DConditionModel
 
         library = import_transformers()
+        if before is not None:
+            words, generator = before, before / "image"
         self.vae = frozen_vae(generator)
         self.unet = UNet2DConditionModel.from_pretrained(generator / "unet", dtype=torch.float32)
         self.blip2 = library.Blip2ForConditionalGeneration.from_pretrained(words, dtype=torch.float32)
         self.projection = FeatureProjection.from_pretrained(words / "projection")
-        tokens, width = self.projection.tokens, self.projection.width
-        self.bridge = FeatureBridge(tokens, width, self.unet.config.cross_attention_dim)
+        if before is not None:
+            self.bridge = FeatureBridge.from_pretrained(before / "image" / "bridge")
+        else:
+            tokens, width = self.projection.tokens, self.projection.width
+            self.bridge = FeatureBridge(tokens, width, self.unet.config.cross_attention_dim)
 
     def picture_loss(
         self,
@@ -77,6 +84,7 @@ class FeatureSystem(nn.Module):
 def feature(
     words: Path,
     generator: Path,
+    before: Path | None = None,
     *,
     seed: int = 1,
     batch: int = 32,
@@ -91,6 +99,9 @@ def feature(
         Folder that `bridge.training.scene_feature_words.feature_words` was trained into.
     generator:
         Folder that `bridge.training.scene_generator.generator` was trained into.
+    before:
+        Folder of a finished `tiny-feature` to go on from; another seed than its own draws other scenes. None
+        begins with the two others.
     seed, batch:
         Of the draws; rows of a step.
     snr_db:
@@ -113,7 +124,7 @@ def feature(
     draws = CaptionBatches(core, batch, seed, 0.0, True, patch)
     batches = Ahead(CaptionedAnd(draws, object_mask), compute.workers)
     loss = partial(_loss, batches=batches, seed=seed, snr_db=snr_db, compute=compute)
-    make = partial(FeatureSystem, words, generator)
+    make = partial(FeatureSystem, words, generator, before)
     return Recipe("tiny-feature", make, loss, partial(_save, processor=processor), rate=6e-4, warm_up=200)
 
 

@@ -110,7 +110,7 @@ def segmenter(
     teacher: Path | None = None,
     seed: int = 1,
     batch: int = 16,
-    side: int = 128,
+    side: int = 96,
     width: int = 16,
     blocks: Sequence[int] = (3, 4, 6, 3),
     foreground: float = 1.0,

@@ -191,16 +191,27 @@ def test_losses_of_facts_are_least_where_all_is_right() -> None:
     assert fact_loss(torch.zeros_like(sure), facts).item() == pytest.approx(unknown, rel=1e-5)
 
 
-def test_a_generator_goes_on_from_a_finished_one(
-    vae_folder: Path, generator_folder: Path, tmp_path: Path
+@pytest.mark.parametrize("name", ["generator", "feature"])
+def test_going_on_begins_with_what_was_finished(
+    name: str,
+    vae_folder: Path,
+    words_folder: Path,
+    generator_folder: Path,
+    feature_folder: Path,
+    tmp_path: Path,
 ) -> None:
     """What is written at once is what was read, file by file."""
-    recipe = scene_generator.generator(vae_folder, generator_folder, seed=2, batch=2, sizes=SKETCH)
+    if name == "generator":
+        folder = generator_folder
+        recipe = scene_generator.generator(vae_folder, folder, seed=2, batch=2, sizes=SKETCH)
+    else:
+        folder = feature_folder
+        recipe = scene_feature.feature(words_folder, generator_folder, folder, seed=2, batch=8)
     recipe.save(recipe.make(), tmp_path)
     files = sorted(file.relative_to(tmp_path) for file in tmp_path.glob("**/*.safetensors"))
     assert len(files) == 5
     for file in files:
-        read, written = load_file(generator_folder / file), load_file(tmp_path / file)
+        read, written = load_file(folder / file), load_file(tmp_path / file)
         assert read.keys() == written.keys()
         assert all(torch.equal(tensor, written[name]) for name, tensor in read.items())
 
