@@ -24,6 +24,14 @@ COUNTED = ("blocks", "block_errors", "bits", "bit_errors", "stop")
 SETTINGS = ["--code", "none", "--k", "64", "--modulation", "qpsk", "--ebno", "4,6", "--block-errors", "1e9"]
 
 
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """A suite that a script runs in the background ignores SIGINT, and so would all that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def reference(max_blocks: int) -> BerSpec:
     flags: dict[str, Any] = {
         "code.name": "none",
