@@ -108,7 +108,7 @@ class FCN(Pretrained):
     blocks:
         Bottlenecks in the four layers: (3, 4, 6, 3) for ResNet-50, (3, 4, 23, 3) for ResNet-101.
     auxiliary:
-        With the second head on layer 3, which helps training and is unused afterwards.
+        With the second head on layer 3, which published checkpoints hold, and which is unused after training.
     short_side:
         Pixels of the short side that the network was trained for: pictures are resized to it first (520 for
         torchvision's); None: pictures as they are.
@@ -147,24 +147,5 @@ class FCN(Pretrained):
         torch.Tensor
             ``[B, classes, H, W]``: logits, interpolated from one in eight pixels.
         """
-        return self._enlarge(self.classifier(self.backbone(pictures)[1]), pictures)
-
-    def both(self, pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores of the classifier and of the auxiliary head, each ``[B, classes, H, W]``, for training.
-
-        Raises
-        ------
-        ValueError
-            If the network has no auxiliary head.
-        """
-        if self.aux_classifier is None:
-            raise ValueError(
-                "this FCN has no auxiliary head: make it with auxiliary=True, or call it plainly"
-            )
-        third, fourth = self.backbone(pictures)
-        main, second = self.classifier(fourth), self.aux_classifier(third)
-        return self._enlarge(main, pictures), self._enlarge(second, pictures)
-
-    @staticmethod
-    def _enlarge(scores: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
+        scores = self.classifier(self.backbone(pictures)[1])
         return F.interpolate(scores, size=pictures.shape[2:], mode="bilinear", align_corners=False)

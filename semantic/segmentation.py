@@ -27,6 +27,8 @@ from PIL import Image
 from scipy import ndimage
 
 from semantic.fcn import FCN
+from semantic.fcn_mobilenet import MobileNetFCN
+from semantic.pretrained import read_config
 from semantic.weights import WeightsMissing
 
 __all__ = [
@@ -75,7 +77,7 @@ _SPREAD = 0.25
 
 
 class Segmenter:
-    """Labels the pixels of pictures by an `FCN`.
+    """Labels the pixels of pictures by an FCN.
 
     Parameters
     ----------
@@ -83,14 +85,14 @@ class Segmenter:
         Put into evaluation mode. Its ``short_side`` says to what size pictures are brought first.
     """
 
-    def __init__(self, network: FCN) -> None:
+    def __init__(self, network: FCN | MobileNetFCN) -> None:
         self.network = network.eval()
 
     @classmethod
     def from_pretrained(
         cls, folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
     ) -> Self:
-        """Read an `FCN` that ``save_pretrained`` wrote (``config.json``, ``model.safetensors``).
+        """Read an `FCN` or `MobileNetFCN` from what ``save_pretrained`` wrote.
 
         Raises
         ------
@@ -99,7 +101,8 @@ class Segmenter:
         ValueError
             If it holds something else.
         """
-        return cls(FCN.from_pretrained(folder, device=device, dtype=dtype))
+        mobile = read_config(folder).get("architectures") == [MobileNetFCN.__name__]
+        return cls((MobileNetFCN if mobile else FCN).from_pretrained(folder, device=device, dtype=dtype))
 
     @classmethod
     def from_torchvision(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
@@ -17,10 +16,8 @@ __all__ = ["Crops", "MaskedPhotographs"]
 
 _VOID = 255  # pixels that are not judged
 _GREY = (124, 116, 104)  # mean of ImageNet: what lies outside a picture
-_CERTAIN = 10.0  # score of background there
 _SCALES = (0.7, 1.8)
 _ENHANCERS = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
-_TEACHERS_SIDE = 256  # short side of what the teacher sees: above, it gets little better, below, much worse
 
 
 class Crops(NamedTuple):
@@ -32,13 +29,10 @@ class Crops(NamedTuple):
         ``[N, 3, side, side]``, ``torch.float32`` from 0 to 1.
     labels:
         ``[N, side, side]``, ``torch.int64``; 255 where no mask tells.
-    taught:
-        The teacher's scores, ``[N, classes, side, side]``, ``torch.float32``; None without one.
     """
 
     pictures: torch.Tensor
     labels: torch.Tensor
-    taught: torch.Tensor | None
 
 
 class MaskedPhotographs:
@@ -48,14 +42,9 @@ class MaskedPhotographs:
     ----------
     folders:
         Each with ``JPEGImages`` and ``SegmentationClass``: masks in PNG of Pascal VOC's labels, with the
-        picture's name and size. Pictures without a mask count as unmasked.
-    unmasked:
-        Folders of further JPEG pictures, without masks.
+        picture's name and size. Pictures without a mask are left out.
     side:
         Of the crops, in pixels.
-    teacher:
-        Pictures ``[1, 3, H, W]`` from 0 to 1 to class scores ``[1, classes, h, w]``, corners on corners. It
-        sees every picture once, whole, when it is first drawn. Without one, only masked pictures are drawn.
     limit:
         Most pictures of a folder, the first ones by name; None takes all.
 
@@ -65,38 +54,24 @@ class MaskedPhotographs:
         If no picture has a mask.
     """
 
-    def __init__(
-        self,
-        folders: Sequence[Path],
-        unmasked: Sequence[Path],
-        side: int,
-        teacher: Callable[[torch.Tensor], torch.Tensor] | None = None,
-        limit: int | None = None,
-    ) -> None:
-        self.side, self.teacher = side, teacher
+    def __init__(self, folders: Sequence[Path], side: int, limit: int | None = None) -> None:
+        self.side = side
         self.masked: list[tuple[bytes, bytes]] = []
-        self.unmasked: list[bytes] = []
         for folder in folders:
             for picture in sorted(folder.glob("JPEGImages/*.jpg"))[:limit]:
                 mask = folder / "SegmentationClass" / f"{picture.stem}.png"
                 if mask.is_file():
                     self.masked.append((picture.read_bytes(), mask.read_bytes()))
-                else:
-                    self.unmasked.append(picture.read_bytes())
-        for folder in unmasked:
-            self.unmasked += [picture.read_bytes() for picture in sorted(folder.rglob("*.jpg"))[:limit]]
         if not self.masked:
             raise ValueError(
                 "pictures with masks are needed, JPEGImages/NAME.jpg and SegmentationClass/NAME.png; there "
                 f"are none in {', '.join(map(str, folders)) or 'no folder'}"
             )
-        self._taught: dict[int, torch.Tensor] = {}
 
     def crops(self, count: int, seed: int, step: int) -> Crops:
         """Draw crops: scaled, mirrored, and varied in brightness, contrast and saturation.
 
-        The short side of the picture becomes 0.7 to 1.8 times the crop's. With a teacher all pictures are
-        drawn alike, masked or not.
+        The short side of the picture becomes 0.7 to 1.8 times the crop's.
 
         Parameters
         ----------
@@ -108,25 +83,17 @@ class MaskedPhotographs:
         draw = np.random.default_rng([seed, step])
         pictures = np.empty((count, self.side, self.side, 3), np.uint8)
         labels = np.empty((count, self.side, self.side), np.uint8)
-        taught = []
         for row in range(count):
-            index = int(draw.integers(len(self.masked) + (len(self.unmasked) if self.teacher else 0)))
-            image, mask = self._read(index)
+            image, mask = self._read(int(draw.integers(len(self.masked))))
             box = self._place(draw, image)
             mirrored = bool(draw.integers(2))
             gains = draw.uniform(0.7, 1.3, len(_ENHANCERS))
             pictures[row] = _mirror(self._cut(_vary(image, gains), box, _GREY), mirrored)
             labels[row] = _mirror(self._cut(mask, box, _VOID), mirrored)
-            if self.teacher:
-                scores = self._cut_scores(self._teach(index, image), box)
-                taught.append(scores.flip(2) if mirrored else scores)
         shown = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
-        return Crops(shown, torch.from_numpy(labels).long(), torch.stack(taught) if taught else None)
+        return Crops(shown, torch.from_numpy(labels).long())
 
     def _read(self, index: int) -> tuple[Image.Image, Image.Image]:
-        if index >= len(self.masked):
-            image = _open(self.unmasked[index - len(self.masked)]).convert("RGB")
-            return image, Image.new("L", image.size, _VOID)
         picture, mask = self.masked[index]
         labels = Image.fromarray(np.asarray(_open(mask)))  # the palette's indices, not its colours
         return _open(picture).convert("RGB"), labels
@@ -149,25 +116,6 @@ class MaskedPhotographs:
         cut = Image.new(image.mode, (self.side, self.side), outside)
         cut.paste(image.resize((width, height), smooth), (-left, -top))
         return np.asarray(cut)
-
-    def _cut_scores(self, scores: torch.Tensor, box: tuple[int, int, int, int]) -> torch.Tensor:
-        width, height, left, top = box
-        large = F.interpolate(scores[None].float(), (height, width), mode="bilinear", align_corners=True)[0]
-        inside = large[:, max(0, top) : top + self.side, max(0, left) : left + self.side]
-        cut = torch.zeros(len(scores), self.side, self.side)
-        cut[0] = _CERTAIN
-        above, before = max(0, -top), max(0, -left)
-        cut[:, above : above + inside.shape[1], before : before + inside.shape[2]] = inside
-        return cut
-
-    def _teach(self, index: int, image: Image.Image) -> torch.Tensor:
-        if self.teacher and index not in self._taught:
-            scale = _TEACHERS_SIDE / min(image.size)
-            size = round(image.width * scale), round(image.height * scale)
-            pixels = np.array(image.resize(size, Image.Resampling.BILINEAR))
-            shown = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
-            self._taught[index] = self.teacher(shown)[0].to("cpu", torch.float16)
-        return self._taught[index]
 
 
 def _open(data: bytes) -> Image.Image:

@@ -34,6 +34,7 @@ Trainer = Callable[[int, Path, bool], object]
 
 _SAVE_EVERY = 250
 _PHOTOGRAPHS = ("voc2012_train256", "flickr8k/images", "bsds500_256")
+_IMAGENET = "imagenet_mobilenet_v2/mobilenet_v2_1.0_224_quant_float.safetensors"
 _PHOTOGRAPHS_REMARK = (
     "Trained on photographs of Pascal VOC 2012 (Flickr's terms), Flickr8k and BSDS500 (both offered for "
     "non-commercial research and education); the weights contain none of them."
@@ -43,10 +44,9 @@ _CAPTIONS_REMARK = (
     "(CC BY 4.0), and on descriptions of procedural scenes; the weights contain none of them."
 )
 _MASKS_REMARK = (
-    "Trained on photographs and masks of Pascal VOC 2012 (Flickr's terms, for research), with a teacher on "
-    "photographs of Flickr8k and BSDS500, too (both offered for non-commercial research and education); the "
-    "weights contain none of them. The teacher, where data name deeplab_voc, is the DeepLab v3 of Google "
-    "Coral's test data (Apache-2.0)."
+    "Trained on photographs and masks of Pascal VOC 2012 (Flickr's terms, for research); the weights contain "
+    "none of them. The backbone is the MobileNet v2 of Google Coral's test data (Apache-2.0), learned from "
+    "ImageNet."
 )
 
 
@@ -111,13 +111,10 @@ def _corrector(folders: Mapping[str, Path], seed: int, device: str) -> Recipe:
 
 
 def _segmenter(folders: Mapping[str, Path], seed: int, device: str) -> Recipe:
-    return segmenter(
-        [folders["voc2012_train256"]],
-        unmasked=[folders[name] for name in ("flickr8k/images", "bsds500_256") if name in folders],
-        teacher=folders.get("deeplab_voc"),
-        seed=seed,
-        device=device,
-    )
+    if _IMAGENET not in folders:
+        raise ValueError(f"tiny-segmenter begins with ImageNet's backbone: the data need {_IMAGENET}, too")
+    photographs, before = [folders["voc2012_train256"]], folders.get("tiny-segmenter-before")
+    return segmenter(photographs, folders[_IMAGENET], before, seed=seed, device=device)
 
 
 def _on_scenes(make: Callable[..., Recipe], batch: int) -> Callable[[Mapping[str, Path], int, str], Trainer]:
@@ -143,8 +140,8 @@ def _judge(folders: Mapping[str, Path], seed: int, device: str) -> Trainer:
 
 RECIPES: dict[str, Entry] = {
     "tiny-jscc": Entry(
-        "Deep JSCC of photographs for CBR 1/96 to 1/6 and 0 to 20 dB",
-        12_000,
+        "Deep JSCC of photographs for CBR 1/48 to 1/6 and 0 to 20 dB",
+        2_000,
         _by_recipe(_nested),
         _PHOTOGRAPHS,
         remark=_PHOTOGRAPHS_REMARK,
@@ -168,10 +165,10 @@ RECIPES: dict[str, Entry] = {
     ),
     "tiny-segmenter": Entry(
         "FCN of Pascal VOC's 21 classes for photographs",
-        6_000,
+        600,
         _by_recipe(_segmenter),
-        ("voc2012_train256",),
-        ("deeplab_voc", "flickr8k/images", "bsds500_256"),
+        ("voc2012_train256", _IMAGENET),
+        ("tiny-segmenter-before",),
         remark=_MASKS_REMARK,
     ),
     "tiny-scene-segmenter": Entry(

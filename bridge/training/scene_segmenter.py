@@ -1,7 +1,7 @@
 """The bundled segmenter of drawn scenes: a very narrow FCN, taught by exact masks.
 
 The network scores one in eight pixels, and an object of 12 units is 12 pixels of the smallest picture. So
-pictures of all sizes are first brought to 256 pixels, as the photographs' segmenter brings them to 128: there
+pictures of all sizes are first brought to 256 pixels, as the photographs' segmenter brings them to 192: there
 a score stands for two units, which draws a star's tips. Pictures are learned at every size at which they can
 be drawn, because a small one, enlarged, is more blurred than a large one.
 
@@ -25,10 +25,11 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
+from torch import nn
 
 from bridge.training.scene_batches import CPU, Ahead, Compute, draw_scene
 from bridge.training.scene_evaluation import unseen_scenes
-from bridge.training.segmenter import Labels, SegmenterScores, compare, make_fcn, normalised
+from bridge.training.segmenter import Labels, SegmenterScores, compare, normalised
 from bridge.training.trainer import Recipe
 from semantic.fcn import FCN
 from semantic.scenes.draw import PIXELS, class_map, draw
@@ -112,8 +113,17 @@ def scene_segmenter(
     """
     batches = Ahead(SceneMasks(batch, seed, side), compute.workers)
     loss = partial(_loss, batches=batches, compute=compute)
-    make = partial(make_fcn, len(CLASSES), width, tuple(blocks), side, auxiliary=False)
+    make = partial(_make, width, tuple(blocks), side)
     return Recipe("tiny-scene-segmenter", make, loss, _save, rate=1e-2, warm_up=50)
+
+
+def _make(width: int, blocks: Sequence[int], side: int) -> FCN:
+    network = FCN(len(CLASSES), width, blocks, auxiliary=False, short_side=side)
+    for name, module in network.named_modules():
+        # Every bottleneck starts as its shortcut, which lets deep networks start at all.
+        if name.endswith("bn3") and isinstance(module, nn.BatchNorm2d):
+            nn.init.zeros_(module.weight)
+    return network
 
 
 def _loss(network: FCN, step: int, *, batches: Ahead[MaskedScenes], compute: Compute) -> torch.Tensor:

@@ -1,13 +1,11 @@
-"""The bundled segmenter: a narrow FCN on Pascal VOC's classes, taught by masks and, optionally, by a teacher.
+"""The bundled segmenter: an FCN on ImageNet's MobileNet v2, whose head Pascal VOC's masks teach.
 
-Masks are few, so a network that starts from nothing overfits soon. Two things help: the question that masks
-answer best, object or background, is asked by itself beside the class; and a published network's scores are
-imitated, also of pictures that nobody has masked.
+Masks are few, so the backbone first stays as ImageNet left it, and the question that masks answer best,
+object or background, is asked by itself beside the class.
 
 References
 ----------
 J. Long, E. Shelhamer, T. Darrell: Fully convolutional networks for semantic segmentation. CVPR 2015.
-G. Hinton, O. Vinyals, J. Dean: Distilling the knowledge in a neural network. arXiv 1503.02531, 2015.
 """
 
 from __future__ import annotations
@@ -23,13 +21,11 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
-from torch import nn
 
 from bridge.training.masked import MaskedPhotographs
-from bridge.training.teacher import Teacher
 from bridge.training.trainer import Recipe
 from semantic.datasets import read_picture
-from semantic.fcn import FCN
+from semantic.fcn_mobilenet import MobileNetFCN
 from semantic.segmentation import VOC_CLASSES, confusion, iou, main_object, mean_iou
 
 __all__ = [
@@ -37,15 +33,13 @@ __all__ = [
     "SegmenterScores",
     "compare",
     "evaluate_segmenter",
-    "make_fcn",
     "normalised",
     "segmenter",
 ]
 
 _VOID = 255
+_COARSE = 13  # first of the backbone's last four blocks, which are dilated
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_AUXILIARY = 0.4  # weight of the second head, as in torchvision's training
-_TEMPERATURE = 2.0
 
 
 def normalised(pictures: torch.Tensor) -> torch.Tensor:
@@ -65,56 +59,58 @@ def _from_masks(scores: torch.Tensor, labels: torch.Tensor, foreground: float) -
     return (nll + foreground * F.nll_loss(two, objects, ignore_index=_VOID, reduction="sum")) / judged
 
 
-def _from_teacher(scores: torch.Tensor, taught: torch.Tensor) -> torch.Tensor:
-    """Divergence of the softened scores from the teacher's, a pixel, on the scale of its gradients."""
-    wanted = (taught / _TEMPERATURE).softmax(dim=1)
-    found = (scores / _TEMPERATURE).log_softmax(dim=1)
-    pixels = scores.numel() // scores.shape[1]
-    return F.kl_div(found, wanted, reduction="sum") / pixels * _TEMPERATURE**2
-
-
 def _loss(
-    network: FCN,
+    network: MobileNetFCN,
     step: int,
     *,
     data: MaskedPhotographs,
     batch: int,
     seed: int,
     foreground: float,
-    imitation: float,
     device: str,
 ) -> torch.Tensor:
     crops = data.crops(batch, seed, step)
-    labels, kind = crops.labels.to(device), torch.device(device).type
+    kind = torch.device(device).type
     # Not on a CPU: without AVX-512's bfloat16 it is slower by far.
     with torch.autocast(kind, torch.bfloat16, enabled=kind != "cpu"):
-        heads = [scores.float() for scores in network.both(normalised(crops.pictures.to(device)))]
-    losses = [_from_masks(scores, labels, foreground) for scores in heads]
-    if crops.taught is not None:
-        taught = crops.taught.to(device)
-        losses = [
-            (1 - imitation) * loss + imitation * _from_teacher(scores, taught)
-            for loss, scores in zip(losses, heads, strict=True)
-        ]
-    return losses[0] + _AUXILIARY * losses[1]
+        scores = network(normalised(crops.pictures.to(device))).float()
+    return _from_masks(scores, crops.labels.to(device), foreground)
 
 
-def _save(network: FCN, folder: Path) -> None:
+def _save(network: MobileNetFCN, folder: Path) -> None:
     network.save_pretrained(folder, torch.float16)
+
+
+def _make(imagenet: Path, before: Path | None, width: int, side: int) -> MobileNetFCN:
+    if before is not None:
+        network = MobileNetFCN.from_pretrained(before)
+    else:
+        network = MobileNetFCN(len(VOC_CLASSES), width, short_side=side)
+        network.load_imagenet(imagenet)
+    network.backbone.requires_grad_(False)
+    if before is not None:
+        network.backbone.blocks[_COARSE:].requires_grad_(True)
+    return network
+
+
+def _groups(network: MobileNetFCN) -> list[dict[str, object]]:
+    """The head, and more slowly what is trained of the backbone."""
+    backbone = [parameter for parameter in network.backbone.parameters() if parameter.requires_grad]
+    known = {id(parameter) for parameter in network.backbone.parameters()}
+    head = [parameter for parameter in network.parameters() if id(parameter) not in known]
+    return [{"params": head, "lr": 1.0}, *([{"params": backbone, "lr": 0.3}] if backbone else [])]
 
 
 def segmenter(
     folders: Sequence[Path],
+    imagenet: Path,
+    before: Path | None = None,
     *,
-    unmasked: Sequence[Path] = (),
-    teacher: Path | None = None,
     seed: int = 1,
     batch: int = 16,
-    side: int = 96,
-    width: int = 16,
-    blocks: Sequence[int] = (3, 4, 6, 3),
+    side: int = 192,
+    width: int = 128,
     foreground: float = 1.0,
-    imitation: float = 0.7,
     limit: int | None = None,
     device: str = "cpu",
 ) -> Recipe:
@@ -124,45 +120,33 @@ def segmenter(
     ----------
     folders:
         With ``JPEGImages`` and ``SegmentationClass``.
-    unmasked:
-        Folders of pictures without masks; of use with a teacher only.
-    teacher:
-        Folder of a `bridge.training.teacher.Teacher`; None learns from masks alone.
+    imagenet:
+        Weights of the backbone, see `semantic.fcn_mobilenet.MobileNetFCN.load_imagenet`.
+    before:
+        Folder of a finished training, to go on from: then the backbone's last four blocks are trained, too.
     seed, batch, side, device:
         Of the training; ``side`` of its crops in pixels. Later, pictures are resized until their short side
         has as many.
-    width, blocks:
-        Of the `FCN`.
+    width:
+        Of the head.
     foreground:
         Weight of "object or background?" beside the class.
-    imitation:
-        Weight of the teacher's scores against the masks', 0 to 1.
     limit:
         Most pictures of a folder; None takes all.
     """
     loss = partial(
         _loss,
-        data=MaskedPhotographs(
-            folders, unmasked, side, None if teacher is None else Teacher(teacher).to(device), limit
-        ),
+        data=MaskedPhotographs(folders, side, limit),
         batch=batch,
         seed=seed,
         foreground=foreground,
-        imitation=imitation,
         device=device,
     )
-    make = partial(make_fcn, len(VOC_CLASSES), width, tuple(blocks), side, auxiliary=True)
-    return Recipe("tiny-segmenter", make, loss, _save, rate=2e-3, warm_up=200, weight_decay=0.02)
-
-
-def make_fcn(classes: int, width: int, blocks: Sequence[int], side: int, *, auxiliary: bool) -> FCN:
-    """Make an `FCN` that can start from nothing, from PyTorch's global generator; parameters as there."""
-    network = FCN(classes, width, blocks, auxiliary=auxiliary, short_side=side)
-    for name, module in network.named_modules():
-        # Every bottleneck starts as its shortcut, which lets deep networks start at all.
-        if name.endswith("bn3") and isinstance(module, nn.BatchNorm2d):
-            nn.init.zeros_(module.weight)
-    return network
+    make = partial(_make, imagenet, before, width, side)
+    rate = 1e-3 if before is None else 3e-4
+    return Recipe(
+        "tiny-segmenter", make, loss, _save, rate=rate, warm_up=50, groups=_groups, weight_decay=0.02
+    )
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from safetensors.torch import load_file
 
 from benchmarks.cli import main
 from benchmarks.training import bundled
-from bridge.training.recipes import RECIPES, find_data
+from bridge.training.recipes import RECIPES, find_data, prepare
 from semantic.correction import BartCorrector
 from semantic.zoo import PRESETS
+from tests.tiny.imagenet import write_imagenet
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -33,7 +34,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All that the recipes need without a teacher, in the layout of SEMPHY_DATA."""
+    """All that the recipes need, in the layout of SEMPHY_DATA."""
     root = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(1)
     for folder in ("voc2012_train256/JPEGImages", "flickr8k/images", "bsds500_256/train"):
@@ -43,6 +44,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             picture = Image.fromarray(small).resize((160, 140), Image.Resampling.BICUBIC)
             picture.save(root / folder / f"{index}.jpg")
     (root / "voc2012_train256/SegmentationClass").mkdir()
+    write_imagenet(root / "imagenet_mobilenet_v2/mobilenet_v2_1.0_224_quant_float.safetensors")
     labels = np.zeros((140, 160), np.uint8)
     labels[30:90, 40:120] = 12
     Image.fromarray(labels).save(root / "voc2012_train256/SegmentationClass/0.png")
@@ -146,11 +148,11 @@ def test_incomplete_data_are_named(data: Path, tmp_path: Path, monkeypatch: pyte
 def test_a_folder_of_ones_own(data: Path) -> None:
     own = data / "flickr8k" / "images"
     assert find_data("tiny-jscc", own) == {"voc2012_train256": own}
-    assert find_data("tiny-segmenter", data).keys() == {
-        "voc2012_train256",
-        "flickr8k/images",
-        "bsds500_256",
-    }
+    assert find_data("tiny-segmenter", data).keys() == set(RECIPES["tiny-segmenter"].data)
+    with pytest.raises(
+        ValueError, match=r"the data need imagenet_mobilenet_v2/mobilenet_v2.*\.safetensors, too"
+    ):
+        prepare("tiny-segmenter", find_data("tiny-segmenter", own), 1, "cpu")
     assert find_data("scenes-judge", None) == {}
 
 

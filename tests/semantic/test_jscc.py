@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy.fft import dctn, idctn
 
 from semantic import jscc
 from semantic.jscc import ADJSCC, AF, GDN, JSCC, DeepJSCC2019, NestedJSCC
@@ -238,20 +239,71 @@ def test_more_channels_and_more_snr_give_better_pictures() -> None:
 
 
 def test_an_untrained_network_is_the_linear_code() -> None:
-    """Without noise and at the full rate: the first principal components, and nothing else, come back."""
+    """Without noise, at the full rate: the strongest bands of the whole picture's DCT, nothing else."""
     network, x = nested(), pictures(16, 64, 64)
     snr = torch.full((16,), 100.0)
     values = network.encode(x, snr)
     received = values / (2 * values.square().mean(dim=1, keepdim=True)).sqrt()
     y = network.decode(received, (64, 64), snr).detach()
 
-    patches = x.numpy().reshape(16, 3, 8, 8, 8, 8).transpose(0, 2, 4, 1, 3, 5).reshape(-1, 192).astype(float)
-    centred = patches - patches.mean(axis=0)
-    _, _, rows = np.linalg.svd(centred, full_matrices=False)
-    best = patches.mean(axis=0) + centred @ rows[:16].T @ rows[:16]
-    expected = best.reshape(16, 8, 8, 3, 8, 8).transpose(0, 3, 1, 4, 2, 5).reshape(16, 3, 64, 64)
+    pixels = x.numpy().transpose(1, 0, 2, 3).reshape(3, -1).astype(float)
+    mean = pixels.mean(axis=1)[:, None, None]
+    _, basis = np.linalg.eigh(np.cov(pixels))
+    colours = dctn(np.einsum("ck,bchw->bkhw", basis[:, ::-1], x.numpy() - mean), axes=(2, 3), norm="ortho")
+    bands = colours.reshape(16, 3, 8, 8, 8, 8).transpose(1, 2, 4, 0, 3, 5).reshape(192, -1)
+    bands[np.argsort(-np.square(bands).mean(axis=1))[16:]] = 0
+    kept = bands.reshape(3, 8, 8, 16, 8, 8).transpose(3, 0, 1, 4, 2, 5).reshape(16, 3, 64, 64)
+    expected = np.einsum("ck,bkhw->bchw", basis[:, ::-1], idctn(kept, axes=(2, 3), norm="ortho")) + mean
     # The pilot takes one direction of a picture's 1,024.
     assert np.abs(y.numpy() - expected.clip(0, 1)).mean() < 2e-3
+
+
+def test_the_linear_code_fills_power_as_lee_and_petersen_say() -> None:
+    """Their conditions of optimality: p + 1 / SNR proportional to the deviation, or no power."""
+    network = nested()
+    shape = torch.Size((1, 6, 4, 5))
+    deviation = network._deviation(shape, network.log_power).detach().numpy().ravel()
+    for snr_db in (-5.0, 10.0):
+        power = network._power(snrs(snr_db), shape).detach().numpy().ravel()
+        assert power.mean() == pytest.approx(1, rel=2e-3)
+        level = (power + 10 ** (-snr_db / 10)) / deviation
+        on = power > 1e-3
+        assert on.any() and np.ptp(level[on]) < 1e-3 * level[on].mean()
+        assert (level[~on] >= level[on].mean() * 0.999).all()
+
+
+def test_the_receiver_hears_how_strong_a_picture_is() -> None:
+    """Energies at the nodes, nothing else sent: the ratio to the fitted spectrum, noise being taken away."""
+    network = nested()
+    shape = torch.Size((1, 16, 48, 64))
+    power = network._power(torch.zeros(1), shape)
+    counts = network.bands.sums(torch.ones_like(power))
+    plenty = (counts > 300) & (network.bands.sums(power) > 0.3 * counts)  # else it stays near 1
+    assert plenty.any()
+    generator = torch.Generator().manual_seed(5)
+    for ratio, noise in ((0.5, 0.1), (4.0, 0.1), (0.02, 0.1)):
+        deviation = (ratio * power + noise).sqrt()
+        received = deviation * torch.randn(shape, generator=generator)
+        heard = network._heard(received, power, torch.full((1, 1, 1, 1), noise)).exp()
+        assert (heard[plenty] - ratio).abs().max() < 0.2 * max(ratio, 0.5)
+
+
+def test_noise_is_taken_away_where_the_picture_is_smooth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texture in one corner: what arrives there tells what to believe elsewhere."""
+    network = nested()
+    x = torch.full((1, 3, 128, 128), 0.5)
+    texture = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(6))
+    x[:, :, :48, :48] += 0.15 * torch.nn.functional.interpolate(texture, (48, 48), mode="bicubic")
+    values = send(network.encode(x, snrs(5)), snrs(5))
+
+    def error() -> float:
+        """Far from the texture, lowest bands apart."""
+        wrong = (network.decode(values, (128, 128), snrs(5)) - x)[:, :, 64:, 64:].reshape(3, 8, 8, 8, 8)
+        return (wrong - wrong.mean(dim=(2, 4), keepdim=True)).square().mean().item()
+
+    weighed = error()
+    monkeypatch.setattr(network, "_contrast", lambda maps, signal, noise: torch.ones_like(maps))
+    assert weighed < 0.75 * error()
 
 
 def test_the_pilot_tells_a_pictures_level() -> None:
@@ -294,7 +346,7 @@ def test_bad_input_is_quoted(tmp_path: Path) -> None:
         DeepJSCC2019(7)
     with pytest.raises(ValueError, match=r"strides that double, got \[8, 32\]"):
         NestedJSCC(16, strides=(8, 32), widths=(8, 8), depths=(1, 1))
-    with pytest.raises(ValueError, match="192 components, not 256"):
+    with pytest.raises(ValueError, match="192 bands at stride 8, not 256"):
         NestedJSCC(256, strides=(8,), widths=(8,), depths=(1,))
     with pytest.raises(WeightsMissing, match=r"config\.json"):
         jscc.load(tmp_path)

@@ -95,9 +95,8 @@ def test_torchvisions_own_network_gives_the_same_scores() -> None:
     ours.load_state_dict(theirs.state_dict())
     x = torch.randn(1, 3, 65, 80, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        expected, (main, second) = theirs(x), ours.both(x)
-    torch.testing.assert_close(main, expected["out"])
-    torch.testing.assert_close(second, expected["aux"])
+        expected, scores = theirs(x), ours(x)
+    torch.testing.assert_close(scores, expected["out"])
 
 
 @pytest.mark.parametrize("short_side", [None, 48])
@@ -117,15 +116,6 @@ def test_labels_are_the_argmax_after_imagenet_normalisation(tiny: FCN) -> None:
         scores = tiny(torch.from_numpy(x.transpose(2, 0, 1)[None].astype(np.float32)))
     (found,) = Segmenter(tiny).labels([pixels])
     assert np.mean(found == scores[0].argmax(0).numpy()) > 0.999
-
-
-def test_both_heads_learn(tiny: FCN) -> None:
-    torch.manual_seed(0)
-    network = FCN(classes=3, width=8, blocks=(1, 1, 1, 1))
-    main, second = network.both(torch.randn(2, 3, 33, 40))
-    assert main.shape == second.shape == (2, 3, 33, 40)
-    (main.square().mean() + second.square().mean()).backward()
-    assert all(parameter.grad is not None for parameter in network.parameters())
 
 
 def test_saved_and_read_again_it_is_the_same(tiny: FCN, tmp_path: Path) -> None:
@@ -250,8 +240,6 @@ def test_bad_input_is_quoted(tiny: FCN) -> None:
         confusion(np.array([21]), np.array([0]))
     with pytest.raises(ValueError, match="every label is 255"):
         mean_iou([np.zeros((2, 2), int)], [np.full((2, 2), 255)])
-    with pytest.raises(ValueError, match="auxiliary"):
-        FCN(width=8, blocks=(1, 1, 1, 1), auxiliary=False).both(torch.zeros(1, 3, 32, 32))
     with pytest.raises(ValueError, match=r"blocks \[3, 4\]"):
         FCN(blocks=(3, 4))
     assert len(segmentation.VOC_CLASSES) == 21
