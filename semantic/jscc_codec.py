@@ -37,10 +37,13 @@ class JSCC(Pretrained):
         Whether ``encode`` and ``decode`` need ``snr_db``; else they ignore it.
     nested:
         Whether the first few channels can be sent alone.
+    weighs:
+        Whether ``decode`` takes the noise of each value and weighs values by it.
     """
 
     stride: int
     nested: bool = False
+    weighs: bool = False
 
     def __init__(self, settings: dict[str, Any], channels: int, snr_adaptive: bool = False) -> None:
         super().__init__(settings)
@@ -56,8 +59,10 @@ class JSCC(Pretrained):
         """``[B, 3, H, W]`` to the latent ``[B, channels, H / stride, W / stride]``."""
 
     @abstractmethod
-    def _synthesise(self, latent: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
-        """``[B, channels, h, w]`` to ``[B, 3, h stride, w stride]``."""
+    def _synthesise(
+        self, latent: torch.Tensor, snr_db: torch.Tensor, noise: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """``[B, channels, h, w]`` to ``[B, 3, h stride, w stride]``; noise is as the latent."""
 
     def latent_size(self, shape: Sequence[int]) -> tuple[int, int]:
         """Rows and columns of the latent of a picture of ``shape`` (height, width)."""
@@ -141,7 +146,11 @@ class JSCC(Pretrained):
         return self._analyse(pad(pictures, self.stride), snr_db, sent).flatten(1)
 
     def decode(
-        self, values: torch.Tensor, shape: Sequence[int], snr_db: torch.Tensor | None = None
+        self,
+        values: torch.Tensor,
+        shape: Sequence[int],
+        snr_db: torch.Tensor | None = None,
+        noise: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Pictures from the values that arrived; how many channels were sent follows from their number.
 
@@ -153,6 +162,9 @@ class JSCC(Pretrained):
             Height and width of the pictures.
         snr_db:
             ``[B]``, Es/N0 in decibels at the receiver; needed by SNR-adaptive networks.
+        noise:
+            ``[B, 2 k]``, N0/Es of each value after equalisation, for networks that weigh; ``snr_db`` is then
+            the SNR that the sender believed in. None: all as ``snr_db`` says.
 
         Returns
         -------
@@ -162,7 +174,8 @@ class JSCC(Pretrained):
         Raises
         ------
         ValueError
-            If the number of values belongs to no rate of this network, or the SNR is missing.
+            If the number of values belongs to no rate of this network, the SNR is missing, or noise is given
+            to a network that does not weigh.
         """
         rows, columns = self.latent_size(shape)
         if values.ndim != 2 or values.shape[1] % (rows * columns):
@@ -171,8 +184,15 @@ class JSCC(Pretrained):
                 f"got {list(values.shape)}"
             )
         sent = self._checked(values.shape[1] // (rows * columns))
-        latent = values.reshape(-1, sent, rows, columns)
-        return self._synthesise(latent, self._snr(snr_db, values))[:, :, : shape[0], : shape[1]]
+        latent, snr_db = values.reshape(-1, sent, rows, columns), self._snr(snr_db, values)
+        if noise is None:
+            pictures = self._synthesise(latent, snr_db)
+        elif self.weighs and noise.shape == values.shape:
+            pictures = self._synthesise(latent, snr_db, noise.to(values).reshape(latent.shape))
+        else:
+            takes = f"noise of shape {list(values.shape)}" if self.weighs else "no noise of each value"
+            raise ValueError(f"this {type(self).__name__} takes {takes}, got {list(noise.shape)}")
+        return pictures[:, :, : shape[0], : shape[1]]
 
     def _checked(self, channels: int | None) -> int:
         if channels is None:

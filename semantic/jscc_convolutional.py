@@ -56,7 +56,9 @@ class DeepJSCC2019(JSCC):
     def _analyse(self, pictures: torch.Tensor, snr_db: torch.Tensor, channels: int) -> torch.Tensor:
         return torch.as_tensor(self.encoder(pictures))
 
-    def _synthesise(self, latent: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
+    def _synthesise(
+        self, latent: torch.Tensor, snr_db: torch.Tensor, noise: torch.Tensor | None = None
+    ) -> torch.Tensor:
         return torch.as_tensor(self.decoder(latent))
 
 
@@ -144,7 +146,9 @@ class ADJSCC(JSCC):
     def _analyse(self, pictures: torch.Tensor, snr_db: torch.Tensor, channels: int) -> torch.Tensor:
         return self._run(self.encoder, self.encoder_af, pictures, snr_db)
 
-    def _synthesise(self, latent: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
+    def _synthesise(
+        self, latent: torch.Tensor, snr_db: torch.Tensor, noise: torch.Tensor | None = None
+    ) -> torch.Tensor:
         return self._run(self.decoder, self.decoder_af, latent, snr_db)
 
     @staticmethod

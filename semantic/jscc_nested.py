@@ -108,6 +108,7 @@ class NestedJSCC(JSCC):
     """
 
     nested = True
+    weighs = True
 
     def __init__(
         self,
@@ -213,32 +214,35 @@ class NestedJSCC(JSCC):
         content = (latent * pilot).mean(dim=(1, 2, 3), keepdim=True)
         return latent + (_PILOT_SHARE**0.5 - content) * pilot
 
-    def _restore(self, latent: torch.Tensor, snr_db: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _restore(self, latent: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Undo the power normalisation, as the pilot shows it, and take the pilot away.
 
-        Returns the latent and its noise variance ``[B, 1, 1, 1]``.
+        Returns the latent and its noise variance, both ``[B, channels, h, w]``.
         """
-        noise = 10 ** (-snr_db / 10)
         pilot = _checkerboard(latent)
-        shrunk = (2.0 / _PILOT_SHARE) ** 0.5 * (latent * pilot).mean(dim=(1, 2, 3))
-        error = noise / (_PILOT_SHARE * latent[0].numel())
+        weight = 1 / (1 + noise)
+        weight = weight / weight.sum(dim=(1, 2, 3), keepdim=True)
+        shrunk = (2.0 / _PILOT_SHARE) ** 0.5 * (weight * latent * pilot).sum(dim=(1, 2, 3), keepdim=True)
+        error = (weight.square() * noise).sum(dim=(1, 2, 3), keepdim=True) / _PILOT_SHARE
         shrunk = 1 + _LEVEL_VARIANCE / (_LEVEL_VARIANCE + error) * (shrunk - 1)
-        power = shrunk.clamp_min(_LEAST_LEVEL)[:, None, None, None] ** -2
-        return latent * (2 * power).sqrt() - _PILOT_SHARE**0.5 * pilot, power * noise[:, None, None, None]
+        power = shrunk.clamp_min(_LEAST_LEVEL) ** -2
+        return latent * (2 * power).sqrt() - _PILOT_SHARE**0.5 * pilot, power * noise
 
     def _heard(self, latent: torch.Tensor, power: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """Estimate how strong the picture is against the fitted spectrum, from nothing but what arrived.
 
-        At every node, linear MMSE from the energies of its coefficients, of which noise is a known part.
+        At every node, linear MMSE from the energies of its coefficients, of which noise is a known part; the
+        noisier ones count less.
 
         Returns
         -------
         torch.Tensor
             Natural logarithm at the nodes of a table over frequencies, ``[B, 3, 11, 11]``.
         """
-        expected = self.bands.sums(power)
-        excess = self.bands.sums(latent.square() - noise) - expected
-        variance = 2 * self.bands.sums((power + noise).square())
+        weight = (1 + noise) ** -2
+        expected = self.bands.sums(weight * power)
+        excess = self.bands.sums(weight * (latent.square() - noise)) - expected
+        variance = 2 * self.bands.sums((weight * (power + noise)).square())
         gain = _STRENGTH_VARIANCE * expected / (_STRENGTH_VARIANCE * expected.square() + variance + 1e-9)
         return (1 + gain * excess).clamp_min(_LEAST_STRENGTH).log()
 
@@ -269,10 +273,14 @@ class NestedJSCC(JSCC):
         strength = (excess / total.clamp_min(_LEAST_POWER)).clamp_min(_LEAST_CONTRAST)
         return torch.where(lowest, 1.0, strength * (signal + noise) / (strength * signal + noise))
 
-    def _synthesise(self, latent: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
+    def _synthesise(
+        self, latent: torch.Tensor, snr_db: torch.Tensor, noise: torch.Tensor | None = None
+    ) -> torch.Tensor:
         channels = latent.shape[1]
         power = self._power(snr_db, latent.shape)
-        latent, noise = self._restore(latent, snr_db)
+        if noise is None:
+            noise = (10 ** (-snr_db / 10))[:, None, None, None].expand_as(latent)
+        latent, noise = self._restore(latent, noise)
         strength = self._heard(latent, power, noise)
         context = self._context(snr_db, channels) + self.heard_energy(_QUIET * strength.flatten(1))
         signal = power * self.bands.table(strength, *latent.shape[2:])[:, :channels].exp()

@@ -94,9 +94,17 @@ class DeepJSCC:
         if reception.shape is None:
             raise ValueError("a picture was sent without an agreed size")
         network, heard = self.context.models.jscc, reception.symbols["picture"]
-        values, level = values_of(heard)
-        told = self._told(level if network.snr_adaptive else None)
-        made = network.decode(values[None].to(self.context.models.device), reception.shape, told)
+        device = self.context.models.device
+        if network.weighs:
+            values = torch.view_as_real(heard.symbols).reshape(1, -1).to(device)
+            noise = heard.no.repeat_interleave(2)[None].to(device)
+            # The sender's SNR: that of a channel of mean power 1.
+            told = self._told(float(10 * torch.log10((1 / heard.no.double()).mean())))
+            made = network.decode(values, reception.shape, told, noise)
+        else:
+            weighed, level = values_of(heard)
+            told = self._told(level if network.snr_adaptive else None)
+            made = network.decode(weighed[None].to(device), reception.shape, told)
         return Reconstruction(to_pixels(made))
 
     def _told(self, level: float | None) -> torch.Tensor | None:

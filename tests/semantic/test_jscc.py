@@ -306,6 +306,28 @@ def test_noise_is_taken_away_where_the_picture_is_smooth(monkeypatch: pytest.Mon
     assert weighed < 0.75 * error()
 
 
+def test_values_are_weighed_by_their_noise() -> None:
+    """As after an equalised fade: some values drown. Told which, the network does without them."""
+    network, x, snr = nested(), pictures(4, 64, 64), torch.full((4,), 10.0)
+    values = network.encode(x, snr)
+    values = values / (2 * values.square().mean(dim=1, keepdim=True)).sqrt()
+    generator = torch.Generator().manual_seed(8)
+    noise = torch.where(torch.rand(values.shape, generator=generator) < 0.1, 30.0, 0.1)
+    received = values + (noise / 2).sqrt() * torch.randn(values.shape, generator=generator)
+
+    def error(noise: torch.Tensor | None) -> float:
+        return (network.decode(received, (64, 64), snr, noise) - x).square().mean().item()
+
+    assert error(noise) < 0.3 * error(None)
+    equal = torch.full_like(noise, 0.1)
+    alike = (network.decode(received, (64, 64), snr, each) for each in (equal, None))
+    torch.testing.assert_close(*alike)
+    with pytest.raises(ValueError, match=r"takes noise of shape \[4, 1024\], got \[4\]"):
+        network.decode(received, (64, 64), snr, torch.ones(4))
+    with pytest.raises(ValueError, match="DeepJSCC2019 takes no noise of each value"):
+        DeepJSCC2019(4).decode(torch.zeros(1, 1024), (64, 64), None, torch.ones(1, 1024))
+
+
 def test_the_pilot_tells_a_pictures_level() -> None:
     network = nested()
     x = pictures(1, 64, 64)
