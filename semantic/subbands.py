@@ -16,7 +16,7 @@ import math
 import torch
 from torch import nn
 
-__all__ = ["Subbands", "dct", "inverse_dct"]
+__all__ = ["Subbands", "cosines", "dct", "inverse_dct"]
 
 _NODES = 11  # at frequencies 2^-10 ... 1 of the highest
 _LEAST_VARIANCE = 1e-4  # of a coefficient: 1 % of the pixels' range
@@ -27,9 +27,8 @@ class Subbands(nn.Module):
     """Orthonormal DCT of a whole picture in decorrelated colours, split into bands, strongest first.
 
     With ``s`` the stride, a picture of H x W pixels has ``3 s²`` bands (colour, rows, columns) of H / s by
-    W / s coefficients. `inverse_dct` makes of a band a map of the picture, in which every position belongs to
-    a patch of ``s x s`` pixels. Whatever the size of a picture, a frequency is counted in cycles a pixel, so
-    what is fitted on crops serves larger pictures.
+    W / s coefficients. Whatever the size of a picture, a frequency is counted in cycles a pixel, so what is
+    fitted on crops serves larger pictures.
 
     Parameters
     ----------
@@ -42,9 +41,8 @@ class Subbands(nn.Module):
     ----------
     mean, colour:
         Mean of each primary ``[3]``; decorrelated colours as rows ``[3, 3]``.
-    order, deviation:
-        Which bands are kept, as ``(colour * stride + row) * stride + column``, and the root of their mean
-        squares, both ``[bands]``.
+    order:
+        Which bands are kept, as ``(colour * stride + row) * stride + column``, ``[bands]``.
     log_variance:
         Natural logarithm of a coefficient's mean square, at nodes of a logarithmic scale of frequencies,
         ``[3, 11, 11]`` for colour, vertical and horizontal.
@@ -53,7 +51,6 @@ class Subbands(nn.Module):
     mean: torch.Tensor
     colour: torch.Tensor
     order: torch.Tensor
-    deviation: torch.Tensor
     log_variance: torch.Tensor
 
     def __init__(self, stride: int, bands: int) -> None:
@@ -62,7 +59,6 @@ class Subbands(nn.Module):
         self.register_buffer("mean", torch.full((3,), 0.5))
         self.register_buffer("colour", torch.eye(3))
         self.register_buffer("order", torch.arange(bands))
-        self.register_buffer("deviation", torch.full((bands,), 0.2))
         self.register_buffer("log_variance", torch.full((3, _NODES, _NODES), math.log(0.05)))
 
     @torch.no_grad()
@@ -76,22 +72,32 @@ class Subbands(nn.Module):
         self.log_variance.copy_(_fit_table(energy.log()))
         strength = self._split(energy[None])[0].mean(dim=(1, 2))
         self.order.copy_(strength.argsort(descending=True)[: len(self.order)])
-        self.deviation.copy_(strength[self.order].sqrt())
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Coefficients ``[B, bands, H / s, W / s]`` of ``[B, 3, H, W]``."""
         return self._split(self._transform(pictures))[:, self.order]
 
-    def inverse(self, coefficients: torch.Tensor) -> torch.Tensor:
-        """Pictures ``[B, 3, H, W]`` of coefficients, zeros being taken for bands that are not kept."""
-        grid = self._join(coefficients)
-        primaries = torch.einsum("kc,bkhw->bchw", self.colour.to(grid), inverse_dct(grid))
-        return primaries + self.mean.to(grid)[:, None, None]
+    def join(self, bands: torch.Tensor) -> torch.Tensor:
+        """The whole DCT ``[B, 3, H, W]`` of the first n bands ``[B, n, h, w]``, others being zero."""
+        batch, kept, rows, columns = bands.shape
+        s = self.stride
+        split = bands.new_zeros(batch, 3 * s * s, rows, columns).index_copy(1, self.order[:kept], bands)
+        split = split.reshape(batch, 3, s, s, rows, columns)
+        return split.permute(0, 1, 2, 4, 3, 5).reshape(batch, 3, s * rows, s * columns)
+
+    def pictures(self, colours: torch.Tensor) -> torch.Tensor:
+        """Primaries ``[B, 3, H, W]`` of decorrelated colours, the `inverse_dct` of what `join` gives."""
+        primaries = torch.einsum("kc,bkhw->bchw", self.colour.to(colours), colours)
+        return primaries + self.mean.to(colours)[:, None, None]
 
     def table(self, nodes: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
         """Interpolate tables over frequencies ``[B, 3, 11, 11]`` for the kept bands, ``[B, bands, h, w]``."""
-        vertical, horizontal = (_interpolation(self.stride * n, nodes) for n in (rows, columns))
-        return self._split(vertical @ nodes @ horizontal.T)[:, self.order]
+        return self._split(self.spectrum(nodes, self.stride * rows, self.stride * columns))[:, self.order]
+
+    def spectrum(self, nodes: torch.Tensor, height: int, width: int) -> torch.Tensor:
+        """Interpolate tables over frequencies for the DCT of pictures of a size, ``[B, 3, H, W]``."""
+        vertical, horizontal = (_interpolation(side, nodes) for side in (height, width))
+        return vertical @ nodes @ horizontal.T
 
     def sums(self, values: torch.Tensor) -> torch.Tensor:
         """Sum values of coefficients at the table's nodes, each by its share in the interpolation.
@@ -106,7 +112,7 @@ class Subbands(nn.Module):
         torch.Tensor
             ``[B, 3, 11, 11]``.
         """
-        grid = self._join(values)
+        grid = self.join(values)
         return _interpolation(grid.shape[2], grid).T @ grid @ _interpolation(grid.shape[3], grid)
 
     def _transform(self, pictures: torch.Tensor) -> torch.Tensor:
@@ -121,27 +127,19 @@ class Subbands(nn.Module):
         split = grid.reshape(batch, 3, s, height // s, s, width // s)
         return split.permute(0, 1, 2, 4, 3, 5).flatten(1, 3)
 
-    def _join(self, bands: torch.Tensor) -> torch.Tensor:
-        """Undo `_split` for the first bands of the order, zeros being taken for the others."""
-        batch, kept, rows, columns = bands.shape
-        s = self.stride
-        split = bands.new_zeros(batch, 3 * s * s, rows, columns).index_copy(1, self.order[:kept], bands)
-        split = split.reshape(batch, 3, s, s, rows, columns)
-        return split.permute(0, 1, 2, 4, 3, 5).reshape(batch, 3, s * rows, s * columns)
-
 
 def dct(x: torch.Tensor) -> torch.Tensor:
     """Orthonormal DCT-II of the last two axes."""
-    return _cosines(x.shape[-2], x) @ x @ _cosines(x.shape[-1], x).T
+    return cosines(x.shape[-2], x) @ x @ cosines(x.shape[-1], x).T
 
 
 def inverse_dct(x: torch.Tensor) -> torch.Tensor:
-    """Undo `dct`: of a band's coefficients it makes a map of the picture."""
-    return _cosines(x.shape[-2], x).T @ x @ _cosines(x.shape[-1], x)
+    """Undo `dct`."""
+    return cosines(x.shape[-2], x).T @ x @ cosines(x.shape[-1], x)
 
 
-def _cosines(size: int, like: torch.Tensor) -> torch.Tensor:
-    """Matrix of the orthonormal DCT-II, frequencies in rows."""
+def cosines(size: int, like: torch.Tensor) -> torch.Tensor:
+    """Matrix of the orthonormal DCT-II, ``[size, size]``, frequencies in rows, of a tensor's type."""
     n = torch.arange(size, dtype=torch.float64, device=like.device)
     matrix = torch.cos(math.pi / size * n[:, None] * (n + 0.5)) * (2 / size) ** 0.5
     matrix[0] /= 2**0.5

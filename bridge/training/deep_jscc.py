@@ -1,6 +1,6 @@
 """Deep JSCC of photographs, trained through our analog link.
 
-`nested` trains one network for all SNRs from 0 to 20 dB and CBRs from 1/48 to 1/6; `bourtsoulatze` the 2019
+`nested` trains one network for all SNRs from -4 to 20 dB and CBRs from 1/48 to 1/6; `bourtsoulatze` the 2019
 network for one CBR and one SNR.
 """
 
@@ -68,8 +68,8 @@ def nested(
     seed: int = 1,
     batch: int = 8,
     side: int = 128,
-    widths: Sequence[int] = (96, 192),
-    depths: Sequence[int] = (3, 3),
+    width: int = 192,
+    depth: int = 3,
     limit: int | None = None,
     device: str = "cpu",
 ) -> Recipe:
@@ -77,12 +77,12 @@ def nested(
     data = Photographs(folders, side, limit)
 
     def make() -> NestedJSCC:
-        model = NestedJSCC(widths=tuple(widths), depths=tuple(depths))
+        model = NestedJSCC(width=width, depth=depth)
         model.fit_linear(data.crops(min(320, 8 * len(data.pictures)), seed, -1 % 2**32))
         return model
 
     loss = partial(
-        _loss, data=data, batch=batch, seed=seed, snr_db=(0.0, 20.0), channels=(32, 256), device=device
+        _loss, data=data, batch=batch, seed=seed, snr_db=(-4.0, 20.0), channels=(32, 256), device=device
     )
     return Recipe("tiny-jscc", make, loss, _save, rate=1e-3, warm_up=50)
 

@@ -30,7 +30,7 @@ class Photographs:
     Raises
     ------
     ValueError
-        If there is no picture that is large enough.
+        If there is no picture that is large enough, or one has a palette: such pictures are masks of classes.
     """
 
     def __init__(self, folders: Sequence[Path], side: int, limit: int | None = None) -> None:
@@ -40,7 +40,10 @@ class Photographs:
         self.side = side
         self.pictures: list[NDArray[np.uint8]] = []
         for file in files[:limit]:
-            picture = np.asarray(Image.open(file).convert("RGB"))
+            opened = Image.open(file)
+            if opened.mode == "P":
+                raise ValueError(f"{file} has a palette, as masks of classes do: photographs alone, please")
+            picture = np.asarray(opened.convert("RGB"))
             if min(picture.shape[:2]) >= side:
                 self.pictures.append(picture)
         if not self.pictures:

@@ -33,7 +33,7 @@ Trainer = Callable[[int, Path, bool], object]
 """(steps in all, folder for the model, whether to go on from its checkpoint): trains, and saves the model."""
 
 _SAVE_EVERY = 250
-_PHOTOGRAPHS = ("voc2012_train256", "flickr8k/images", "bsds500_256")
+_PHOTOGRAPHS = ("voc2012_train256/JPEGImages", "flickr8k/images", "bsds500_256")
 _IMAGENET = "imagenet_mobilenet_v2/mobilenet_v2_1.0_224_quant_float.safetensors"
 _PHOTOGRAPHS_REMARK = (
     "Trained on photographs of Pascal VOC 2012 (Flickr's terms), Flickr8k and BSDS500 (both offered for "
@@ -140,8 +140,8 @@ def _judge(folders: Mapping[str, Path], seed: int, device: str) -> Trainer:
 
 RECIPES: dict[str, Entry] = {
     "tiny-jscc": Entry(
-        "Deep JSCC of photographs for CBR 1/48 to 1/6 and 0 to 20 dB",
-        2_000,
+        "Deep JSCC of photographs for CBR 1/48 to 1/6 and -4 to 20 dB",
+        7_000,
         _by_recipe(_nested),
         _PHOTOGRAPHS,
         remark=_PHOTOGRAPHS_REMARK,

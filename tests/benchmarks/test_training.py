@@ -147,7 +147,7 @@ def test_incomplete_data_are_named(data: Path, tmp_path: Path, monkeypatch: pyte
 
 def test_a_folder_of_ones_own(data: Path) -> None:
     own = data / "flickr8k" / "images"
-    assert find_data("tiny-jscc", own) == {"voc2012_train256": own}
+    assert find_data("tiny-jscc", own) == {"voc2012_train256/JPEGImages": own}
     assert find_data("tiny-segmenter", data).keys() == set(RECIPES["tiny-segmenter"].data)
     with pytest.raises(
         ValueError, match=r"the data need imagenet_mobilenet_v2/mobilenet_v2.*\.safetensors, too"

@@ -44,7 +44,8 @@ def link_few(source: Path, target: Path) -> None:
     """Make a folder that holds the first files of another one, and so on within it."""
     if source.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.symlink_to(source)
+        if not target.exists():
+            target.symlink_to(source)
         return
     for entry in sorted(source.iterdir())[:FEW]:
         link_few(entry, target / entry.name)
@@ -73,8 +74,7 @@ class Trainings:
             if each in RECIPES:
                 self(each)
             elif named and (Path(named) / each).exists():
-                if not (self.root / each).exists():
-                    link_few(Path(named) / each, self.root / each)
+                link_few(Path(named) / each, self.root / each)
             elif each in entry.data:
                 pytest.skip(f"{name} learns from {each}: set SEMPHY_DATA to a folder that has it")
 

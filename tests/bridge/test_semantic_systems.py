@@ -319,7 +319,7 @@ def test_vlf_msc_is_its_models_in_a_row(
 
 
 def nested() -> NestedJSCC:
-    return NestedJSCC(8, (8, 16), (8, 8), (1, 1), 8)
+    return NestedJSCC(8, 16, 8, 1, 8)
 
 
 NETWORKS = {"2019": lambda: DeepJSCC2019(4), "adjscc": lambda: ADJSCC(4, width=8), "nested": nested}

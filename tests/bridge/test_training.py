@@ -59,11 +59,11 @@ def test_training_lowers_the_loss(photographs: Path, tmp_path: Path) -> None:
 
 
 def test_nested_recipe(photographs: Path, tmp_path: Path) -> None:
-    recipe = nested([photographs], batch=2, side=64, widths=(8, 16), depths=(1, 1))
+    recipe = nested([photographs], batch=2, side=64, width=16, depth=1)
     losses = train(recipe, 3, tmp_path)
     assert np.isfinite(losses).all()
     model = NestedJSCC.from_pretrained(tmp_path)
-    assert model.settings["widths"] == [8, 16]
+    assert model.settings["width"] == 16
 
 
 def test_values_meet_the_channel_at_half_the_power_a_real() -> None:
@@ -84,6 +84,12 @@ def test_crops_depend_on_seed_and_step_only(photographs: Path) -> None:
 def test_photographs_that_are_too_small(photographs: Path) -> None:
     with pytest.raises(ValueError, match="500 pixels"):
         Photographs([photographs], 500)
+
+
+def test_masks_are_no_photographs(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((64, 64), np.uint8)).convert("P").save(tmp_path / "mask.png")
+    with pytest.raises(ValueError, match=r"mask\.png has a palette"):
+        Photographs([tmp_path], 32)
 
 
 def test_no_steps(photographs: Path, tmp_path: Path) -> None:

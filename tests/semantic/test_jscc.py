@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,14 +14,14 @@ from scipy.fft import dctn, idctn
 
 from semantic import jscc
 from semantic.jscc import ADJSCC, AF, GDN, JSCC, DeepJSCC2019, NestedJSCC
+from semantic.subbands import dct, inverse_dct
 from semantic.weights import WeightsMissing
 
 MAKERS: dict[str, Callable[[], JSCC]] = {
     "2019": lambda: DeepJSCC2019(4),
     "bdjscc": lambda: ADJSCC(4, width=16, snr_adaptive=False),
     "adjscc": lambda: ADJSCC(4, width=32),
-    "nested": lambda: NestedJSCC(16, strides=(8,), widths=(24,), depths=(1,), context=8),
-    "two stages": lambda: NestedJSCC(16, strides=(4, 8), widths=(8, 24), depths=(1, 1), context=8),
+    "nested": lambda: fitted(NestedJSCC(16, stride=8, width=24, depth=1, context=8)),
 }
 
 
@@ -45,6 +46,11 @@ def pictures(count: int, height: int, width: int) -> torch.Tensor:
     coarse = torch.rand(count, 3, 4, 4, generator=generator)
     smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic")
     return (smooth + 0.05 * torch.randn(count, 3, height, width, generator=generator)).clamp(0, 1)
+
+
+def fitted(network: NestedJSCC) -> NestedJSCC:
+    network.fit_linear(pictures(16, 64, 64))
+    return network
 
 
 def send(values: torch.Tensor, snr_db: torch.Tensor) -> torch.Tensor:
@@ -212,9 +218,7 @@ def test_half_precision_halves_the_file(tmp_path: Path) -> None:
 
 def nested() -> NestedJSCC:
     torch.manual_seed(4)
-    network = NestedJSCC(16, strides=(8,), widths=(24,), depths=(1,), context=8)
-    network.fit_linear(pictures(16, 64, 64))
-    return network.eval()
+    return fitted(NestedJSCC(16, stride=8, width=24, depth=1, context=8)).eval()
 
 
 @pytest.mark.parametrize("channels", [2, 6, 16])
@@ -259,14 +263,14 @@ def test_an_untrained_network_is_the_linear_code() -> None:
 
 
 def test_the_linear_code_fills_power_as_lee_and_petersen_say() -> None:
-    """Their conditions of optimality: p + 1 / SNR proportional to the deviation, or no power."""
+    """Their conditions of optimality: p + N proportional to the deviation, or no power; N is 0.8 / SNR."""
     network = nested()
     shape = torch.Size((1, 6, 4, 5))
-    deviation = network._deviation(shape, network.log_power).detach().numpy().ravel()
+    deviation = network._variance(shape).sqrt().numpy().ravel()
     for snr_db in (-5.0, 10.0):
-        power = network._power(snrs(snr_db), shape).detach().numpy().ravel()
+        power = network._power(snrs(snr_db), shape).numpy().ravel()
         assert power.mean() == pytest.approx(1, rel=2e-3)
-        level = (power + 10 ** (-snr_db / 10)) / deviation
+        level = (power + 0.8 * 10 ** (-snr_db / 10)) / deviation
         on = power > 1e-3
         assert on.any() and np.ptp(level[on]) < 1e-3 * level[on].mean()
         assert (level[~on] >= level[on].mean() * 0.999).all()
@@ -301,9 +305,26 @@ def test_noise_is_taken_away_where_the_picture_is_smooth(monkeypatch: pytest.Mon
         wrong = (network.decode(values, (128, 128), snrs(5)) - x)[:, :, 64:, 64:].reshape(3, 8, 8, 8, 8)
         return (wrong - wrong.mean(dim=(2, 4), keepdim=True)).square().mean().item()
 
-    weighed = error()
-    monkeypatch.setattr(network, "_contrast", lambda maps, signal, noise: torch.ones_like(maps))
-    assert weighed < 0.75 * error()
+    filtered = error()
+    monkeypatch.setattr(network.windows, "forward", lambda planes, *spectra: planes)
+    assert filtered < 0.5 * error()
+
+
+def test_the_receiver_knows_what_its_planes_are_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures drawn from the fitted spectrum: their parts and their error have the energies that it says."""
+    network, snr = nested(), torch.full((16,), 3.0)
+    spectrum = network.bands.spectrum(network.bands.log_variance[None], 192, 192).exp()
+    drawn = spectrum.sqrt() * torch.randn(16, 3, 192, 192, generator=torch.Generator().manual_seed(7))
+    values = send(network.encode(network.bands.pictures(inverse_dct(drawn)), snr, 6), snr)
+    seen: list[torch.Tensor] = []
+    monkeypatch.setattr(network.windows, "forward", lambda *parts: [seen.extend(parts), parts[0]][1])
+    network.decode(values, (192, 192), snr)
+    planes, heard, lost, error, told = seen
+    got = dct(planes)
+    assert (heard + lost).sum().item() == pytest.approx(got.square().sum().item(), rel=0.1)
+    # Its doubts about level and spectrum are not counted: a tenth at 192 pixels a side.
+    assert error.sum().item() == pytest.approx((got - drawn).square().sum().item(), rel=0.15)
+    torch.testing.assert_close(told, torch.tensor([[0.3, math.log2(6 / 16) / 2]]).expand(16, 2))
 
 
 def test_values_are_weighed_by_their_noise() -> None:
@@ -366,10 +387,8 @@ def test_bad_input_is_quoted(tmp_path: Path) -> None:
         network.channel_uses((8, 8, 3))
     with pytest.raises(ValueError, match="got 7"):
         DeepJSCC2019(7)
-    with pytest.raises(ValueError, match=r"strides that double, got \[8, 32\]"):
-        NestedJSCC(16, strides=(8, 32), widths=(8, 8), depths=(1, 1))
     with pytest.raises(ValueError, match="192 bands at stride 8, not 256"):
-        NestedJSCC(256, strides=(8,), widths=(8,), depths=(1,))
+        NestedJSCC(256, stride=8)
     with pytest.raises(WeightsMissing, match=r"config\.json"):
         jscc.load(tmp_path)
 
