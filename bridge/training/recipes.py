@@ -149,7 +149,7 @@ RECIPES: dict[str, Entry] = {
     **{
         f"jscc-2019-c{c}": Entry(
             f"Deep JSCC of Bourtsoulatze et al. (2019) with {c} filters, CBR {c}/96, trained at 10 dB",
-            30_000,
+            20_000,
             _bourtsoulatze(c),
             _PHOTOGRAPHS,
             remark=_PHOTOGRAPHS_REMARK,
