@@ -12,15 +12,13 @@ from __future__ import annotations
 import torch
 
 from semantic.jscc_codec import JSCC, pad
-from semantic.lapped import LocalWiener
+from semantic.lapped import LocalWiener, estimate_strength
 from semantic.subbands import Subbands, inverse_dct
 
 __all__ = ["NestedJSCC"]
 
 _SNR_SCALE_DB = 10.0
 _BELIEVED = 0.8  # of the noise: power goes to more bands than the average picture needs
-_STRENGTH_VARIANCE = 3.0  # of a picture's spectrum against the fitted one's
-_LEAST_STRENGTH = 0.02
 _PILOT_SHARE = 0.02
 _LEVEL_VARIANCE = 0.06  # of a picture's amplitude around the mean picture's: about 2.2 dB
 _LEAST_LEVEL = 0.2
@@ -144,11 +142,9 @@ class NestedJSCC(JSCC):
             Natural logarithm at the nodes of a table over frequencies, ``[B, 3, 11, 11]``.
         """
         weight = (1 + noise) ** -2
-        expected = self.bands.sums(weight * power)
-        excess = self.bands.sums(weight * (latent.square() - noise)) - expected
+        excess = self.bands.sums(weight * (latent.square() - noise))
         variance = 2 * self.bands.sums((weight * (power + noise)).square())
-        gain = _STRENGTH_VARIANCE * expected / (_STRENGTH_VARIANCE * expected.square() + variance + 1e-9)
-        return (1 + gain * excess).clamp_min(_LEAST_STRENGTH).log()
+        return estimate_strength(1.0, excess, self.bands.sums(weight * power), variance).log()
 
     def _synthesise(
         self, latent: torch.Tensor, snr_db: torch.Tensor, noise: torch.Tensor | None = None

@@ -21,11 +21,11 @@ from torch import nn
 
 from semantic.subbands import cosines
 
-__all__ = ["LappedDCT", "LocalWiener"]
+__all__ = ["LappedDCT", "LocalWiener", "estimate_strength"]
 
 _Layer = TypeVar("_Layer", nn.Conv2d, nn.Linear)
 
-_STRENGTH_VARIANCE = 3.0  # of a window's, and of a coefficient's against it
+_STRENGTH_VARIANCE = 3.0  # of a picture's against the average one's, and of parts against the whole
 _LEAST_STRENGTH = 0.02
 _LEAST_ENERGY = 1e-2
 _LEAST_SIGNAL, _LEAST_NOISE = 1e-9, 1e-12
@@ -210,9 +210,11 @@ class LocalWiener(nn.Module):
         weight = torch.cat([torch.zeros_like(weight[:, :, :1]), weight[:, :, 1:]], dim=2)
         excess, expected = weight * (u.square() - n), weight * s
         variance = 2 * (weight * (s + n)).square()
-        whole = _estimate(1.0, *(each.sum(dim=2, keepdim=True) for each in (excess, expected, variance)))
+        whole = estimate_strength(
+            1.0, *(each.sum(dim=2, keepdim=True) for each in (excess, expected, variance))
+        )
         near = (torch.einsum("kl,bclhw->bckhw", self.near, each) for each in (excess, expected, variance))
-        return _estimate(whole, *near)
+        return estimate_strength(whole, *near)
 
     def _seen(self, windows: torch.Tensor) -> torch.Tensor:
         return windows.flatten(1, 2)[:, self.kept]
@@ -223,9 +225,19 @@ class LocalWiener(nn.Module):
         return everything.index_copy(1, self.kept, seen).reshape(like.shape)
 
 
-def _estimate(
+def estimate_strength(
     before: torch.Tensor | float, excess: torch.Tensor, expected: torch.Tensor, variance: torch.Tensor
 ) -> torch.Tensor:
-    """Linear MMSE estimate of r from ``excess``, of mean ``r expected`` and ``variance``."""
+    """Linear MMSE estimate of how many times stronger a signal is than expected; at least 0.02.
+
+    Parameters
+    ----------
+    before:
+        What it is believed to be beforehand, with a variance of 3.
+    excess:
+        Energy over that of noise: of mean ``r expected`` for a signal r times as strong as expected.
+    expected, variance:
+        Its mean for r = 1, and its variance.
+    """
     gain = _STRENGTH_VARIANCE * expected / (_STRENGTH_VARIANCE * expected.square() + variance + _LEAST_NOISE)
     return (before + gain * (excess - before * expected)).clamp_min(_LEAST_STRENGTH)
