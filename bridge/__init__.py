@@ -1,5 +1,5 @@
 """Carries payloads between `phy` and `semantic`, and composes whole systems from both."""
 
-from bridge.sending import send, send_together
+from bridge.air.sending import send, send_together
 
 __all__ = ["send", "send_together"]

@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from torch.autograd.function import once_differentiable
 from torch.utils.dlpack import from_dlpack
 
-from phy.channels import SymbolReception, check_rows
+from phy.channels.channel import SymbolReception, check_rows
 from phy.random import Stream
 from phy.units import EsN0
 
@@ -251,7 +251,7 @@ class TensorFlowFunction:
 
 @dataclass(frozen=True)
 class TensorFlowChannel:
-    """A channel written in TensorFlow, wherever a `phy.channels.Channel` stands.
+    """A channel written in TensorFlow, wherever a `phy.channels.channel.Channel` stands.
 
     Rows are sent one by one, each with a seed from its own stream, so that a function that draws from
     nothing but its seed gives the same result whatever the batch. Gradients flow through the symbols.
@@ -270,7 +270,7 @@ class TensorFlowChannel:
     Examples
     --------
     A block of Sionna 1.x draws from a generator that it keeps, to be set for each row. (It cannot be
-    installed beside Sionna 2.x, which most of `phy` needs but neither this module nor `phy.channels`.)
+    installed beside Sionna 2.x, which most of `phy` needs but neither this module nor `phy.channels.flat`.)
 
     ::
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 
-from semantic import captioning, correction, features, generation, jscc, projection, segmentation, textjscc
-from semantic.zoo import resolve
+from semantic.models import captioning, correction, features, generation, projection, segmentation, textjscc
+from semantic.networks import jscc
+from semantic.zoo.presets import resolve
 
 __all__ = ["ROLES", "TIERS", "Models", "load_models", "parse_models"]
 
@@ -68,7 +69,7 @@ class Models:
         ------
         ValueError
             If no checkpoint plays the role.
-        semantic.weights.WeightsMissing
+        semantic.zoo.weights.WeightsMissing
             If it is not on this machine.
         """
         place = dict(self.places).get(role)

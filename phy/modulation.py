@@ -29,7 +29,7 @@ class Modulation:
 
     ``qam16-natural`` and so on count the levels of each axis from the largest down in binary instead, which
     is Ungerboeck's set partitioning. Its bits depend on each other: worse than Gray labels to a receiver
-    that demaps once, but there is something to gain from demapping again (`phy.iterative`).
+    that demaps once, but there is something to gain from demapping again (`phy.links.iterative`).
 
     Parameters
     ----------

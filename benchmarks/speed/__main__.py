@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from benchmarks.sweep import quiet_threads
-from benchmarks.table import Column, plain
-from benchmarks.versions import versions
+from benchmarks.runs.sweep import quiet_threads
+from benchmarks.runs.table import Column, plain
+from benchmarks.runs.versions import versions
 
 _TABLE = tuple(
     Column(title, 8)

@@ -14,10 +14,10 @@ from sionna.phy import channel as sionna_channel
 from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
 from sionna.phy.mapping import BinarySource, Constellation, Demapper, Mapper
 
-from phy.chain import ChainCode, CompiledChain
-from phy.channels import AWGN
-from phy.coding.compiled import FixedPoint
-from phy.coding.compiled_ldpc import CompiledLDPC5G
+from phy.chain.chain import ChainCode, CompiledChain
+from phy.channels.flat import AWGN
+from phy.coding.ldpc.compiled import CompiledLDPC5G
+from phy.coding.propagation.compiled import FixedPoint
 from phy.modulation import Modulation
 from phy.random import Stream
 from phy.units import EbN0, EsN0

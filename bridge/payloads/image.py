@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from bridge.payloads.packed import Packed, Unpacked
 from phy import bits as bit_tools
-from phy.source.budget import SCALES, Encodings, fit, restore, scaled_shape
-from phy.source.codec import CodecError, ImageCodec
+from phy.source.pictures.budget import SCALES, Encodings, fit, restore, scaled_shape
+from phy.source.pictures.codec import CodecError, ImageCodec
 
 __all__ = ["ImagePayload"]
 

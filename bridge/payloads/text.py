@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from bridge.payloads.packed import REPEATS, Arrived, Packed, Unpacked, protect, vote
-from phy.source.text import Characters, TextCoder
+from phy.source.text.coders import Characters, TextCoder
 
 __all__ = ["TextPayload"]
 

@@ -11,22 +11,22 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bridge.schemes import Decoding, parse_schemes
-from bridge.systems.bounds import KINDS, Bound
-from bridge.systems.codecs import CODECS
+from bridge.air.schemes import Decoding, parse_schemes
 from bridge.systems.context import Context
-from bridge.systems.deep_jscc import DeepJSCC
-from bridge.systems.image_only import ImageOnly
-from bridge.systems.multi_sc import MultiSC, SingleText
-from bridge.systems.selection import Selection
-from bridge.systems.separation import Separation
+from bridge.systems.pixels.bounds import KINDS, Bound
+from bridge.systems.pixels.codecs import CODECS
+from bridge.systems.pixels.deep_jscc import DeepJSCC
+from bridge.systems.pixels.separation import Separation
+from bridge.systems.pixels.text import TextOverLink
+from bridge.systems.semantic.image_only import ImageOnly
+from bridge.systems.semantic.multi_sc import MultiSC, SingleText
+from bridge.systems.semantic.selection import Selection
+from bridge.systems.semantic.text_only import TextOnly
+from bridge.systems.semantic.vlf_msc import VlfMsc
+from bridge.systems.semantic.vlm_csc import VlmCsc
 from bridge.systems.system import System
-from bridge.systems.text import TextOverLink
-from bridge.systems.text_only import TextOnly
-from bridge.systems.vlf_msc import VlfMsc
-from bridge.systems.vlm_csc import VlmCsc
-from phy.channels import Channel
-from phy.source.codec import ImageCodec
+from phy.channels.channel import Channel
+from phy.source.pictures.codec import ImageCodec
 
 __all__ = ["CARRIERS", "SEMANTIC", "build_semantic", "build_systems"]
 
@@ -64,7 +64,7 @@ def build_systems(
     channel, policy, device:
         As in `Separation`.
     schemes:
-        A set or a list of schemes (`bridge.schemes.parse_schemes`).
+        A set or a list of schemes (`bridge.air.schemes.parse_schemes`).
     decoding:
         How LDPC decoders run.
 
@@ -127,7 +127,7 @@ def build_semantic(name: str, context: Context, options: Mapping[str, Any] | Non
     ValueError
         If there is no such system, file, class or option, the class lacks something, or no model plays a
         role.
-    semantic.weights.WeightsMissing
+    semantic.zoo.weights.WeightsMissing
         If a model is not on this machine.
     """
     if name not in SEMANTIC and ":" not in name:

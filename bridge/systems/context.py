@@ -8,15 +8,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bridge.carriage import Digital
+from bridge.air.carriage import Digital
+from bridge.air.schemes import Decoding, Scheme, parse_schemes
 from bridge.models import Models
 from bridge.payloads import TextPayload
-from bridge.schemes import Decoding, Scheme, parse_schemes
-from phy.channels import Channel
-from phy.source.text import TextCoder, TokenIds, parse_text_coder
-from phy.source.tokens import load_tokenizer
-from semantic.datasets import bundled_tokenizer
-from semantic.zoo import PRESETS, resolve
+from phy.channels.channel import Channel
+from phy.source.text.coders import TextCoder, TokenIds, parse_text_coder
+from phy.source.text.tokens import load_tokenizer
+from semantic.samples.pictures import bundled_tokenizer
+from semantic.zoo.presets import PRESETS, resolve
 
 __all__ = ["Context", "text_coder", "to_pixels", "to_unit"]
 
@@ -30,9 +30,9 @@ class Context:
     channel:
         What everything passes, each payload on channel uses of its own.
     schemes, text_schemes:
-        Modulation-coding schemes of files and of texts, as `bridge.schemes.parse_schemes` reads them.
+        Modulation-coding schemes of files and of texts, as `bridge.air.schemes.parse_schemes` reads them.
     decoding, policy, device:
-        As in `bridge.systems.separation.Separation`.
+        As in `bridge.systems.pixels.separation.Separation`.
     models:
         See `bridge.models`.
     seed:
@@ -67,7 +67,8 @@ def text_coder(name: str) -> TextCoder:
     """Read a text coder by name.
 
     ``tokens`` are the 4,096 of the bundled byte-pair encoding, 12 bits each; ``tokens:MODEL`` those of the
-    model of a preset (`semantic.zoo`); all others are those of `phy.source.text.parse_text_coder`.
+    model of a preset (`semantic.zoo.presets`); all others are those of
+    `phy.source.text.coders.parse_text_coder`.
     """
     kind, _, model = name.partition(":")
     if name == "tokens":

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.transport import Reception, Transmission
+from bridge.air.transmission import Reception, Transmission
 from phy.units import EsN0
 
 __all__ = ["Reconstruction", "Source", "System"]
@@ -35,7 +35,8 @@ class Source:
     scene:
         What is known of a drawn picture (`semantic.scenes`), to count what is right.
     folder:
-        Where `bridge.memory.recall` keeps what transmitters work out; None keeps it in ``memory`` only.
+        Where `bridge.systems.memory.recall` keeps what transmitters work out; None keeps it in ``memory``
+        only.
     memory:
         What transmitters have worked out about this source and may need again, by name of the worker;
         it lives as long as the source.
@@ -120,3 +121,16 @@ class System(Protocol):
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Reconstruct from what arrived in one trial, and from nothing else."""
+
+
+def image_of(source: Source) -> NDArray[np.uint8]:
+    """Return the picture of a source.
+
+    Raises
+    ------
+    ValueError
+        If it has none.
+    """
+    if source.image is None:
+        raise ValueError(f"source {source.name!r} has no picture")
+    return source.image

@@ -13,19 +13,20 @@ from pathlib import Path
 
 import torch
 
-from bridge.training.corrector import corrector
-from bridge.training.deep_jscc import bourtsoulatze, nested
-from bridge.training.scene_batches import Compute
-from bridge.training.scene_captioner import blip, captioner
-from bridge.training.scene_feature import feature
-from bridge.training.scene_feature_words import feature_words
-from bridge.training.scene_generator import generator
-from bridge.training.scene_segmenter import scene_segmenter
-from bridge.training.scene_text_jscc import text_jscc
-from bridge.training.scene_vae import vae
-from bridge.training.segmenter import segmenter
+from bridge.training.photographs.deep_jscc import bourtsoulatze, nested
+from bridge.training.photographs.segmenter import segmenter
+from bridge.training.scenes.batches import Compute
+from bridge.training.scenes.blip import blip
+from bridge.training.scenes.captioner import captioner
+from bridge.training.scenes.feature import feature
+from bridge.training.scenes.feature_words import feature_words
+from bridge.training.scenes.generator import generator
+from bridge.training.scenes.judge import train_judge
+from bridge.training.scenes.segmenter import scene_segmenter
+from bridge.training.scenes.text_jscc import text_jscc
+from bridge.training.scenes.vae import vae
+from bridge.training.texts.corrector import corrector
 from bridge.training.trainer import Recipe, train
-from semantic.scenes.train_judge import train_judge
 
 __all__ = ["RECIPES", "Entry", "find_data", "prepare"]
 

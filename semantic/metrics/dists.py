@@ -19,11 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from semantic import weights
-from semantic.encoders import Picture
 from semantic.metrics.image import check_pair
 from semantic.metrics.lpips import BACKBONES
-from semantic.weights import WeightsMissing
+from semantic.models.encoders import Picture
+from semantic.zoo import weights
+from semantic.zoo.weights import WeightsMissing
 
 __all__ = ["DISTS", "load_dists"]
 
@@ -155,7 +155,7 @@ def load_dists(path: str | Path | None = None, backbone: str | Path | None = Non
 
     Raises
     ------
-    semantic.weights.WeightsMissing
+    semantic.zoo.weights.WeightsMissing
         If a file is missing; names the command that gets it.
     ValueError
         If a file is not the published one.

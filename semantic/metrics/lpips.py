@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import nn
 
-from semantic import weights
 from semantic.metrics.image import check_pair
-from semantic.weights import Checkpoint
+from semantic.zoo import weights
+from semantic.zoo.weights import Checkpoint
 
 __all__ = ["BACKBONES", "LPIPS", "Net", "fetch", "load"]
 
@@ -208,7 +208,7 @@ def load(net: Net = "alex", path: str | Path | None = None) -> LPIPS:
 
     Raises
     ------
-    semantic.weights.WeightsMissing
+    semantic.zoo.weights.WeightsMissing
         If the backbone is not on this machine; names the command that gets it.
     ValueError
         If the net is unknown, or the file is not the published one.

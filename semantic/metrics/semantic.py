@@ -18,8 +18,8 @@ import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file
 
-from semantic.encoders import ImageEncoder, Picture, checkpoint
-from semantic.weights import WeightsMissing
+from semantic.models.encoders import ImageEncoder, Picture, checkpoint
+from semantic.zoo.weights import WeightsMissing
 
 __all__ = [
     "ClipScore",
@@ -79,7 +79,7 @@ class SentenceSimilarity:
 
         Raises
         ------
-        semantic.weights.WeightsMissing
+        semantic.zoo.weights.WeightsMissing
             If there is neither; names what to install.
         """
         if folder is None:
@@ -122,7 +122,7 @@ def _minilm() -> Path:
 
 
 class PictureEncoder(Protocol):
-    """Whatever makes one vector of a picture: `semantic.encoders.ImageEncoder`, `MobileNet`."""
+    """Whatever makes one vector of a picture: `semantic.models.encoders.ImageEncoder`, `MobileNet`."""
 
     name: str
 
@@ -145,7 +145,7 @@ class ImageCosine:
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, **options: Any) -> Self:
-        """Take CLIP's image tower; arguments as of `semantic.encoders.ImageEncoder.from_pretrained`."""
+        """Take CLIP's image tower; arguments of `semantic.models.encoders.ImageEncoder.from_pretrained`."""
         return cls(ImageEncoder.from_pretrained(folder, **options))
 
     def similarity(self, reference: Picture, image: Picture) -> float:
@@ -185,7 +185,7 @@ class MobileNet:
 
         Raises
         ------
-        semantic.weights.WeightsMissing
+        semantic.zoo.weights.WeightsMissing
             If there are not exactly one of each.
         """
         found = [sorted(Path(folder).glob(pattern)) for pattern in ("*.graph.json", "*.safetensors")]
@@ -251,7 +251,7 @@ class ClipScore:
 
         Raises
         ------
-        semantic.weights.WeightsMissing
+        semantic.zoo.weights.WeightsMissing
             If the folder or a file in it is missing.
         """
         with checkpoint(folder, "clip-vit-b32") as path:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from numpy.lib.npyio import NpzFile
 
-from phy.coding.ldpc import LDPC5G
+from phy.coding.ldpc.sionna import LDPC5G
 from phy.modulation import Modulation
 
 PATH = Path(__file__).parents[1] / "data" / "sionna1" / "vectors.npz"

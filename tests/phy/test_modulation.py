@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sionna.phy.mapping import Constellation, Demapper
 
-from phy.channels import AWGN, Channel, Rayleigh
+from phy.channels.channel import Channel
+from phy.channels.flat import AWGN, Rayleigh
 from phy.modulation import Modulation
 from phy.random import Stream, bits
 from phy.units import EsN0

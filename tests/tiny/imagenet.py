@@ -6,7 +6,7 @@ from pathlib import Path
 
 from safetensors.torch import save_file
 
-from semantic.fcn_mobilenet import MobileNetFCN
+from semantic.networks.fcn_mobilenet import MobileNetFCN
 
 __all__ = ["write_imagenet"]
 

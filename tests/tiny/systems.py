@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from semantic.fcn import FCN
-from semantic.jscc import ADJSCC
-from semantic.projection import FeatureBridge, FeatureProjection
-from semantic.textjscc import TextCodec, TextJSCC
+from semantic.models.projection import FeatureBridge, FeatureProjection
+from semantic.models.textjscc import TextCodec, TextJSCC
+from semantic.networks.fcn import FCN
+from semantic.networks.jscc import ADJSCC
 from tiny.diffusion import (
     ADAPTER,
     CONTEXT,

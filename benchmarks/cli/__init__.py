@@ -1,0 +1,1 @@
+"""The command line: ``semphy``, also ``python -m benchmarks``."""

@@ -1,0 +1,60 @@
+"""The command line. Commands import what they need when they run, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from benchmarks.cli.links import ber, mcs
+from benchmarks.cli.models import captioners, doctor, fetch, list_, train
+from benchmarks.cli.options import INTERRUPTED
+from benchmarks.cli.systems import compare, crossing, plot, reproduce, send
+
+__all__ = ["cli", "main"]
+
+_WRONG_INPUT = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run ``semphy``: wrong input ends as one line on standard error and status 2, Ctrl-C as status 130."""
+    try:
+        status = cli.main(args=arguments, prog_name="semphy", standalone_mode=False)
+    except click.ClickException as error:
+        _refuse(error.format_message())
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:  # semphy ... | head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        from benchmarks.settings.errors import InputError
+
+        if not isinstance(error, InputError):
+            raise
+        _refuse(str(error))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _refuse(message: str) -> None:
+    click.echo(f"semphy: {' '.join(message.split())}", err=True)
+    sys.exit(_WRONG_INPUT)
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="semphy", prog_name="semphy")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Link-level simulator for semantic communication.
+
+    SNR is Es/N0 per complex channel use at unit transmit power, unless an option says Eb/N0.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+for command in (ber, mcs, plot, compare, reproduce, crossing, send, captioners, fetch, train, list_, doctor):
+    cli.add_command(command)

@@ -1,0 +1,142 @@
+"""Commands about models and the machine: ``captioners``, ``fetch``, ``train``, ``list`` and ``doctor``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.cli.options import as_json_option, find_config, folder
+
+__all__ = ["captioners", "doctor", "fetch", "list_", "train"]
+
+
+@click.command()
+@click.option("--models", metavar="NAMES", help="Presets (semphy list) or folders, with commas.")
+@click.option(
+    "--images", metavar="PATH", help="Folder of captioned pictures, or scenes:easy, :medium or :hard."
+)
+@click.option("--captions", metavar="FILE", help="Their captions.  [default: found in the folder]")
+@click.option("--image-size", type=int, help="As for compare.")
+@click.option("--prompt", help="Instead of each captioner's own.")
+@click.option("--max-tokens", type=int, help="Longest caption.  [default: 256]")
+@click.option("--max-sources", type=int, help="Take only the first so many pictures.")
+@click.option("--device", help="cpu, cuda ...  [default: cpu]")
+@click.option("--dtype", help="float32, bfloat16 or float16.  [default: float32]")
+@click.option("--out", type=folder(), help="Folder for table1.csv, captions.csv and table1.json.")
+@click.option("--config", callback=find_config, metavar="FILE", help="As for compare, such as table-1.")
+@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="One setting.")
+@as_json_option
+def captioners(
+    out: Path | None, config: Path | None, overrides: tuple[str, ...], as_json: bool, **options: Any
+) -> None:
+    """Captioners over captioned pictures: BLEU, length, parameters, time and memory (Multi-SC's Table I).
+
+    \b
+    semphy captioners --models blip-base,llava-interleave-qwen-0.5b --images flickr8k --max-sources 100
+    semphy captioners --config table-1 --images flickr8k --out runs/table-1
+    """  # noqa: D301 - click's mark for lines kept apart
+    from benchmarks.runs.sweep import quiet_threads
+    from benchmarks.settings.reading import read_settings
+
+    quiet_threads()
+    from benchmarks.papers.table1 import CaptionersSpec, run_captioners
+
+    table = run_captioners(read_settings(CaptionersSpec, config, overrides, options), out)
+    click.echo(json.dumps(table.to_json(), indent=2) if as_json else table.to_text())
+
+
+@click.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def fetch(names: tuple[str, ...]) -> None:
+    """Download weights and data sets; says size and licence first.
+
+    \b
+    semphy fetch models:multi-sc              all published models of a system
+    semphy fetch models:blip-base             one model (semphy list)
+    semphy fetch lpips-alex lpips-vgg         networks of metrics
+    semphy fetch kodak24 voc2012 flickr8k     data sets, into SEMPHY_DATA or ~/.local/share/semphy
+    """  # noqa: D301 - click's mark for lines kept apart
+    from benchmarks.machine.fetching import fetch as get
+    from benchmarks.machine.fetching import plan
+    from benchmarks.settings.errors import input_errors
+
+    with input_errors():
+        items = plan(names)
+    for item in items:
+        click.echo(item.to_text(), err=True)
+    for item in items:
+        click.echo(get(item))
+
+
+@click.command()
+@click.argument("name")
+@click.option("--steps", type=click.IntRange(1), help="In all.  [default: the recipe's own]")
+@click.option(
+    "--data", type=folder(), help="Folder with what it learns from.  [default: the one SEMPHY_DATA names]"
+)
+@click.option(
+    "--out", type=folder(), help="Folder for the model.  [default: where --models tiny looks for it]"
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Root of every random draw."
+)
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda ...")
+@click.option("--fresh", is_flag=True, help="Begin anew, whatever lies in the folder.")
+@as_json_option
+def train(as_json: bool, **options: Any) -> None:
+    """Train a model of the tiny tier; the same command resumes it.
+
+    \b
+    NAME is tiny-jscc, jscc-2019-c8, jscc-2019-c16, tiny-corrector, tiny-segmenter, scenes-judge ...
+    semphy train tiny-corrector --data DATA --out models/corrector
+    """  # noqa: D301 - click's mark for lines kept apart
+    from benchmarks.runs.sweep import quiet_threads
+
+    quiet_threads()
+    from benchmarks.machine.training import train_model
+
+    made = train_model(**options)
+    click.echo(json.dumps(made.to_json(), indent=2) if as_json else made.folder)
+
+
+@click.command(name="list")
+@as_json_option
+def list_(as_json: bool) -> None:
+    """Codes, decoders, modulations, channels, codecs, systems, models, data sets, metrics and presets."""
+    from benchmarks.machine.catalogue import catalogue
+
+    found = catalogue()
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    width = max(map(len, found)) + 2
+    for name, entries in found.items():
+        click.echo(
+            textwrap.fill(
+                ", ".join(entries) or "none yet",
+                width=100,
+                initial_indent=f"{name:<{width}}",
+                subsequent_indent=" " * width,
+                break_on_hyphens=False,
+            )
+        )
+
+
+@click.command()
+@as_json_option
+def doctor(as_json: bool) -> None:
+    """What works on this machine, and what to type if it does not."""
+    from benchmarks.machine.doctor import examine
+
+    checks = examine()
+    if as_json:
+        click.echo(json.dumps({"checks": [check.to_json() for check in checks]}, indent=2))
+    else:
+        click.echo("\n".join(check.to_text() for check in checks))
+    if any(check.needed and not check.works for check in checks):
+        sys.exit(1)

@@ -1,0 +1,83 @@
+"""What commands share: options, presets, and the last word of a run that was interrupted."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from benchmarks.settings.presets import preset, preset_names
+
+__all__ = ["INTERRUPTED", "as_json_option", "find_config", "folder", "say_interrupted", "settings_options"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+INTERRUPTED = 130
+"""Status after Ctrl-C, that of the shells."""
+
+
+def as_json_option(command: Command) -> Command:
+    """``--json``, of every command that prints a result."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print the result as JSON, everything else on standard error."
+    )(command)
+
+
+def settings_options(command: Command) -> Command:
+    """Options of every command that simulates."""
+    options = (
+        click.option("--seed", type=int, help="Root of every random draw.  [default: 1]"),
+        click.option(
+            "--workers", type=click.IntRange(1), default=1, show_default=True, help="Local processes."
+        ),
+        click.option("--out", type=folder(), help="Run directory; the same command resumes it."),
+        click.option(
+            "--config",
+            callback=find_config,
+            metavar="FILE",
+            help="YAML file of settings, the spec.yaml of a run, or the name of a preset (semphy list).",
+        ),
+        click.option(
+            "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="One setting, such as code.k=256."
+        ),
+        click.option("--confidence", type=float, help="Of the intervals.  [default: 0.95]"),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return as_json_option(command)
+
+
+def folder() -> click.Path:
+    """Type of an option that is a directory, there or yet to be made."""
+    return click.Path(file_okay=False, path_type=Path)
+
+
+def find_config(context: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
+    """Resolve ``--config``, a callback of click: a file, or else the name of a preset.
+
+    Raises
+    ------
+    click.BadParameter
+        If it is neither; names the presets.
+    """
+    if value is None:
+        return None
+    path = Path(value) if Path(value).is_file() else preset(value)
+    if path is None:
+        raise click.BadParameter(
+            f"{value!r} is neither a file nor a preset; presets are {', '.join(preset_names())}"
+        )
+    return path
+
+
+def say_interrupted(out: Path | None) -> None:
+    """Say how to resume what Ctrl-C ended, and end with status 130."""
+    from benchmarks.runs.versions import command_line
+
+    if out is None:
+        click.echo("interrupted; nothing is kept without --out", err=True)
+    else:
+        click.echo(f"interrupted; {out} keeps what is done, resume with: {command_line()}", err=True)
+    sys.exit(INTERRUPTED)

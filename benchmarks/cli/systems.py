@@ -1,0 +1,217 @@
+"""Commands about systems and their runs: ``compare``, ``reproduce``, ``crossing``, ``send`` and ``plot``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from benchmarks.cli.options import as_json_option, folder, say_interrupted, settings_options
+
+__all__ = ["compare", "crossing", "plot", "reproduce", "send"]
+
+
+@click.command()
+@click.option(
+    "--systems", metavar="NAMES", help="bpg-ldpc, jpeg2000-ldpc, bpg-capacity, text-ldpc ... (semphy list)."
+)
+@click.option(
+    "--images", metavar="PATH", help="A picture, a folder of pictures, or sample.  [default: sample]"
+)
+@click.option("--payload", help="Compare ways of carrying text, embedding or image; goes with --carriage.")
+@click.option(
+    "--carriage",
+    metavar="LIST",
+    help="digital:FORM:SCHEMES and analog[:repeat=2+mmse], such as digital:lloyd-max:4:1/2-qam16,analog.",
+)
+@click.option("--captions", metavar="FILE", help="Captions of the pictures, or auto to find them there.")
+@click.option("--models", help="tiny, hub, ROLE=PRESET or ROLE=PATH, with commas.  [default: tiny]")
+@click.option("--image-size", type=int, help="Resize pictures to squares of so many pixels.")
+@click.option("--texts", metavar="PATH", help="A text file, a sentence a line, or sample.  [default: sample]")
+@click.option(
+    "--embeddings", metavar="PATH", help="A .npy or .safetensors file, a row a vector.  [default: sample]"
+)
+@click.option("--max-sources", type=int, help="Take only the first so many sources of a kind.")
+@click.option("--snr", metavar="RANGE", help="Es/N0 in dB: first:last:step, or numbers with commas.")
+@click.option(
+    "--cbr", metavar="RATIOS", help="Complex channel uses per subpixel, such as 1/24,1/16.  [default: 1/24]"
+)
+@click.option("--channel", help="awgn, rayleigh, rayleigh-block, rician:k_db=6, tdl-a ...  [default: awgn]")
+@click.option(
+    "--channel-uses", type=int, help="Of a sentence or vector over a carriage: a limit, or what it fills."
+)
+@click.option("--schemes", help="witt, witt-rayleigh, nr, or 1/2-qpsk,2/3-qam16@6144 ...  [default: witt]")
+@click.option("--text-schemes", help="The same for sentences.  [default: 1/2-qpsk]")
+@click.option(
+    "--policy",
+    help="For a failed picture: grey, mean or best-effort; best-effort for vectors, too.  [default: mean]",
+)
+@click.option(
+    "--decoder", help="LDPC decoder: sum-product, minsum, offset-minsum ...  [default: sum-product]"
+)
+@click.option("--schedule", help="flooding or layered.  [default: layered]")
+@click.option("--iterations", type=int, help="LDPC decoder iterations.  [default: 20]")
+@click.option("--engine", help="LDPC decoder of: compiled or sionna.  [default: compiled]")
+@click.option("--metrics", help="psnr, ssim, ms-ssim, lpips-alex, lpips-vgg.  [default: psnr,ssim,ms-ssim]")
+@click.option("--text-metrics", help="bleu, bleu-1 ... bleu-4, chrf, cer, wer.  [default: bleu,cer,wer]")
+@click.option("--embedding-metrics", help="snr-out, mse, cosine, relative-error.")
+@click.option("--trials", type=int, help="Channel realisations a source and SNR.  [default: 1]")
+@click.option("--keep", type=int, help="Keep the pictures of so many sources as they arrived.  [default: 1]")
+@settings_options
+def compare(
+    workers: int,
+    out: Path | None,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Several systems over the same sources, SNRs and trials, at equal channel uses.
+
+    \b
+    semphy compare --systems bpg-ldpc,bpg-capacity --snr -3:18:3 --cbr 1/24 --out runs/bpg
+    semphy compare --config demo --out runs/demo
+    """  # noqa: D301 - click's mark for lines kept apart
+    _say_missing_weights(options)
+    from benchmarks.runs.sweep import quiet_threads
+    from benchmarks.settings.compare import CompareSpec
+    from benchmarks.settings.reading import read_settings
+    from benchmarks.systems.compare import run_compare
+
+    spec = read_settings(CompareSpec, config, overrides, options)
+    quiet_threads()
+    result = run_compare(spec, out, workers)
+    click.echo(json.dumps(result.to_json(), indent=2) if as_json else result.to_text())
+    if result.broken:
+        click.echo(f"# {len(result.broken)} rows without a result; the first: {result.broken[0]}", err=True)
+    if result.interrupted:
+        say_interrupted(out)
+
+
+def _say_missing_weights(options: dict[str, Any]) -> None:
+    """Look for published weights before the seconds that all other imports take."""
+    if options["models"] != "hub" or not options["systems"]:
+        return
+    from benchmarks.settings.errors import input_errors
+    from semantic.zoo import presets as zoo
+
+    for system in options["systems"].split(","):
+        for preset in zoo.members(system) if system in zoo.BUNDLES else ():
+            with input_errors():
+                zoo.resolve(preset.name)
+
+
+@click.command()
+@click.argument("paper")
+@click.option("--images", metavar="PATH", help="As for compare.  [default: scenes:medium]")
+@click.option("--models", help="As for compare.  [default: tiny]")
+@click.option("--max-sources", type=int, help="As for compare.  [default: 48]")
+@click.option("--snr", metavar="RANGE", help="As for compare.  [default: -6:15:3]")
+@click.option("--metrics", help="As for compare; cosine:clip-vit-b32,lpips-alex are nearest to Multi-SC's.")
+@settings_options
+def reproduce(
+    paper: str,
+    workers: int,
+    out: Path | None,
+    config: Path | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Run a PAPER's comparison again, draw its figures, and hold its claims against them.
+
+    PAPER is multi-sc (arXiv 2503.19386) or vlf-msc (arXiv 2511.10074). Its settings are the preset of that
+    name; whatever is given here, or by --config or --set, goes before them.
+
+    \b
+    semphy reproduce multi-sc --out runs/multi-sc
+    semphy reproduce multi-sc --config multi-sc-photographs --images voc2012 --out runs/voc
+    """  # noqa: D301 - click's mark for lines kept apart
+    from benchmarks.papers.reproduce import CLAIMS
+    from benchmarks.papers.reproduce import reproduce as run
+    from benchmarks.runs.sweep import quiet_threads
+    from benchmarks.settings.compare import CompareSpec
+    from benchmarks.settings.errors import InputError
+    from benchmarks.settings.presets import preset
+    from benchmarks.settings.reading import read_settings
+
+    if paper not in CLAIMS:
+        raise InputError(f"no paper {paper!r}: there are {', '.join(CLAIMS)}")
+    spec = read_settings(CompareSpec, config or preset(paper), overrides, options)
+    quiet_threads()
+    found = run(paper, spec, out or Path("runs") / paper, workers)
+    click.echo(json.dumps(found.to_json(), indent=2) if as_json else found.to_text())
+    if found.run.broken:
+        broken = found.run.broken
+        click.echo(f"# {len(broken)} rows without a result; the first: {broken[0]}", err=True)
+    if found.run.interrupted:
+        say_interrupted(out or Path("runs") / paper)
+
+
+@click.command()
+@click.argument("run", type=folder())
+@click.argument("first")
+@click.argument("second")
+@click.option("--metric", required=True, help="One that the run has measured.")
+@click.option("--cbr", help="Of several bandwidth ratios, which.")
+@as_json_option
+def crossing(run: Path, first: str, second: str, metric: str, cbr: str | None, as_json: bool) -> None:
+    """At which SNR system SECOND becomes better than FIRST in a RUN of compare, with an interval."""
+    from dataclasses import asdict
+
+    from benchmarks.systems.crossing import crossing as find
+
+    found = find(run, first, second, metric, cbr)
+    if as_json:
+        click.echo(json.dumps(asdict(found), indent=2))
+    elif found.snr_db is None:
+        click.echo(f"{second} does not become better than {first} within the run")
+    else:
+        between = "" if found.low is None else f" [{found.low:.2f}, {found.high:.2f}]"
+        click.echo(f"{second} becomes better than {first} at {found.snr_db:.2f} dB{between}")
+
+
+@click.command()
+@click.option("--system", default="bpg-ldpc", show_default=True, help="As for compare.")
+@click.option(
+    "--image", metavar="FILE", help="A picture, or the name of a bundled one: astronaut, chelsea ..."
+)
+@click.option("--text", help="A sentence.")
+@click.option("--snr", required=True, help="Es/N0 in dB.")
+@click.option("--cbr", default="1/24", show_default=True, help="Complex channel uses per subpixel.")
+@click.option("--channel", default="awgn", show_default=True, help="As for compare.")
+@click.option("--scheme", default="1/2-qpsk", show_default=True, help="One modulation-coding scheme.")
+@click.option("--policy", default="mean", show_default=True, help="Shown for a failed picture.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Root of every random draw."
+)
+@click.option(
+    "--out", type=folder(), default=Path("arrived"), show_default=True, help="Folder for what arrived."
+)
+@as_json_option
+def send(out: Path, as_json: bool, **options: Any) -> None:
+    """One picture or sentence through one system at one SNR; writes what arrived.
+
+    \b
+    semphy send --image chelsea --snr 4 --scheme 2/3-qpsk
+    semphy send --system text-uncoded --text "A dog runs on the beach." --snr 6
+    """  # noqa: D301 - click's mark for lines kept apart
+    from benchmarks.systems.send import send_one
+
+    sent = send_one(**options)
+    path = sent.write(out)
+    click.echo(json.dumps(sent.to_json(), indent=2) if as_json else f"{sent.to_text()}\n{path}")
+
+
+@click.command()
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=folder())
+@click.option("--out", type=folder(), help="Folder of the figures.  [default: figures in the first RUN]")
+@as_json_option
+def plot(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
+    """Figures of one run, or of several in one, as PNG, SVG and PDF."""
+    from benchmarks.cli.plotting import plot_runs
+
+    files = [str(path) for path in plot_runs(runs, out or runs[0] / "figures")]
+    click.echo(json.dumps({"files": files}, indent=2) if as_json else "\n".join(files))

@@ -1,0 +1,220 @@
+"""Send blocks through a link and count what arrives wrong.
+
+Block ``i`` of a point draws its information bits, its fading and its noise from
+``Stream(seed, channel, Es/N0, i)``, so codes compared at the same Es/N0 meet the same channel. A point is cut
+into chunks by a rule that knows nothing of batch sizes or workers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache, partial
+
+from benchmarks.settings.ber import BerSpec
+from benchmarks.settings.codes import CodeSpec, from_file
+from benchmarks.settings.errors import InputError
+from phy import random
+from phy.channels.names import parse_channel
+from phy.coding.code import Code
+from phy.coding.ldpc.sionna import LDPC5G
+from phy.coding.uncoded import Uncoded
+from phy.links.digital import DigitalLink
+from phy.modulation import Modulation
+from phy.random import Stream
+from phy.units import EsN0
+
+__all__ = ["RULES_VERSION", "Chunk", "Counts", "build_link", "chunk_end", "count", "on_grid"]
+
+RULES_VERSION = 1
+"""Version of the rules by which a block draws and a point is cut; part of every condition."""
+
+_SMALLEST_CHUNK, _LARGEST_CHUNK = 64, 65536
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was counted over some blocks; counts of disjoint blocks add.
+
+    Attributes
+    ----------
+    blocks, block_errors:
+        Blocks sent, and those decoded with any wrong information bit.
+    bits, bit_errors:
+        Information bits sent, and wrong ones.
+    squared_bit_errors:
+        Sum over the blocks of the squared number of wrong bits: the bits of a block fail together.
+    seconds:
+        Time it took.
+    """
+
+    blocks: int = 0
+    block_errors: int = 0
+    bits: int = 0
+    bit_errors: int = 0
+    squared_bit_errors: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Blocks ``first`` to ``first + blocks - 1`` of a point, to be sent ``batch_size`` at a time."""
+
+    spec: BerSpec
+    esno_db: float
+    first: int
+    blocks: int
+    batch_size: int
+
+
+def chunk_end(done: int) -> int:
+    """Block before which the chunk ends that begins at block ``done``.
+
+    Chunks grow with the blocks done, from 64 to 65,536, so that rows stay few and each is at most an eighth
+    of what lies before it (the first eight excepted).
+    """
+    size = _chunk_size(done)
+    return (done // size + 1) * size
+
+
+def on_grid(done: int) -> bool:
+    """Whether a chunk of an uninterrupted run ends at block ``done``."""
+    return done % _chunk_size(done) == 0
+
+
+def _chunk_size(done: int) -> int:
+    return min(max(_SMALLEST_CHUNK, 1 << max((done // 8).bit_length() - 1, 0)), _LARGEST_CHUNK)
+
+
+@lru_cache(maxsize=4)
+def build_link(
+    code: CodeSpec, modulation: str, demapping: str, channel: str, engine: str = "sionna", device: str = "cpu"
+) -> DigitalLink:
+    """Build the chain that a spec describes, decoded by Sionna or by PyTorch on a device.
+
+    Raises
+    ------
+    InputError
+        If a part does not exist or the parts do not fit together.
+    """
+    try:
+        mapping = Modulation(modulation, demapping, device)  # type: ignore[arg-type]
+        made = _build_code(code, mapping.bits_per_symbol, engine, device)
+        return DigitalLink(made, mapping, parse_channel(channel))
+    except (ValueError, RuntimeError, AssertionError) as error:  # PyTorch's words for a missing device
+        raise InputError(" ".join(str(error).split())) from error
+
+
+def _build_code(code: CodeSpec, bits_per_symbol: int, engine: str, device: str) -> Code:
+    decoder = code.decoder
+    if from_file(code.name):
+        from phy.coding.ldpc.matrix import matrix_code
+        from phy.coding.propagation.compiled import FixedPoint
+
+        return matrix_code(
+            code.name,
+            algorithm=decoder.algorithm or "sum-product",
+            schedule=decoder.schedule or "flooding",
+            iterations=decoder.iterations or 20,
+            early_stop=decoder.early_stop,
+            fixed_point=FixedPoint.of(decoder.llr_bits) if decoder.llr_bits else None,
+        )
+    if code.k is None:
+        raise ValueError(f"code {code.name} needs a number of information bits k")
+    if code.name == "none":
+        return Uncoded(code.k)
+    if code.name == "conv":
+        from phy.coding.convolutional import Convolutional
+
+        return Convolutional(code.k, code.n, device=device)
+    if code.name == "turbo":
+        from phy.coding.turbo import Turbo
+
+        return Turbo(code.k, code.n, iterations=decoder.iterations or 8, device=device)
+    length = 2 * code.k if code.n is None else code.n
+    if code.name == "polar5g":
+        from phy.coding.polar import Polar5G
+
+        return Polar5G(code.k, length, decoder=decoder.algorithm or "scl", device=device)
+    make: Callable[..., Code] = LDPC5G
+    if engine == "torch":
+        from phy.coding.ldpc.torch import TorchLDPC5G
+
+        make = partial(TorchLDPC5G, early_stop=decoder.early_stop)
+    return make(
+        code.k,
+        length,
+        # TS 38.212 interleaves whole symbols only; where the link needs filler there is no interleaver.
+        bits_per_symbol=None if length % bits_per_symbol else bits_per_symbol,
+        decoder=decoder.algorithm or "sum-product",
+        schedule=decoder.schedule or "flooding",
+        iterations=decoder.iterations or 20,
+        device=device,
+    )
+
+
+@lru_cache(maxsize=4)
+def _warm_link(
+    code: CodeSpec, modulation: str, demapping: str, channel: str, engine: str, device: str
+) -> DigitalLink:
+    """Build a link and send one block: what libraries set up on first use is no part of a measured time."""
+    link = build_link(code, modulation, demapping, channel, engine, device)
+    _send(link, EsN0(0.0), [Stream(0)])
+    return link
+
+
+def count(chunk: Chunk) -> Counts:
+    """Send the blocks of a chunk and count what arrives wrong."""
+    spec = chunk.spec
+    if spec.engine == "compiled":
+        return _count_compiled(chunk)
+    link = _warm_link(spec.code, spec.modulation, spec.demapping, spec.channel, spec.engine, spec.device)
+    root = Stream(spec.seed, spec.channel, f"esno={chunk.esno_db:.6f}")
+    start = time.perf_counter()
+    total = Counts()
+    for first in range(chunk.first, chunk.first + chunk.blocks, chunk.batch_size):
+        last = min(first + chunk.batch_size, chunk.first + chunk.blocks)
+        total += _send(link, EsN0(chunk.esno_db), root.batch(range(first, last)))
+    return total + Counts(seconds=time.perf_counter() - start)
+
+
+def _count_compiled(chunk: Chunk) -> Counts:
+    import torch
+
+    from benchmarks.links.compiled import build_chain
+
+    spec = chunk.spec
+    chain = build_chain(spec.code, spec.modulation, spec.demapping, spec.channel)
+    root = Stream(spec.seed, spec.channel, f"esno={chunk.esno_db:.6f}")
+    if chain not in _WARM:
+        chain.count(root, EsN0(chunk.esno_db), 0, 1)
+        _WARM.add(chain)
+    start = time.perf_counter()
+    found = chain.count(root, EsN0(chunk.esno_db), chunk.first, chunk.blocks, torch.get_num_threads())
+    return Counts(
+        chunk.blocks,
+        found.block_errors,
+        chunk.blocks * chain.code.k,
+        found.bit_errors,
+        found.squared_bit_errors,
+        time.perf_counter() - start,
+    )
+
+
+_WARM: set[object] = set()
+
+
+def _send(link: DigitalLink, snr: EsN0, streams: Sequence[Stream]) -> Counts:
+    sent = random.bits([stream.child("bits") for stream in streams], link.code.k)
+    wrong = (link(sent.to(link.modulation.device), snr, streams).bits.cpu() != sent).sum(dim=1)
+    return Counts(
+        blocks=len(streams),
+        block_errors=int((wrong > 0).sum()),
+        bits=sent.numel(),
+        bit_errors=int(wrong.sum()),
+        squared_bit_errors=int((wrong * wrong).sum()),
+    )

@@ -1,0 +1,66 @@
+"""What there is to choose from: ``semphy list``."""
+
+from __future__ import annotations
+
+__all__ = ["CARRIAGES", "catalogue"]
+
+CARRIAGES = (
+    "digital:FORM:SCHEMES",
+    "digital:lloyd-max:4:1/2-qam16",
+    "digital:uniform:8:1-qam16",
+    "analog",
+    "analog:repeat=2",
+    "analog:repeat=fill+mmse",
+)
+"""Ways of carrying a payload, with examples (`bridge.air.names.parse_carriage`)."""
+
+
+def catalogue() -> dict[str, list[str]]:
+    """Names that the options take, by kind."""
+    from benchmarks.settings.codes import DECODERS, LLR_BITS, decoders
+    from benchmarks.settings.presets import preset_names
+    from bridge.air.schemes import SCHEME_SETS
+    from bridge.models import ROLES, TIERS
+    from bridge.systems.catalog import CARRIERS, SEMANTIC
+    from bridge.systems.pixels.bounds import KINDS
+    from bridge.systems.pixels.codecs import CODECS
+    from semantic.metrics.catalog import METRICS, NETWORK_METRICS
+    from semantic.samples.downloads import DATA_SETS
+    from semantic.zoo.presets import BUNDLES, PRESETS
+
+    codes = [*DECODERS, "alist:FILE", "qc:FILE"]
+    carriers = [*CARRIERS, *KINDS]
+    return {
+        "codes": codes,
+        **{f"decoders of {code}": list(decoders(code)) for code in codes},
+        "schedules of LDPC": ["flooding", "layered"],
+        "llr-bits of LDPC": [str(bits) for bits in LLR_BITS],
+        "engines": ["auto", "sionna", "compiled"],
+        "modulations": ["bpsk", "qpsk", "qam16", "qam64", "qam256", "qam1024"],
+        "demappings": ["app", "maxlog"],
+        "channels": [
+            *(
+                "awgn",
+                "rayleigh",
+                "rayleigh-block",
+                "rayleigh:coherence=24",
+                "rician:k_db=6",
+                "rician-block:k_db=6",
+            ),
+            *(f"tdl-{model}:delay_spread=100e-9,speed=3" for model in "abcde"),
+        ],
+        "codecs": list(CODECS),
+        "systems": [
+            *(f"{codec}-{carrier}" for codec in CODECS for carrier in carriers),
+            *(f"text-{c}" for c in CARRIERS),
+        ],
+        "schemes": list(SCHEME_SETS),
+        "semantic systems": [*SEMANTIC, "FILE.py:CLASS"],
+        "carriages": list(CARRIAGES),
+        "models": [*TIERS, *(f"{role}=PRESET-or-FOLDER" for role in ROLES)],
+        "presets of models": list(PRESETS),
+        "bundles of models": list(BUNDLES),
+        "data sets": list(DATA_SETS),
+        "metrics": [*METRICS, *(f"{name}:PRESET-or-FOLDER" for name in NETWORK_METRICS)],
+        "presets": preset_names(),
+    }

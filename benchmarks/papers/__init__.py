@@ -1,0 +1,1 @@
+"""Papers run again, and what their text claims held against the run."""

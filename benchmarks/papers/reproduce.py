@@ -1,0 +1,134 @@
+"""``semphy reproduce``: a paper's comparison run again, its figures drawn, its claims held against them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.papers.claims import Better, Between, Claim, Finding, Meets
+from benchmarks.runs.store import Store, write_csv
+from benchmarks.runs.table import Column, plain
+from benchmarks.settings.compare import CompareSpec
+from benchmarks.settings.errors import InputError
+from benchmarks.systems.compare import CompareRun, run_compare
+from benchmarks.systems.plots import plot_compare
+
+__all__ = ["CLAIMS", "Reproduction", "reproduce"]
+
+_ALIKE = ("cosine", "scene")
+"""The letter's cosine of unnamed features; facts that the picture shows, where no network is at hand."""
+_LOOKS = ("lpips-alex", "lpips-vgg", "dists", "ms-ssim")
+"""The letter's LPIPS of an unnamed network, or what stands in for it."""
+_TOLD, _SHOWN = ("scene-text", "sentence", "bleu"), ("scene", "cosine", "ms-ssim")
+
+CLAIMS: dict[str, tuple[Claim, ...]] = {
+    "multi-sc": (
+        Better("multi-sc", "single-text", _LOOKS, "2 %"),
+        Better("multi-sc", "bpg-ldpc", _LOOKS, "7 %"),
+        Better("multi-sc", "vlm-csc", _LOOKS, "8 %"),
+        Better("multi-sc", "deep-jscc", _LOOKS, "18 %"),
+        Meets("multi-sc", "bpg-ldpc", _LOOKS, "12 dB (Kodak)"),
+        Better("multi-sc", "single-text", _ALIKE, high_db=3),
+        Better("single-text", "vlm-csc", _ALIKE, high_db=3),
+        Better("multi-sc", "bpg-ldpc", _ALIKE, "unusable below 3 dB", high_db=-3),
+        Better("vlm-csc", "bpg-ldpc", _ALIKE, high_db=-3),
+        Between("vlm-csc", _ALIKE, "at all SNRs", 0.6, 0.7),
+        Meets("multi-sc", "bpg-ldpc", _ALIKE, "about 9 dB (VOC2012)"),
+    ),
+    "vlf-msc": (
+        Better("vlf-msc", "text-only", _TOLD, "at low SNR", high_db=0),
+        Better("vlf-msc", "text-only", _SHOWN, "at low SNR", high_db=0),
+        Better("vlf-msc", "image-only", _TOLD, "at low SNR", high_db=0),
+        Better("vlf-msc", "image-only", _SHOWN, "at low SNR", high_db=0),
+        Better("vlf-msc", "text-only", _SHOWN, low_db=9),
+        Better("vlf-msc", "image-only", _SHOWN, low_db=9),
+    ),
+}
+"""What each paper says in words, or the order that its figures are said to show (no figure of its own)."""
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A comparison, and what it says to the paper's claims.
+
+    Attributes
+    ----------
+    paper:
+        Name in `CLAIMS`.
+    run:
+        The comparison.
+    findings:
+        One a claim whose systems and metric are in the run.
+    files:
+        Figures and tables that were written.
+    """
+
+    paper: str
+    run: CompareRun
+    findings: tuple[Finding, ...]
+    files: tuple[Path, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``--json`` prints."""
+        findings = [asdict(finding) for finding in self.findings]
+        return {"paper": self.paper, "findings": findings, **self.run.to_json()}
+
+    def to_text(self) -> str:
+        """Return the comparison's table, and that of the claims."""
+        titles = ("claim", "published", "metric", "here", "verdict")
+        cells = [[f.statement, f.published, f.metric, f.here, f.verdict] for f in self.findings]
+        return f"{self.run.to_text()}\n\n{plain([Column(title, 1) for title in titles], cells)}"
+
+
+def reproduce(paper: str, spec: CompareSpec, out: Path, workers: int = 1) -> Reproduction:
+    """Run a paper's comparison, or what a former run left to do; draw its figures and judge its claims.
+
+    Writes what ``semphy compare`` and ``semphy plot`` write, and ``claims.csv`` and ``claims.json``.
+
+    Parameters
+    ----------
+    paper:
+        Name in `CLAIMS`.
+    spec:
+        The comparison, the preset of the paper's name with whatever was changed.
+    out:
+        Run directory.
+    workers:
+        Processes.
+
+    Raises
+    ------
+    InputError
+        If there is no such paper, or a setting, a source or the directory cannot work.
+    """
+    if paper not in CLAIMS:
+        raise InputError(f"no paper {paper!r}: there are {', '.join(CLAIMS)}")
+    run = run_compare(spec, out, workers)
+    if run.interrupted:
+        return Reproduction(paper, run, (), ())
+    store = Store.read(out)
+    try:
+        cbr = spec.cbr[0]
+        findings = tuple(
+            claim.hold(store, metric, cbr)
+            for claim in CLAIMS[paper]
+            if (metric := _metric(claim.metrics, run.rows, claim.systems)) is not None
+        )
+    finally:
+        store.close()
+    write_csv(out / "claims.csv", [asdict(finding) for finding in findings])
+    described = [asdict(finding) for finding in findings]
+    (out / "claims.json").write_text(json.dumps(described, indent=2), encoding="utf-8")
+    return Reproduction(paper, run, findings, tuple(plot_compare(out)))
+
+
+def _metric(names: Sequence[str], rows: Sequence[dict[str, Any]], systems: Sequence[str]) -> str | None:
+    """Find the first of the metrics, or of a metric's networks, that all systems have in a run."""
+    had = [
+        {metric for row in rows if row["system"] == system for metric in row["metrics"]} for system in systems
+    ]
+    shared = sorted(set.intersection(*had))
+    return next((metric for name in names for metric in shared if metric.partition(":")[0] == name), None)

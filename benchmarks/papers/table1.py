@@ -1,0 +1,307 @@
+"""``semphy captioners``: what captioners say of pictures, how long, how well, and at what cost.
+
+This is Table I of Multi-SC (Huang and Li, arXiv 2503.19386), for any captioners and pictures. The paper does
+not say which references, pictures, n-gram orders and unit of length stand behind its figures; here all of
+them are stated and measured. Its figures stand beside those of the same models.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from benchmarks.runs.statistics import bootstrap_interval
+from benchmarks.runs.store import write_csv
+from benchmarks.runs.table import Column, LiveTable, plain
+from benchmarks.runs.versions import versions
+from benchmarks.settings.ber import Count
+from benchmarks.settings.errors import InputError, input_errors
+from semantic.metrics.references import bleu, corpus_bleu
+from semantic.samples.captioned import load_captioned
+from semantic.scenes import dataset as scenes
+from semantic.zoo.presets import resolve
+
+__all__ = ["PUBLISHED", "Caption", "CaptionersSpec", "Table1", "run_captioners"]
+
+PUBLISHED = {"llava-interleave-qwen-0.5b": (0.1485, 42), "llava-1.5-7b": (0.1451, 190)}
+"""BLEU and text length in the letter's Table I, by the preset with the same language model."""
+
+
+class CaptionersSpec(BaseModel):
+    """Everything ``semphy captioners`` is told.
+
+    Attributes
+    ----------
+    models:
+        Presets or folders (`semantic.zoo.presets.resolve`).
+    images:
+        As `semantic.samples.captioned.load_captioned` takes it, or ``scenes:easy``, ``scenes:medium``,
+        ``scenes:hard``: drawn ones.
+    captions:
+        File of captions; None finds it.
+    image_size:
+        Pictures are resized to squares of this many pixels; None keeps them (scenes: 64).
+    prompt:
+        None is each captioner's own.
+    max_tokens:
+        Longest caption, in tokens of the captioner; what reaches it is counted as cut.
+    max_sources:
+        Take only the first so many pictures; of scenes 8 unless told.
+    device, dtype:
+        Where the captioners run, and in which precision.
+    seed:
+        Of the scenes.
+    confidence:
+        Of the interval of the mean sentence BLEU.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    models: tuple[str, ...] = Field(min_length=1)
+    images: str
+    captions: str | None = None
+    image_size: Count | None = None
+    prompt: str | None = None
+    max_tokens: Count = 256
+    max_sources: Count | None = None
+    device: str = "cpu"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    seed: Annotated[int, Field(ge=0)] = 1
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _list(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
+@dataclass(frozen=True)
+class Caption:
+    """One caption and what it cost.
+
+    Attributes
+    ----------
+    model, picture, text:
+        Who says what of which picture.
+    characters, words, tokens:
+        Its length; words stand between white space, and tokens are those that the captioner's tokeniser
+        makes of the text.
+    seconds:
+        To make it, alone in its batch.
+    bleu:
+        Against all references of the picture, smoothed (`semantic.metrics.references.bleu`).
+    """
+
+    model: str
+    picture: str
+    text: str
+    characters: int
+    words: int
+    tokens: int
+    seconds: float
+    bleu: float
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a process of its own found out about one captioner."""
+
+    texts: list[str]
+    tokens: list[int]
+    seconds: list[float]
+    parameters: int
+    load_seconds: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Table1:
+    """The table.
+
+    Attributes
+    ----------
+    spec:
+        Resolved settings.
+    versions:
+        See `benchmarks.runs.versions`.
+    rows:
+        One a captioner: ``model``, ``images``, ``bleu`` (corpus, smoothed as sacrebleu does), ``bleu_1`` to
+        ``bleu_4`` (corpus, not smoothed), ``sentence_bleu`` with ``_low`` and ``_high``, means of
+        ``characters``, ``words`` and ``tokens``, ``cut`` captions at the limit, ``parameters``,
+        ``seconds`` a caption, ``load_seconds``, ``peak_bytes``, ``bleu_letter``, ``length_letter``.
+    captions:
+        What was said.
+    """
+
+    spec: dict[str, Any]
+    versions: dict[str, str | None]
+    rows: list[dict[str, Any]]
+    captions: list[Caption]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``--json`` prints."""
+        return {**asdict(self), "captions": [asdict(caption) for caption in self.captions]}
+
+    def to_text(self) -> str:
+        """Return the table, with the letter's figures in the last two columns."""
+        titles = ["model", "images", "BLEU", *(f"BLEU-{n}" for n in range(1, 5))]
+        titles += ["chars", "words", "tokens", "cut", "parameters", "s/caption", "peak_GB"]
+        columns = [Column(title, 1) for title in (*titles, "BLEU_letter", "length_letter")]
+        return plain(columns, [_cells(row) for row in self.rows])
+
+    def write(self, folder: Path) -> None:
+        """Write ``table1.csv``, ``captions.csv`` and ``table1.json`` into a folder, made if need be."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_csv(folder / "table1.csv", self.rows)
+        write_csv(folder / "captions.csv", [asdict(caption) for caption in self.captions])
+        (folder / "table1.json").write_text(json.dumps(self.to_json(), indent=2), encoding="utf-8")
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        row["model"],
+        str(row["images"]),
+        *(f"{row[name]:.4f}" for name in ("bleu", "bleu_1", "bleu_2", "bleu_3", "bleu_4")),
+        *(f"{row[name]:.1f}" for name in ("characters", "words", "tokens")),
+        str(row["cut"]),
+        f"{row['parameters'] / 1e6:.3g}M",
+        f"{row['seconds']:.3g}",
+        f"{row['peak_bytes'] / 1e9:.2f}",
+        "-" if row["bleu_letter"] is None else f"{row['bleu_letter']:.4f}",
+        "-" if row["length_letter"] is None else str(row["length_letter"]),
+    ]
+
+
+def run_captioners(spec: CaptionersSpec, out: Path | None = None) -> Table1:
+    """Let each captioner describe every picture, each in a process of its own, so that its memory is its own.
+
+    The peak is of that process: Python, the libraries, the model and the captions; on a GPU it is what
+    PyTorch held there. A caption's time is that of one picture through the model, after one that is not
+    counted.
+
+    Raises
+    ------
+    InputError
+        If a captioner is missing or is none, there are no captioned pictures, or a process dies.
+    """
+    with input_errors():
+        folders = [resolve(model) for model in spec.models]  # before anything else, as it may be missing
+        pictures = _pictures(spec)
+    references = [picture.captions for picture in pictures]
+    rows, captions = [], []
+    with LiveTable((Column("captioner", 30), Column("seconds", 8))) as progress:
+        for model, folder in zip(spec.models, folders, strict=True):
+            start = time.perf_counter()
+            said = _alone(spec, folder)
+            progress.update(model, [model, f"{time.perf_counter() - start:.1f}"], done=True)
+            mine = list(_captions(model, pictures, said))
+            captions += mine
+            rows.append(_row(spec, model, references, said, mine))
+    table = Table1(spec.model_dump(mode="json"), versions(), rows, captions)
+    if out is not None:
+        table.write(out)
+    return table
+
+
+def _pictures(spec: CaptionersSpec) -> list[Any]:
+    """Pictures with ``name``, ``pixels`` and ``captions``."""
+    if not spec.images.startswith("scenes"):
+        return load_captioned(spec.images, spec.captions, spec.image_size, spec.max_sources)
+    _, _, difficulty = spec.images.partition(":")
+    kind: Any = difficulty or "hard"
+    return list(scenes.load(spec.max_sources or 8, spec.seed, kind, spec.image_size or 64))
+
+
+def _alone(spec: CaptionersSpec, folder: Path) -> _Said:
+    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+        try:
+            return process.submit(_describe, spec.model_dump_json(), folder).result()
+        except BrokenProcessPool as error:
+            raise InputError(f"the process of {folder} died, likely for want of memory") from error
+
+
+def _describe(settings: str, folder: Path) -> _Said:
+    """Caption all pictures one by one; runs in a process of its own."""
+    import torch
+
+    from semantic.models.captioning import load_captioner
+
+    spec = CaptionersSpec.model_validate_json(settings)
+    start = time.perf_counter()
+    with input_errors():
+        captioner = load_captioner(folder, device=spec.device, dtype=getattr(torch, spec.dtype))
+    loaded = time.perf_counter() - start
+    texts, seconds = [], []
+    for index, picture in enumerate(_pictures(spec)):
+        pixels = picture.pixels
+        if not index:
+            captioner.caption([pixels], spec.prompt, max_tokens=min(4, spec.max_tokens))  # warms up
+        start = time.perf_counter()
+        texts += captioner.caption([pixels], spec.prompt, max_tokens=spec.max_tokens)
+        seconds.append(time.perf_counter() - start)
+    tokenizer = captioner.processor.tokenizer
+    tokens = [len(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
+    parameters = sum(parameter.numel() for parameter in captioner.model.parameters())
+    return _Said(texts, tokens, seconds, parameters, loaded, _peak_bytes(spec.device))
+
+
+def _peak_bytes(device: str) -> int:
+    import torch
+
+    if torch.device(device).type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux, where getrusage would count the process that started this one
+        return 1024 * int(re.findall(r"VmHWM:\s+(\d+) kB", status.read_text())[0])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _captions(model: str, pictures: Sequence[Any], said: _Said) -> Iterator[Caption]:
+    for picture, text, tokens, seconds in zip(pictures, said.texts, said.tokens, said.seconds, strict=True):
+        score = bleu(picture.captions, text)
+        yield Caption(model, picture.name, text, len(text), len(text.split()), tokens, seconds, score)
+
+
+def _row(
+    spec: CaptionersSpec,
+    model: str,
+    references: Sequence[Sequence[str]],
+    said: _Said,
+    captions: Sequence[Caption],
+) -> dict[str, Any]:
+    def mean(name: str) -> float:
+        return sum(getattr(caption, name) for caption in captions) / len(captions)
+
+    scores = [caption.bleu for caption in captions]
+    low, high = bootstrap_interval(scores, [caption.picture for caption in captions], spec.confidence)
+    known = low == low and high == high  # one picture says nothing about others
+    published = PUBLISHED.get(model, (None, None))
+    return {
+        "model": model,
+        "images": len(captions),
+        "bleu": corpus_bleu(references, said.texts, smooth=True),
+        **{f"bleu_{n}": corpus_bleu(references, said.texts, n) for n in (1, 2, 3, 4)},
+        "sentence_bleu": mean("bleu"),
+        "sentence_bleu_low": low if known else None,
+        "sentence_bleu_high": high if known else None,
+        **{name: mean(name) for name in ("characters", "words", "tokens")},
+        "cut": sum(caption.tokens >= spec.max_tokens for caption in captions),
+        "parameters": said.parameters,
+        "seconds": mean("seconds"),
+        "load_seconds": said.load_seconds,
+        "peak_bytes": said.peak_bytes,
+        "bleu_letter": published[0],
+        "length_letter": published[1],
+    }

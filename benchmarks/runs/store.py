@@ -1,0 +1,278 @@
+"""Where raw results live: one SQLite file a run, rows added in transactions and never counted twice.
+
+A run directory holds ``spec.yaml`` (for people and ``--config``), ``results.sqlite`` (the truth),
+``curves.csv`` and ``figures/``. Rates and intervals are derived from the rows, never stored.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchmarks.runs.versions import command_line, versions
+from benchmarks.settings.ber import differences
+from benchmarks.settings.errors import InputError
+
+__all__ = ["Condition", "Store", "write_csv"]
+
+_DATABASE = "results.sqlite"
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY,
+    started TEXT NOT NULL,
+    command TEXT NOT NULL,
+    versions TEXT NOT NULL,
+    spec TEXT NOT NULL
+);
+CREATE TABLE conditions (
+    id TEXT PRIMARY KEY, description TEXT NOT NULL, stop TEXT
+);
+"""
+Value = int | float | str | None
+Row = tuple[str, int | str, Mapping[str, Value]]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One point of a run as it stands in the store.
+
+    Attributes
+    ----------
+    id:
+        From `benchmarks.settings.ber.condition_id`.
+    description:
+        What the id was made of, and what describes it further.
+    stop:
+        Why it ended; None while it has not.
+    """
+
+    id: str
+    description: dict[str, Any]
+    stop: str | None
+
+
+class Store:
+    """Raw rows of a run, on disk or, without a folder, in memory.
+
+    A row belongs to a condition and an item (for ``ber`` the first block of a chunk, for ``compare`` a
+    picture and trial); the pair is the primary key.
+
+    Parameters
+    ----------
+    folder:
+        The run directory; it is made where there is none. None keeps everything in memory.
+    kind:
+        Name of the command, such as ``"ber"``; a directory with another kind of run is refused.
+    columns:
+        Column names of a row, mapped to their SQLite types.
+    spec:
+        Resolved settings, written to ``spec.yaml`` and to the session's record.
+    identity:
+        The part of the settings that all sessions of one directory share.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be used, or holds something else.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None,
+        kind: str,
+        columns: Mapping[str, str],
+        spec: Mapping[str, Any],
+        identity: Mapping[str, Any],
+    ) -> None:
+        self.folder = folder
+        self.columns = tuple(columns)
+        self.versions = versions()
+        with _refusals(folder):
+            self._db = sqlite3.connect(":memory:" if folder is None else _claim(folder), timeout=60)
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                if not self._exists():
+                    self._create(kind, columns, identity)
+        self._check(kind, identity)
+        command = command_line()
+        with self._db:
+            self.session = self._db.execute(
+                "INSERT INTO sessions (started, command, versions, spec) VALUES (?, ?, ?, ?)",
+                (datetime.now(UTC).isoformat(), command, json.dumps(self.versions), json.dumps(spec)),
+            ).lastrowid
+        if folder is not None:
+            record = {"kind": kind, "spec": dict(spec), "versions": self.versions, "command": command}
+            (folder / "spec.yaml").write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Store:
+        """Open a run to look at it; `kind` and `spec` tell what it is.
+
+        Raises
+        ------
+        InputError
+            If there is no run.
+        """
+        path = folder / _DATABASE
+        if not path.is_file():
+            raise InputError(f"{str(folder)!r} holds no run (no {_DATABASE}); --out of a command makes one")
+        store = cls.__new__(cls)
+        # A run that was killed may need its last transaction rolled back, which takes leave to write.
+        mode = "rw" if os.access(path, os.W_OK) and os.access(folder, os.W_OK) else "ro"
+        with _refusals(folder):
+            store._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=60)
+            if not store._exists():
+                raise InputError(f"{str(folder)!r} holds an empty run")
+        store.folder, store.session = folder, None
+        store.columns = tuple(json.loads(store._meta("columns")))
+        store.versions = json.loads(store._latest("versions"))
+        return store
+
+    @property
+    def kind(self) -> str:
+        """Name of the command that made the run."""
+        return self._meta("kind")
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """Resolved settings of the latest session."""
+        spec: dict[str, Any] = json.loads(self._latest("spec"))
+        return spec
+
+    def register(self, condition: str, description: Mapping[str, Any]) -> None:
+        """Make a condition known; one that is known already stays as it is."""
+        with self._db:
+            self._db.execute(
+                "INSERT OR IGNORE INTO conditions (id, description) VALUES (?, ?)",
+                (condition, json.dumps(description)),
+            )
+
+    def add(self, condition: str, item: int | str, values: Mapping[str, Value]) -> None:
+        """Add one row in a transaction of its own; see `add_all`."""
+        self.add_all([(condition, item, values)])
+
+    def add_all(self, rows: Sequence[Row]) -> None:
+        """Add rows in one transaction: all of them or, if this process ends before it, none.
+
+        Parameters
+        ----------
+        rows:
+            Condition, item and values of each.
+
+        Raises
+        ------
+        InputError
+            If one of them exists: another process works on the same run.
+        """
+        names = ", ".join(self.columns)
+        marks = ", ".join("?" * len(self.columns))
+        statement = f"INSERT INTO rows (condition, item, session, {names}) VALUES (?, ?, ?, {marks})"
+        records = [
+            (condition, item, self.session, *(values[name] for name in self.columns))
+            for condition, item, values in rows
+        ]
+        try:
+            with _refusals(self.folder), self._db:
+                self._db.executemany(statement, records)
+        except sqlite3.IntegrityError as error:
+            raise InputError(
+                f"another process works on {str(self.folder)!r}; wait for it or stop it"
+            ) from error
+
+    def finish(self, condition: str, stop: str | None) -> None:
+        """Record why a condition ended, or with None that it goes on."""
+        with _refusals(self.folder), self._db:
+            self._db.execute("UPDATE conditions SET stop = ? WHERE id = ?", (stop, condition))
+
+    def conditions(self) -> list[Condition]:
+        """All conditions in the order in which they were registered."""
+        found = self._db.execute("SELECT id, description, stop FROM conditions ORDER BY rowid")
+        return [Condition(name, json.loads(description), stop) for name, description, stop in found]
+
+    def rows(self, condition: str) -> list[dict[str, Any]]:
+        """Rows of a condition in the order of their items, with ``item`` among their columns."""
+        names = ("item", *self.columns)
+        found = self._db.execute(
+            f"SELECT {', '.join(names)} FROM rows WHERE condition = ? ORDER BY item", (condition,)
+        )
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    def close(self) -> None:
+        """Release the file."""
+        self._db.close()
+
+    def _exists(self) -> bool:
+        return bool(self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone())
+
+    def _create(self, kind: str, columns: Mapping[str, str], identity: Mapping[str, Any]) -> None:
+        for statement in _TABLES.split(";"):
+            self._db.execute(statement)
+        fields = ", ".join(f"{name} {sqltype}" for name, sqltype in columns.items())
+        self._db.execute(
+            f"CREATE TABLE rows (condition TEXT NOT NULL REFERENCES conditions (id), item NOT NULL, "
+            f"session INTEGER NOT NULL REFERENCES sessions (id), {fields}, PRIMARY KEY (condition, item))"
+        )
+        meta = {"kind": kind, "columns": json.dumps(list(columns)), "identity": json.dumps(identity)}
+        self._db.executemany("INSERT INTO meta (name, value) VALUES (?, ?)", meta.items())
+
+    def _check(self, kind: str, identity: Mapping[str, Any]) -> None:
+        if self.kind != kind:
+            raise InputError(f"{str(self.folder)!r} holds a run of semphy {self.kind}; choose another --out")
+        if json.loads(self._meta("columns")) != list(self.columns):
+            raise InputError(
+                f"{str(self.folder)!r} was made by another version of semphy; choose another --out"
+            )
+        # Through JSON, as the stored one went: tuples become lists.
+        changed = differences(json.loads(self._meta("identity")), json.loads(json.dumps(identity)))
+        if changed:
+            raise InputError(
+                f"{str(self.folder)!r} holds another run ({'; '.join(changed)}); choose another --out"
+            )
+
+    def _meta(self, name: str) -> str:
+        value: str = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()[0]
+        return value
+
+    def _latest(self, name: str) -> str:
+        value: str = self._db.execute(f"SELECT {name} FROM sessions ORDER BY id DESC LIMIT 1").fetchone()[0]
+        return value
+
+
+def _claim(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    database = folder / _DATABASE
+    if not database.exists() and any(folder.iterdir()):
+        raise InputError(f"{str(folder)!r} has files in it and no run; choose another --out")
+    return database
+
+
+@contextmanager
+def _refusals(folder: Path | None) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise
+    except (OSError, sqlite3.Error) as error:
+        raise InputError(f"cannot use {str(folder)!r} as a run directory: {error}") from error
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows that share their columns, in one step so that a reader never sees half a file."""
+    partial = path.with_suffix(".partial")
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        if rows:
+            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    partial.replace(path)

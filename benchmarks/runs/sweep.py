@@ -1,0 +1,171 @@
+"""Work items through one or several local processes, accepted in order.
+
+Items are computed ahead but accepted strictly in the order in which their tasks yield them, so what a task
+sees, and when it calls itself finished, does not depend on the number of workers.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, nullcontext
+from typing import Protocol, TypeVar
+
+from benchmarks.settings.errors import InputError
+
+__all__ = ["Task", "cores", "open_pool", "quiet_threads", "run"]
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Taken = TypeVar("Taken", contravariant=True)
+
+
+class Task(Protocol[Item, Taken]):
+    """Something that needs a sequence of items computed, one condition as a rule."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further result is wanted; asked before each item is computed or accepted."""
+
+    def items(self) -> Iterator[Item]:
+        """Work items in order, drawn lazily and possibly ahead of their acceptance."""
+
+    def accept(self, item: Item, result: Taken) -> None:
+        """Take the result of the next item."""
+
+
+def run(
+    tasks: Iterable[Task[Item, Result]],
+    work: Callable[[Item], Result],
+    workers: int = 1,
+    pool: ProcessPoolExecutor | None = None,
+) -> None:
+    """Compute the items of every task and hand them back in order.
+
+    Parameters
+    ----------
+    tasks:
+        Taken in order; with several workers the next task may be drawn while the last items of the one before
+        are still being computed.
+    work:
+        A function at the top level of a module, so that other processes find it.
+    workers:
+        Processes; 1 computes in this one.
+    pool:
+        From `open_pool`, for those who run again and again; otherwise processes are started and ended here.
+
+    Raises
+    ------
+    InputError
+        If ``workers`` is not positive, or a worker was killed from outside.
+    """
+    stream = ((task, item) for task in tasks for item in _wanted(task))
+    with open_pool(workers) if pool is None else nullcontext(pool) as processes:
+        if processes is None:
+            for task, item in stream:
+                task.accept(item, work(item))
+            return
+        try:
+            _run_ahead(stream, work, processes, ahead=workers + 1)
+        except BrokenProcessPool as error:
+            raise InputError(
+                "a worker process ended from outside, most likely for want of memory; "
+                "use fewer --workers or a smaller --batch-size"
+            ) from error
+
+
+def _wanted(task: Task[Item, Result]) -> Iterator[Item]:
+    for item in task.items():
+        if task.finished:
+            return
+        yield item
+
+
+def _run_ahead(
+    stream: Iterator[tuple[Task[Item, Result], Item]],
+    work: Callable[[Item], Result],
+    pool: ProcessPoolExecutor,
+    ahead: int,
+) -> None:
+    pending: deque[tuple[Task[Item, Result], Item, Future[Result]]] = deque()
+    while True:
+        while len(pending) < ahead and (drawn := next(stream, None)) is not None:
+            pending.append((*drawn, pool.submit(work, drawn[1])))
+        if not pending:
+            return
+        task, item, future = pending.popleft()
+        if task.finished:
+            future.cancel()
+        else:
+            task.accept(item, future.result())
+
+
+@contextmanager
+def open_pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
+    """Processes that `run` may use several times; None for one worker, which needs no other process.
+
+    Raises
+    ------
+    InputError
+        If ``workers`` is not positive.
+    """
+    if workers < 1:
+        raise InputError(f"workers must be at least 1, got {workers}")
+    if workers == 1:
+        yield None
+        return
+    threads = max(1, cores() // workers)
+    quiet_threads(threads)
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(threads,),
+    )
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        # Items computed ahead of a finished task may take minutes; nobody wants them any more.
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+
+
+def _start_worker(threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _follow_parent() -> None:
+    """End with the parent even when it was killed without a chance to say so."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def quiet_threads(threads: int | None = None) -> None:
+    """Keep idle OpenMP threads from spinning, and limit them in processes started from here.
+
+    Works for processes that have not loaded PyTorch yet.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if threads is not None:
+        os.environ.setdefault("OMP_NUM_THREADS", str(threads))

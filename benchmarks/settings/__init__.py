@@ -1,0 +1,1 @@
+"""What commands are told, as checked and frozen settings."""

@@ -1,0 +1,290 @@
+"""What a run is asked to do, as checked and frozen settings, and the names of the conditions it asks for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from benchmarks.settings.codes import DECODERS, CodeSpec, Count, DecoderSpec, Settings, from_file
+from benchmarks.settings.errors import InputError
+
+__all__ = [
+    "DECODERS",
+    "BerSpec",
+    "CodeSpec",
+    "Count",
+    "DecoderSpec",
+    "SnrSpec",
+    "StopSpec",
+    "condition_id",
+    "differences",
+    "parse_range",
+    "resolve_engine",
+]
+
+_MOST_POINTS = 10_000
+
+
+def parse_range(text: str) -> tuple[float, ...]:
+    """Read decibel values from ``"first:last:step"``, numbers, or a mixture separated by commas.
+
+    The last value belongs to the range when a whole number of steps leads to it. Repeated values count once.
+
+    Raises
+    ------
+    ValueError
+        If the text is no such list, or a step never leads from first to last.
+
+    Examples
+    --------
+    >>> parse_range("0:1:0.5,2,3")
+    (0.0, 0.5, 1.0, 2.0, 3.0)
+    """
+    values: dict[float, None] = {}
+    for part in text.split(","):
+        try:
+            numbers = [Decimal(field.strip()) for field in part.split(":")]
+        except InvalidOperation:
+            numbers = []
+        if len(numbers) not in (1, 3) or not all(number.is_finite() for number in numbers):
+            raise ValueError(
+                "an SNR range is first:last:step or numbers separated by commas, such as 0:4:0.5 or 1,1.5,3, "
+                f"got {text!r}"
+            )
+        values.update(dict.fromkeys(_steps(numbers, text)))
+    return tuple(values)
+
+
+def _steps(numbers: Sequence[Decimal], text: str) -> Iterable[float]:
+    if len(numbers) == 1:
+        return [float(numbers[0])]
+    first, last, step = numbers
+    if step == 0 or (last - first) / step < 0:
+        raise ValueError(f"a step of {step} never leads from {first} to {last} in the SNR range {text!r}")
+    count = int((last - first) / step) + 1
+    if count > _MOST_POINTS:
+        raise ValueError(f"the SNR range {text!r} has {count} points, at most {_MOST_POINTS} work")
+    # Decimal arithmetic: 0.1 + 0.1 + 0.1 must be the 0.3 of another range, because SNRs name conditions.
+    return [float(first + index * step) for index in range(count)]
+
+
+class SnrSpec(Settings):
+    """Points of the sweep.
+
+    Attributes
+    ----------
+    kind:
+        Whether ``values_db`` are Eb/N0 (per information bit) or Es/N0 (per channel use).
+    values_db:
+        The points in decibels, or a text that `parse_range` reads.
+    """
+
+    kind: Literal["ebno", "esno"]
+    values_db: tuple[float, ...] = Field(min_length=1)
+
+    @field_validator("values_db", mode="before")
+    @classmethod
+    def _read(cls, value: object) -> object:
+        if isinstance(value, str):
+            return parse_range(value)
+        return (value,) if isinstance(value, int | float) else value
+
+    @field_validator("values_db")
+    @classmethod
+    def _finite(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        return parse_range(",".join(map(repr, values)))
+
+
+class StopSpec(Settings):
+    """When a point has been simulated enough; the first rule that holds ends it.
+
+    Attributes
+    ----------
+    block_errors:
+        Enough block errors.
+    max_blocks:
+        Most blocks.
+    seconds:
+        Most seconds a point; the counts then depend on the machine.
+    below_bler:
+        After the first point whose block error rate is below this, the points behind it are left out.
+    """
+
+    block_errors: Count = 100
+    max_blocks: Count = 1_000_000
+    seconds: float | None = Field(default=None, gt=0)
+    below_bler: float | None = Field(default=None, gt=0, le=1)
+
+
+SEARCH_DB = (-2.0, 60.0)
+"""Eb/N0 between which a target block error rate is searched unless told otherwise: nothing is received below
+-1.59 dB, and a target that needs more than 60 dB is out of anybody's reach."""
+
+Probability = Annotated[float, Field(gt=0, lt=1)]
+
+
+class BerSpec(Settings):
+    """What ``semphy ber`` is told about one code, except how the work is divided.
+
+    Attributes
+    ----------
+    code, snr, stop:
+        See `CodeSpec`, `SnrSpec`, `StopSpec`.
+    modulation, demapping, channel:
+        As `phy.modulation.Modulation` and `phy.channels.flat` read them.
+    target_bler:
+        Block error rates whose SNR is searched; ``snr`` then holds the ends of the interval to search, and
+        is `SEARCH_DB` when left out.
+    engine:
+        What simulates; ``auto`` is resolved before anything runs, and results name the one that ran.
+    device:
+        Where demapping and decoding run; noise is drawn on the CPU, so that it is the same everywhere.
+    seed:
+        Root of every random draw.
+    confidence:
+        Of the intervals.
+    """
+
+    code: CodeSpec = CodeSpec()
+    modulation: str = "bpsk"
+    demapping: Literal["app", "maxlog"] = "app"
+    channel: str = "awgn"
+    snr: SnrSpec
+    target_bler: tuple[Probability, ...] = ()
+    stop: StopSpec = StopSpec()
+    engine: Literal["auto", "sionna", "compiled", "torch"] = "auto"
+    device: str = "cpu"
+    seed: Annotated[int, Field(ge=0)] = 1
+    confidence: Probability = 0.95
+
+    @field_validator("target_bler", mode="before")
+    @classmethod
+    def _targets(cls, value: object) -> object:
+        return read_targets(value)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _search_interval(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and data.get("target_bler") and not data.get("snr"):
+            return {**data, "snr": {"kind": "ebno", "values_db": SEARCH_DB}}
+        return data
+
+    def resolved(
+        self, n: int, modulation: str, channel: str, *, k: int | None = None, digest: str | None = None
+    ) -> BerSpec:
+        """Name the engine that runs, what it really does, and the parts that were built in one spelling.
+
+        Sionna's decoders never stop early, so that is what the record says.
+
+        Parameters
+        ----------
+        n, modulation, channel:
+            Of the link that was built.
+        k, digest:
+            Of a matrix from a file.
+
+        Raises
+        ------
+        InputError
+            If no engine, or not the one asked for, does all of it.
+        """
+        named = self.model_copy(update={"modulation": modulation, "channel": channel})
+        engine = resolve_engine(named)
+        early_stop = self.code.decoder.early_stop and engine != "sionna" and self.code.name != "none"
+        decoder = self.code.decoder.model_copy(update={"early_stop": early_stop})
+        lengths = {"n": n, "k": self.code.k if k is None else k}
+        code = self.code.model_copy(update={**lengths, "decoder": decoder, "digest": digest})
+        return named.model_copy(update={"code": code, "engine": engine})
+
+    def condition(self) -> dict[str, Any]:
+        """What all points of one curve share."""
+        shared = self.model_dump(mode="json", exclude={"snr", "stop", "confidence", "target_bler"})
+        return {**shared, "code": self.code.identity()}
+
+    def identity(self) -> dict[str, Any]:
+        """What all curves of one run directory share."""
+        return {name: value for name, value in self.condition().items() if name not in ("code", "engine")}
+
+
+def read_targets(value: object) -> object:
+    """Let target rates be written ``"0.1,0.01"``, or as a single number."""
+    if isinstance(value, str):
+        return value.split(",")
+    return (value,) if isinstance(value, int | float) else value
+
+
+_COMPILED_CODES = "ldpc5g, none, alist:FILE and qc:FILE"
+_COMPILED_CHANNELS = ("awgn", "rayleigh", "rayleigh-block")
+
+
+def resolve_engine(spec: BerSpec) -> Literal["sionna", "compiled", "torch"]:
+    """Decide which engine simulates a spec whose channel has its canonical name.
+
+    ``auto`` is ``compiled`` where that covers code and channel, else ``sionna``. On another device than the
+    CPU it is ``torch`` for 5G LDPC with a min-sum decoder, else ``sionna``.
+
+    Raises
+    ------
+    InputError
+        If the engine that was asked for, or the only one that decodes the code, does not cover the rest.
+    """
+    code = spec.code
+    if spec.engine == "torch" or spec.device != "cpu":
+        return _resolve_device(spec)
+    missing = []
+    if code.name not in ("ldpc5g", "none") and not from_file(code.name):
+        missing.append(f"code {code.name} (it has {_COMPILED_CODES})")
+    if spec.channel not in _COMPILED_CHANNELS:
+        missing.append(f"channel {spec.channel} (it has {', '.join(_COMPILED_CHANNELS)})")
+    fixed = code.decoder.llr_bits
+    only = f"code {code.label}" if from_file(code.name) else f"llr_bits={fixed}" if fixed else None
+    if spec.engine == "sionna" and only:
+        raise InputError(f"the sionna engine does not cover {only}; use --engine compiled or auto")
+    if missing and (only or spec.engine == "compiled"):
+        needs = f", which alone covers {only}," if only else ""
+        raise InputError(f"the compiled engine{needs} does not cover {' nor '.join(missing)}")
+    return "sionna" if missing or spec.engine == "sionna" else "compiled"
+
+
+def _resolve_device(spec: BerSpec) -> Literal["sionna", "torch"]:
+    """Engine of a spec that runs in PyTorch, on the CPU or elsewhere."""
+    code = spec.code
+    if code.decoder.llr_bits or from_file(code.name) or spec.engine == "compiled":
+        what = f"llr_bits={code.decoder.llr_bits}" if code.decoder.llr_bits else f"code {code.label}"
+        raise InputError(f"{what} with engine {spec.engine} runs on device cpu only, got {spec.device!r}")
+    covered = code.name == "ldpc5g" and "minsum" in (code.decoder.algorithm or "")
+    if spec.engine == "torch" and not covered:
+        raise InputError(
+            "the torch engine decodes ldpc5g with minsum, offset-minsum or normalized-minsum, "
+            f"got {code.name} with {code.decoder.algorithm}"
+        )
+    return "torch" if covered and spec.engine != "sionna" else "sionna"
+
+
+def condition_id(description: Mapping[str, Any]) -> str:
+    """Stable name of a condition: 128 bits of the SHA-256 of its canonical JSON."""
+    text = json.dumps(description, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Dotted settings in which two descriptions differ, as ``"code.k = 512, now 256"``."""
+    left, right = _flat(old), _flat(new)
+    return [
+        f"{name} = {left.get(name)}, now {right.get(name)}"
+        for name in sorted(left | right)
+        if left.get(name) != right.get(name)
+    ]
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for name, value in tree.items():
+        path = f"{prefix}{name}"
+        leaves.update(_flat(value, f"{path}.") if isinstance(value, Mapping) else {path: value})
+    return leaves

@@ -1,0 +1,246 @@
+"""Settings of ``semphy compare``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from benchmarks.settings.ber import Count, parse_range
+from bridge.air.schemes import Decoding
+from bridge.models import Models, load_models, parse_models
+from bridge.systems.catalog import SEMANTIC, build_semantic, build_systems
+from bridge.systems.context import Context
+from bridge.systems.pixels.carried import Carried
+from bridge.systems.pixels.separation import POLICIES
+from bridge.systems.system import System
+from phy.channels.names import parse_channel
+from phy.units import BandwidthRatio
+from semantic.metrics.catalog import EMBEDDING_METRICS, IMAGE_METRICS, TEXT_METRICS, describe
+from semantic.zoo.presets import PRESETS, resolve
+from semantic.zoo.weights import WeightsMissing
+
+__all__ = ["CompareSpec"]
+
+
+class CompareSpec(BaseModel):
+    """Everything ``semphy compare`` is told, except how the work is divided.
+
+    Attributes
+    ----------
+    systems:
+        Names as `bridge.systems.catalog` reads them.
+    payload, carriage:
+        Ways of carrying one kind of payload, as `bridge.systems.pixels.carried` reads them, compared like
+        systems.
+    images, texts, embeddings:
+        ``sample`` for the bundled ones, or a file or folder; pictures also ``scenes:easy``, ``scenes:medium``
+        or ``scenes:hard``, drawn ones.
+    captions:
+        File of the pictures' captions (`semantic.samples.captioned`); ``auto`` finds it in their folder,
+        None is for pictures without.
+    image_size:
+        Pictures are resized to squares of this many pixels; None keeps them.
+    snr:
+        Es/N0 in decibels.
+    cbr:
+        Bandwidth ratios; a system of pictures gets exactly that many channel uses.
+    channel_uses:
+        Of every sentence or vector: a limit, or what a carriage fills that fills its channel uses.
+    schemes, text_schemes:
+        Modulation-coding schemes of pictures and of sentences (`bridge.air.schemes`).
+    channel, decoder, schedule, iterations, engine, policy:
+        As in `bridge.systems.catalog.build_systems`.
+    models, device:
+        Checkpoints of the semantic systems (`bridge.models.parse_models`), and where they run.
+    options:
+        Options of semantic systems by name, such as ``{"multi-sc": {"parts": 9}}``.
+    metrics:
+        Metrics of pictures (others are of sentences and of vectors). The first one picks the scheme of the
+        envelope.
+    trials:
+        Channel realisations a source and SNR.
+    max_sources:
+        Take only the first so many pictures, and sentences.
+    keep:
+        Pictures of so many sources are kept as they arrived in the first trial.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    systems: tuple[str, ...] = ()
+    payload: Literal["text", "embedding", "image"] | None = None
+    carriage: tuple[str, ...] = ()
+    images: str = "sample"
+    captions: str | None = None
+    image_size: Count | None = None
+    texts: str = "sample"
+    embeddings: str = "sample"
+    snr: tuple[float, ...] = Field(min_length=1)
+    cbr: tuple[str, ...] = ("1/24",)
+    channel_uses: Count | None = None
+    channel: str = "awgn"
+    schemes: str = "witt"
+    text_schemes: str = "1/2-qpsk"
+    decoder: Literal["sum-product", "minsum", "offset-minsum", "normalized-minsum"] = "sum-product"
+    schedule: Literal["flooding", "layered"] = "layered"
+    iterations: Count = 20
+    engine: Literal["compiled", "sionna"] = "compiled"
+    policy: str = "mean"
+    models: str = "tiny"
+    device: str = "cpu"
+    options: dict[str, dict[str, Any]] = {}
+    metrics: tuple[str, ...] = ("psnr", "ssim", "ms-ssim")
+    text_metrics: tuple[str, ...] = ("bleu", "cer", "wer")
+    embedding_metrics: tuple[str, ...] = ("snr-out", "cosine", "mse")
+    trials: Count = 1
+    max_sources: Count | None = None
+    keep: Annotated[int, Field(ge=0)] = 1
+    seed: Annotated[int, Field(ge=0)] = 1
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+
+    @field_validator("carriage", mode="before")
+    @classmethod
+    def _carriages(cls, value: object) -> object:
+        """Commas separate carriages only before a new one: quantisers have commas of their own."""
+        return re.split(r",\s*(?=digital|analog)", value) if isinstance(value, str) else value
+
+    @field_validator("systems", "metrics", "text_metrics", "embedding_metrics", "cbr", mode="before")
+    @classmethod
+    def _list(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+    @field_validator("snr", mode="before")
+    @classmethod
+    def _range(cls, value: object) -> object:
+        return parse_range(value) if isinstance(value, str) else value
+
+    @field_validator("cbr")
+    @classmethod
+    def _ratio(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(str(BandwidthRatio.parse(ratio)) for ratio in value)
+
+    @model_validator(mode="after")
+    def _names(self) -> CompareSpec:
+        if not self.systems and not self.carriage:
+            raise ValueError("nothing to compare: give --systems, or --payload and --carriage")
+        if (self.payload is None) != (not self.carriage):
+            raise ValueError(
+                f"--payload and --carriage go together, got {self.payload} and {list(self.carriage)}"
+            )
+        for names, kind, examples in (
+            (self.metrics, "image", IMAGE_METRICS),
+            (self.text_metrics, "text", TEXT_METRICS),
+            (self.embedding_metrics, "embedding", EMBEDDING_METRICS),
+        ):
+            for name in names:
+                if describe(name).received != kind:
+                    raise ValueError(f"{name!r} is no metric of {kind}: there are {', '.join(examples)}")
+        parse_models(self.models)
+        if self.policy not in POLICIES:
+            raise ValueError(f"failure policy must be one of {', '.join(POLICIES)}, got {self.policy!r}")
+        for name in self.options:
+            if name not in self.systems:
+                raise ValueError(f"options of {name!r}, which is not among the systems {list(self.systems)}")
+        try:
+            self.build()
+        except (WeightsMissing, ImportError) as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def checkpoints(self) -> Models:
+        """The models, loaded when they are needed."""
+        return load_models(parse_models(self.models), self.device)
+
+    def build(self) -> list[System]:
+        """Build all systems."""
+        channel = parse_channel(self.channel)
+        decoding = Decoding(self.decoder, self.schedule, self.iterations, self.engine)
+        context = Context(
+            channel,
+            self.schemes,
+            self.text_schemes,
+            decoding,
+            self.policy,
+            models=self.checkpoints,
+            seed=self.seed,
+        )
+        of_vectors = "best-effort" if self.policy == "best-effort" else "zero"
+        built: list[System] = [
+            Carried(self.payload or "", carriage, channel, decoding, of_vectors) for carriage in self.carriage
+        ]
+        for name in self.systems:
+            if name in SEMANTIC or ":" in name:
+                built.append(build_semantic(name, context, self.options.get(name, {})))
+                continue
+            schemes = self.text_schemes if name.startswith("text-") else self.schemes
+            built += build_systems(name, channel, schemes, decoding, self.policy)
+        return built
+
+    def metrics_by(self, system: System, described: bool = False) -> tuple[str, ...]:
+        """Names of the metrics that a system is measured by.
+
+        What it makes of a picture in words is measured only where there is something to hold it against
+        (``described``): captions, or a drawn scene.
+        """
+        kinds = [kind for kind in system.delivers if kind != "text" or system.modality == "text" or described]
+        return tuple(name for kind in kinds for name in self.metrics_of(kind))
+
+    def metrics_of(self, modality: str) -> tuple[str, ...]:
+        """Names of the metrics that sources of this kind are measured by."""
+        return {"image": self.metrics, "text": self.text_metrics, "embedding": self.embedding_metrics}[
+            modality
+        ]
+
+    def identity(self) -> dict[str, Any]:
+        """What all rows of one run directory share."""
+        return self.model_dump(mode="json", include={"seed", "channel", "image_size"})
+
+    def describe(self, system: System, cbr: str | None, snr_db: float) -> dict[str, Any]:
+        """Everything that determines the rows of one condition, apart from the source and the trial."""
+        shared = {"channel", "image_size", "decoder", "schedule", "iterations", "engine", "seed"}
+        described = self.captions is not None or self.images.startswith("scenes")
+        own: dict[str, Any] = {}
+        if system.modality != "image" and self.channel_uses:
+            own["channel_uses"] = self.channel_uses
+        if system.family in self.options:
+            own["options"] = self.options[system.family]
+        contents = _contents(f"{system.name} {json.dumps(own)}")
+        if contents:
+            own["contents"] = contents
+        roles: tuple[str, ...] = getattr(system, "roles", ())
+        if roles:
+            own["models"] = {role: self.checkpoints.identity(role) for role in roles}
+            own["text_schemes"] = self.text_schemes
+        return {
+            "system": system.name,
+            "family": system.family,
+            "modality": system.modality,
+            "policy": system.policy,
+            "cbr": cbr,
+            "snr_db": snr_db,
+            "metrics": list(self.metrics_by(system, described)),
+            **own,
+            **self.model_dump(mode="json", include=shared),
+        }
+
+
+def _contents(text: str) -> dict[str, str]:
+    """Digests of the files that quantisers and text coders name (``pq:FILE``, ``tokens:FOLDER``), by name.
+
+    A condition is what was computed, not what it was called: rows of another codebook under the same name
+    are other rows.
+    """
+    found = {}
+    for place in re.findall(r"\b(?:pq|tokens):([^|+:,\"\s]+)", text):
+        path = resolve(place) if place in PRESETS else Path(place)
+        files = [path] if path.is_file() else sorted(file for file in path.glob("*") if file.is_file())
+        if files:
+            content = hashlib.sha256(b"".join(file.name.encode() + file.read_bytes() for file in files))
+            found[place] = content.hexdigest()[:16]
+    return found

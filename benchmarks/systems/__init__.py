@@ -1,0 +1,1 @@
+"""Whole systems compared over the same sources, SNRs and trials."""

@@ -1,0 +1,77 @@
+"""What cannot work in a comparison, found before any long work starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.settings.compare import CompareSpec
+from benchmarks.systems.evaluate import channel_uses_of, systems_of
+from benchmarks.systems.sources import kind_of
+from bridge.systems.pixels.carried import Carried
+from bridge.systems.system import Source
+from phy.units import BandwidthRatio, EsN0
+from semantic.metrics.catalog import describe, measure
+from semantic.metrics.image import fitting_scales
+
+__all__ = ["check_budgets", "check_carriages", "check_metrics", "check_sources"]
+
+MS_SSIM_SCALES = 5
+
+
+def check_sources(sources: Sequence[Source]) -> None:
+    """Find a source that comes twice: rows are kept by content, and it would meet the same channel again."""
+    names: dict[str, str] = {}
+    for source in sources:
+        if source.digest in names:
+            raise ValueError(
+                f"{source.name} is the same as {names[source.digest]}: a source counts once, drop one of them"
+            )
+        names[source.digest] = source.name
+
+
+def check_carriages(spec: CompareSpec, sources: Sequence[Source]) -> None:
+    """Find a carriage that cannot take its payload, on the first source of the kind."""
+    for system in systems_of(spec):
+        source = next((each for each in sources if kind_of(each) == system.modality), None)
+        if source is not None and isinstance(system, Carried):
+            for cbr in spec.cbr if system.modality == "image" else (None,):
+                system.encode(source, channel_uses_of(spec, source, cbr), EsN0(spec.snr[0]))
+
+
+def check_budgets(spec: CompareSpec, sources: Sequence[Source]) -> None:
+    """Find a bandwidth ratio that cannot work before any long work starts."""
+    shapes = {source.image.shape[:2] for source in sources if source.image is not None}
+    for system in systems_of(spec):
+        if system.modality == "image":
+            for cbr in spec.cbr:
+                for shape in shapes:
+                    system.check(BandwidthRatio.parse(cbr).channel_uses(*shape))
+
+
+def check_metrics(spec: CompareSpec, sources: Sequence[Source]) -> None:
+    """Find a metric that cannot work, for want of weights or of pixels, before any long work starts."""
+    for source in sources if {"snr-out", "relative-error"} & set(spec.embedding_metrics) else ():
+        if source.embedding is not None and not source.embedding.any():
+            raise ValueError(
+                f"{source.name} is a vector of zeros, to which no error is relative; drop it, or snr-out and "
+                "relative-error from --embedding-metrics"
+            )
+    images = [source.image for source in sources if source.image is not None]
+    described = any(source.captions or source.scene is not None for source in sources)
+    names = {name for system in systems_of(spec) for name in spec.metrics_by(system, described)}
+    for name in sorted(names):
+        measure(name)
+        about = describe(name)
+        if about.reference in ("captions", "scene") and not all(
+            getattr(source, about.reference) for source in sources if source.image is not None
+        ):
+            raise ValueError(
+                f"{name} holds what arrives against the {about.reference} of pictures, and these have none: "
+                "give --captions FILE, or --images scenes"
+            )
+    for image in images if "ms-ssim" in spec.metrics else ():
+        if fitting_scales(*image.shape[:2]) < MS_SSIM_SCALES:
+            raise ValueError(
+                f"ms-ssim with {MS_SSIM_SCALES} scales needs pictures of at least 161 pixels a side, "
+                f"got {image.shape[1]} x {image.shape[0]}; drop it from --metrics"
+            )

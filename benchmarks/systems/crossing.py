@@ -1,0 +1,137 @@
+"""Where two curves of a comparison cross: the SNR at which one system becomes better than another."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.runs.store import Store
+from benchmarks.settings.errors import InputError
+from benchmarks.systems.summary import summarise
+from semantic.metrics.catalog import describe
+
+__all__ = ["Crossing", "by_source", "crossing", "first_crossing"]
+
+_RESAMPLES = 1000
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The lowest SNR at which the second system becomes better than the first, with an interval over sources.
+
+    It may fall back at a higher one: quantised vectors saturate where analog ones go on improving.
+
+    Attributes
+    ----------
+    first, second, metric, cbr:
+        What was compared.
+    snr_db:
+        Es/N0 in decibels, interpolated linearly between the points; None if the curves do not cross.
+    low, high:
+        Interval; None where fewer than ``confidence`` of the resampled curves cross, or of one source.
+    """
+
+    first: str
+    second: str
+    metric: str
+    cbr: str | None
+    snr_db: float | None
+    low: float | None
+    high: float | None
+
+
+def first_crossing(snr: Sequence[float], gain: NDArray[np.float64]) -> float | None:
+    """Return the lowest SNR at which ``gain`` goes from negative to positive, interpolated linearly."""
+    for i in range(len(snr) - 1):
+        if gain[i] < 0 <= gain[i + 1]:
+            return float(snr[i] + (snr[i + 1] - snr[i]) * gain[i] / (gain[i] - gain[i + 1]))
+    return None
+
+
+def crossing(folder: Path, first: str, second: str, metric: str, cbr: str | None = None) -> Crossing:
+    """Find where system ``second`` becomes better than ``first`` in a run of ``semphy compare``.
+
+    Names are those of the rows, a family standing for its envelope; the envelope's schemes are those of the
+    whole run, also in resampled curves. The interval resamples sources 1,000 times (percentiles). Sources on
+    which either system broke at any SNR are left out of both curves.
+
+    Raises
+    ------
+    InputError
+        If the run lacks a system or the metric or has it under several settings, or both systems share
+        fewer than two SNRs or no source.
+    """
+    store = Store.read(folder)
+    try:
+        if store.kind != "compare":
+            raise InputError(f"{str(folder)!r} holds a run of semphy {store.kind}, not of semphy compare")
+        confidence = float(store.spec["confidence"])
+        curves = [by_source(store, name, metric, cbr) for name in (first, second)]
+    finally:
+        store.close()
+    snr = sorted(curves[0].keys() & curves[1].keys())
+    if len(snr) < 2:
+        raise InputError(f"{first} and {second} share {len(snr)} SNRs in {str(folder)!r}; two are needed")
+    sources = sorted(set.intersection(*(set(curve[x]) for curve in curves for x in snr)))
+    if not sources:
+        raise InputError(f"{first} and {second} have no source in common in {str(folder)!r}")
+    sign = 1.0 if describe(metric).higher_is_better else -1.0
+    gains = np.array([[sign * (curves[1][x][s] - curves[0][x][s]) for x in snr] for s in sources])
+    found = first_crossing(snr, gains.mean(axis=0))
+    draws = np.random.default_rng(1).integers(0, len(sources), (_RESAMPLES, len(sources)))
+    each = [first_crossing(snr, gains[draw].mean(axis=0)) for draw in draws] if len(sources) > 1 else []
+    crossed = [x for x in each if x is not None]
+    low, high = None, None
+    if found is not None and len(crossed) >= confidence * _RESAMPLES:
+        tail = 50 * (1 - confidence)
+        low, high = (float(x) for x in np.percentile(crossed, [tail, 100 - tail]))
+    return Crossing(first, second, metric, cbr, found, low, high)
+
+
+def by_source(store: Store, system: str, metric: str, cbr: str | None) -> dict[float, dict[str, float]]:
+    """Mean of a metric over trials, by SNR and source; sources on which the system broke are left out.
+
+    Parameters
+    ----------
+    store:
+        Run of ``semphy compare``.
+    system:
+        Name in the rows; a family stands for its envelope.
+    metric, cbr:
+        Which metric, and of several bandwidth ratios, which.
+
+    Raises
+    ------
+    InputError
+        If the run lacks them, or has the system under several settings.
+    """
+    rows = [row for row in summarise(store) if row["system"] == system and cbr in (None, row["cbr"])]
+    if not rows or metric not in rows[0]["metrics"]:
+        known = sorted({row["system"] for row in summarise(store)})
+        raise InputError(f"the run has no {metric} of {system!r}; its systems are {', '.join(known)}")
+    if len({row["cbr"] for row in rows}) > 1:
+        raise InputError(f"{system} has several bandwidth ratios; name one by --cbr")
+    conditions = [
+        ((c.description["system"], c.description["cbr"], c.description["snr_db"]), c.id)
+        for c in store.conditions()
+    ]
+    stored = dict(conditions)
+    found: dict[float, dict[str, float]] = {}
+    for row in rows:
+        name = system if row["scheme"] is None else f"{system}[{row['scheme']}]"
+        key = (name, row["cbr"], row["snr_db"])
+        if sum(key == other for other, _ in conditions) > 1:
+            raise InputError(f"the run has {name} under several settings; give each a run of its own")
+        values: dict[str, list[float]] = {}
+        for item in store.rows(stored[key]):
+            measured = json.loads(item["metrics"]).get(metric, math.nan)  # none where a system broke
+            values.setdefault(item["source"], []).append(measured)
+        means = {source: float(np.mean(each)) for source, each in values.items()}
+        found[row["snr_db"]] = {source: mean for source, mean in means.items() if not math.isnan(mean)}
+    return found

@@ -1,0 +1,239 @@
+"""Rows of one source: encode once a system and budget, send and decode at every SNR, measure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from benchmarks.settings.compare import CompareSpec
+from benchmarks.systems.sources import load_sources
+from bridge.air.ledger import Ledger
+from bridge.air.transmission import Reception, Transmission, send
+from bridge.systems.system import Reconstruction, Source, System
+from phy.random import Stream
+from phy.units import BandwidthRatio, EsN0
+from semantic.metrics.catalog import describe, measure
+
+__all__ = [
+    "NOTHING",
+    "Condition",
+    "Job",
+    "Row",
+    "channel_uses_of",
+    "evaluate",
+    "item_of",
+    "sources_of",
+    "systems_of",
+]
+
+NOTHING = "{}"
+"""The metrics of a row on which a system raised."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One system at one bandwidth ratio and SNR."""
+
+    id: str
+    system: int
+    cbr: str | None
+    snr_db: float
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that is still wanted of one source."""
+
+    spec: CompareSpec
+    source: int
+    conditions: tuple[Condition, ...]
+    folder: Path | None
+    keep: bool
+
+
+Row = tuple[str, str, dict[str, Any]]
+"""Condition, item and values of one row."""
+
+
+@lru_cache(maxsize=2)
+def _built(spec: str) -> tuple[System, ...]:
+    return tuple(CompareSpec.model_validate_json(spec).build())
+
+
+def systems_of(spec: CompareSpec) -> tuple[System, ...]:
+    """Systems of a comparison, built once a process."""
+    return _built(spec.model_dump_json())
+
+
+@lru_cache(maxsize=2)
+def _loaded(spec: str, folder: Path | None) -> list[Source]:
+    parsed = CompareSpec.model_validate_json(spec)
+    return load_sources(parsed, {system.modality for system in systems_of(parsed)}, folder)
+
+
+def sources_of(spec: CompareSpec, folder: Path | None) -> list[Source]:
+    """Sources of a comparison, loaded once a process."""
+    return _loaded(spec.model_dump_json(), folder)
+
+
+def item_of(source: Source, trial: int) -> str:
+    """Name of one row of a condition."""
+    return f"{source.digest}/{trial}"
+
+
+def evaluate(job: Job) -> list[Row]:
+    """Compute the rows of one job: encode once a system and budget, send and decode at every SNR."""
+    encoded = None if job.folder is None else job.folder / "encoded"
+    source = sources_of(job.spec, encoded)[job.source]
+    rows: list[Row] = []
+    sent: tuple[tuple[int, str | None], Transmission | Exception] | None = None
+    seen: dict[bytes, Row] = {}
+    for condition in job.conditions:
+        system = systems_of(job.spec)[condition.system]
+        snr = EsN0(condition.snr_db)
+        place = (condition.system, condition.cbr)
+        if sent is None or system.adapts or place != sent[0]:
+            sent, seen = (place, _encode(job.spec, system, source, condition)), {}
+        transmission = sent[1]
+        if isinstance(transmission, Exception):
+            rows += [
+                _broken(condition, source, trial, None, transmission) for trial in range(job.spec.trials)
+            ]
+            continue
+        receptions = send(transmission, snr, _streams(job.spec, source, snr))
+        for trial, reception in enumerate(receptions):
+            key = _fingerprint(reception, soft=system.modality == "embedding")
+            if key not in seen:
+                seen[key] = _decode(job, system, source, condition, transmission, reception)
+            _, _, values = seen[key]
+            rows.append((condition.id, item_of(source, trial), {**values, "trial": trial}))
+    source.memory.clear()
+    return rows
+
+
+def _encode(
+    spec: CompareSpec, system: System, source: Source, condition: Condition
+) -> Transmission | Exception:
+    """Encode; what goes wrong with one source is its row's, not the run's."""
+    try:
+        return system.encode(source, channel_uses_of(spec, source, condition.cbr), EsN0(condition.snr_db))
+    except Exception as error:
+        return error
+
+
+def _decode(
+    job: Job,
+    system: System,
+    source: Source,
+    condition: Condition,
+    transmission: Transmission,
+    reception: Reception,
+) -> Row:
+    """Reconstruct and measure."""
+    try:
+        made = system.decode(reception)
+        return _row(condition, source, transmission, *_judge(job, system, source, made))
+    except Exception as error:
+        return _broken(condition, source, 0, transmission, error)
+
+
+def channel_uses_of(spec: CompareSpec, source: Source, cbr: str | None) -> int | None:
+    """Channel uses that a system is given for a source; None is as many as it needs."""
+    if cbr is None or source.image is None:
+        return spec.channel_uses
+    return BandwidthRatio.parse(cbr).channel_uses(*source.image.shape[:2])
+
+
+def _streams(spec: CompareSpec, source: Source, snr: EsN0) -> list[Stream]:
+    """One stream a trial; no system's name is in them, so that all meet the same channel."""
+    stream = Stream(spec.seed, "compare", spec.channel, f"esno_db={snr.db!r}", source.digest)
+    return stream.batch(range(spec.trials))
+
+
+def _fingerprint(reception: Reception, soft: bool) -> bytes:
+    """Equal for receptions that a deterministic receiver cannot tell apart; a ``soft`` one looks at LLRs."""
+    content = hashlib.sha256()
+    for name, arrived in reception.arrived.items():
+        content.update(f"{name}:{arrived.intact}:".encode() + np.packbits(arrived.bits.numpy()).tobytes())
+        if soft and arrived.llr is not None:
+            content.update(arrived.llr.numpy().tobytes())
+    for name, heard in reception.symbols.items():
+        content.update(name.encode() + heard.symbols.numpy().tobytes() + heard.no.numpy().tobytes())
+    return content.digest()
+
+
+def _judge(
+    job: Job, system: System, source: Source, made: Reconstruction
+) -> tuple[Reconstruction, dict[str, float], str | None]:
+    """Measure a reconstruction, and keep its picture if the job says so."""
+    metrics = {}
+    for name in job.spec.metrics_by(system, bool(source.captions) or source.scene is not None):
+        about = describe(name)
+        reference = getattr(source, about.reference)
+        if about.reference == "text" and reference is None:
+            reference = source.captions
+        metrics[name] = measure(name)(reference, getattr(made, about.received))
+    folder = job.folder / "pictures" if job.folder is not None and job.keep else None
+    return made, metrics, _keep(folder, made)
+
+
+def _keep(folder: Path | None, made: Reconstruction) -> str | None:
+    """Write a picture under the digest of its pixels, so that equal ones are stored once."""
+    if folder is None or made.image is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{Source('', image=made.image).digest}.png"
+    if not (folder / name).exists():
+        Image.fromarray(made.image).save(folder / name)
+    return name
+
+
+def _row(
+    condition: Condition,
+    source: Source,
+    transmission: Transmission,
+    made: Reconstruction,
+    metrics: dict[str, float],
+    picture: str | None,
+) -> Row:
+    ledger = transmission.ledger
+    values = {
+        "source": source.name,
+        "trial": 0,
+        "failed": int(made.failed),
+        "remark": made.remark,
+        "channel_uses": ledger.channel_uses,
+        "information_bits": ledger.information_bits,
+        "metrics": json.dumps(metrics),
+        "notes": json.dumps({**transmission.notes, **made.samples}),
+        "ledger": json.dumps(ledger.rows()),
+        "arrived": made.text if made.image is None else picture,
+    }
+    return condition.id, item_of(source, 0), values
+
+
+def _broken(
+    condition: Condition, source: Source, trial: int, transmission: Transmission | None, error: Exception
+) -> Row:
+    """Row of a source on which a system raised: without metrics, with the reason."""
+    ledger = Ledger(()) if transmission is None else transmission.ledger
+    values = {
+        "source": source.name,
+        "trial": trial,
+        "failed": 1,
+        "remark": f"{type(error).__name__}: {error}",
+        "channel_uses": ledger.channel_uses,
+        "information_bits": ledger.information_bits,
+        "metrics": NOTHING,
+        "notes": "{}",
+        "ledger": json.dumps(ledger.rows()),
+        "arrived": None,
+    }
+    return condition.id, item_of(source, trial), values

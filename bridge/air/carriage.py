@@ -1,0 +1,371 @@
+"""How a payload travels: as bits over codes and constellations, or as real numbers on I and Q.
+
+A carriage makes the parts of a transmission out of a packed payload, and what arrived of it out of a
+reception::
+
+    Digital    bits -> [a transport block a scheme] -> links -> bits, LLRs, verdict
+    Analog     header bits -> transport block -> link
+               values, two a symbol, repeated -> link -> combined -> values, noise
+    Multiplex  bits of several payloads -> one transport block -> link -> bits of each
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from itertools import pairwise
+from typing import Protocol
+
+import torch
+
+from bridge.air.ledger import Entry
+from bridge.air.schemes import Decoding, Scheme, transport_block
+from bridge.air.transmission import Part, Reception, SymbolPart, part_over_link
+from bridge.payloads.packed import Arrived, Packed
+from phy.channels.channel import Channel
+from phy.coding.transport.format import TransportFormat
+from phy.links.analog import AnalogLink
+from phy.links.digital import DigitalLink
+from phy.modulation import Modulation
+
+__all__ = ["HEADER_SCHEME", "Analog", "Carriage", "Digital", "Fill", "Multiplex"]
+
+HEADER_SCHEME = Scheme(Fraction(1, 5), "qpsk")
+"""What carries the header of an analog payload, unless told otherwise."""
+
+_HIGHEST_RATE = Fraction(19, 20)  # of 5G LDPC, TS 38.214, clause 5.1.3
+
+
+class Carriage(Protocol):
+    """Whatever brings a packed payload over a channel."""
+
+    @property
+    def name(self) -> str:
+        """Name, as it stands in results."""
+
+    def parts(
+        self, name: str, packed: Packed, channel_uses: int | None = None
+    ) -> tuple[Part | SymbolPart, ...]:
+        """Lay a payload on links, in at most ``channel_uses`` if given.
+
+        Raises
+        ------
+        ValueError
+            If it does not fit, or the payload has what this carriage does not carry.
+        """
+
+    def collect(self, name: str, reception: Reception, count: int = 0) -> Arrived:
+        """Gather what arrived of the payload laid on links under this name.
+
+        ``count`` is the number of real values that a payload sends as they are, which both ends know.
+        """
+
+
+@dataclass(frozen=True)
+class Fill:
+    """A constellation and a code whose rate is chosen so that a payload fills its channel uses exactly."""
+
+    modulation: str
+    code: str = "ldpc5g"
+
+    @property
+    def name(self) -> str:
+        """The constellation."""
+        return self.modulation
+
+    def format(self, payload_bits: int, channel_uses: int) -> tuple[TransportFormat, Scheme]:
+        """Transport block that carries ``payload_bits`` in exactly ``channel_uses``.
+
+        Raises
+        ------
+        ValueError
+            If even the highest rate does not do.
+        """
+        bits_per_symbol = Modulation(self.modulation).bits_per_symbol
+        highest = Fraction(1) if self.code == "none" else _HIGHEST_RATE
+        rate = Fraction(payload_bits + 24, max(channel_uses, 1) * bits_per_symbol)
+        scheme = Scheme(highest if self.code == "none" else min(rate, highest), self.modulation, self.code)
+        cut = replace(scheme, rate=highest).format_for_payload(payload_bits)
+        least = cut.blocks * math.ceil(
+            cut.block_bits / (highest * bits_per_symbol)
+        )  # no block above the rate
+        if channel_uses < least:
+            raise ValueError(
+                f"{payload_bits} bits take at least {least} channel uses of {self.modulation}, "
+                f"more than the {channel_uses} given"
+            )
+        form = TransportFormat.fixed(
+            payload_bits, channel_uses, bits_per_symbol, float(scheme.rate), code=self.code
+        )
+        return form, scheme
+
+
+@dataclass(frozen=True)
+class Digital:
+    """Bits over a channel code and a constellation, or over several for unequal error protection.
+
+    Attributes
+    ----------
+    channel:
+        What all symbols pass.
+    schemes:
+        One scheme for all bits, or one a bit plane, the most important first: the header and the first
+        plane take the first scheme, and the planes that are left over the last. `Fill` in place of a single
+        scheme chooses the rate by the channel uses.
+    decoding, device:
+        As in `bridge.air.schemes.transport_block`.
+    """
+
+    channel: Channel
+    schemes: tuple[Scheme, ...] | Fill
+    decoding: Decoding = field(default_factory=Decoding)
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.schemes, Fill) and not self.schemes:
+            raise ValueError("a digital carriage needs at least one scheme")
+
+    @property
+    def name(self) -> str:
+        """Schemes, joined by ``|``."""
+        fill = self.schemes
+        return fill.name if isinstance(fill, Fill) else "|".join(scheme.name for scheme in fill)
+
+    def parts(self, name: str, packed: Packed, channel_uses: int | None = None) -> tuple[Part, ...]:
+        """Lay the bits on one transport block a scheme; see `Carriage.parts`."""
+        if packed.values is not None:
+            raise ValueError(f"payload {name!r} has real numbers to send, which takes an analog carriage")
+        if isinstance(self.schemes, Fill):
+            if channel_uses is None:
+                raise ValueError(f"{self.schemes.name} without a rate needs a number of channel uses to fill")
+            form, scheme = self.schemes.format(packed.bits.numel(), channel_uses)
+            return (self._part(name, packed, form, scheme),)
+        made = tuple(
+            self._part(f"{name}/{index}" if len(self.schemes) > 1 else name, section, form, scheme)
+            for index, (section, form, scheme) in enumerate(self._sections(packed))
+        )
+        total = sum(entry.channel_uses for part in made for entry in part.entries)
+        if channel_uses is not None and total > channel_uses:
+            raise ValueError(
+                f"payload {name!r} takes {total} channel uses by {self.name}, "
+                f"more than the {channel_uses} given"
+            )
+        return made
+
+    def _sections(self, packed: Packed) -> list[tuple[Packed, TransportFormat, Scheme]]:
+        if isinstance(self.schemes, Fill):
+            return []
+        if len(self.schemes) == 1:
+            scheme = self.schemes[0]
+            return [(packed, scheme.format_for_payload(packed.bits.numel()), scheme)]
+        found = []
+        for index, (bits, scheme) in enumerate(
+            zip(packed.sections(len(self.schemes)), self.schemes, strict=True)
+        ):
+            header = packed.header_bits if index == 0 else 0
+            last = index == len(self.schemes) - 1
+            filler = packed.filler_bits if last else 0
+            section = Packed(bits, bits.numel() - header - filler, header, filler)
+            found.append((section, scheme.format_for_payload(bits.numel()), scheme))
+        return found
+
+    def _part(self, name: str, packed: Packed, form: TransportFormat, scheme: Scheme) -> Part:
+        return part_over_link(name, packed, form, self.link(form, scheme))
+
+    def room(self, channel_uses: int) -> int:
+        """Payload bits that a carriage with one scheme takes in exactly ``channel_uses``.
+
+        Raises
+        ------
+        ValueError
+            If it has not one scheme, or they are too few for anything.
+        """
+        if isinstance(self.schemes, Fill) or len(self.schemes) > 1:
+            raise ValueError(f"only a single scheme says how many bits it carries, got {self.name}")
+        return self.schemes[0].format_for_channel_uses(channel_uses).payload_bits
+
+    def link(self, form: TransportFormat, scheme: Scheme) -> DigitalLink:
+        """Build the link of one transport block."""
+        block = transport_block(form, scheme.code, self.decoding, self.device)
+        return DigitalLink(block, Modulation(scheme.modulation, device=self.device), self.channel)
+
+    def collect(self, name: str, reception: Reception, count: int = 0) -> Arrived:
+        """Join the bits of all schemes; see `Carriage.collect`."""
+        if name in reception.arrived:
+            whole = reception.arrived[name]
+            return replace(whole, header_intact=whole.intact)
+        planes = 0 if isinstance(self.schemes, Fill) else len(self.schemes)
+        pieces = [reception.arrived[f"{name}/{index}"] for index in range(planes)]
+        soft = [piece.llr for piece in pieces if piece.llr is not None]
+        verdicts = [piece.intact for piece in pieces]
+        return Arrived(
+            bits=torch.cat([piece.bits for piece in pieces]),
+            llr=torch.cat(soft) if len(soft) == len(pieces) else None,
+            intact=None if None in verdicts else all(verdicts),
+            header_intact=verdicts[0],
+        )
+
+
+@dataclass(frozen=True)
+class Analog:
+    """Real numbers on I and Q, and their header as bits.
+
+    Two values make a symbol, one is left alone at the end of an odd number; each symbol is sent
+    ``repetition`` times, a whole round after the other. The receiver combines the repetitions by their noise
+    variances (maximum-ratio combining), which gains 10 log10(repetition) on AWGN.
+
+    Attributes
+    ----------
+    channel:
+        What all symbols pass.
+    repetition:
+        Times that each symbol is sent; None takes as many as the channel uses allow.
+    mmse:
+        Whether values are shrunk to the linear estimate of least squared error, x / (1 + variance of the
+        noise on it).
+    header:
+        Scheme of the header, which is a transport block of its own.
+    decoding:
+        As in `bridge.air.schemes.transport_block`.
+    """
+
+    channel: Channel
+    repetition: int | None = 1
+    mmse: bool = False
+    header: Scheme = HEADER_SCHEME
+    decoding: Decoding = field(default_factory=Decoding)
+
+    def __post_init__(self) -> None:
+        if self.repetition is not None and self.repetition < 1:
+            raise ValueError(f"repetition must be at least 1, got {self.repetition}")
+
+    @property
+    def name(self) -> str:
+        """``analog``, ``analog:repeat=2+mmse``."""
+        repeat = "fill" if self.repetition is None else str(self.repetition)
+        options = [f"repeat={repeat}"] * (self.repetition != 1) + ["mmse"] * self.mmse
+        return "analog" + (":" + "+".join(options) if options else "")
+
+    def parts(
+        self, name: str, packed: Packed, channel_uses: int | None = None
+    ) -> tuple[Part | SymbolPart, ...]:
+        """Lay header and values on links; see `Carriage.parts`."""
+        if packed.values is None:
+            raise ValueError(f"payload {name!r} is bits only, which takes a digital carriage")
+        head: tuple[Part, ...] = ()
+        if packed.bits.numel():
+            only = Packed(packed.bits, packed.source_bits, packed.header_bits, packed.filler_bits)
+            head = Digital(self.channel, (self.header,), self.decoding).parts(f"{name}/header", only)
+        spent = sum(part.entries[0].channel_uses for part in head)
+        symbols = _paired(packed.values)
+        rounds = self._rounds(name, symbols.numel(), channel_uses, spent)
+        sent = symbols.repeat(rounds)
+        entry = Entry(f"{name}/values", 0, 0, 0, 0, 0, sent.numel())
+        return (*head, SymbolPart(f"{name}/values", sent, AnalogLink(self.channel), (entry,)))
+
+    def _rounds(self, name: str, symbols: int, channel_uses: int | None, spent: int) -> int:
+        if self.repetition is None and channel_uses is None:
+            raise ValueError("repetition to fill needs a number of channel uses")
+        room = spent + symbols * (self.repetition or 1) if channel_uses is None else channel_uses
+        rounds = self.repetition or max((room - spent) // symbols, 1)
+        if spent + rounds * symbols > room:
+            raise ValueError(
+                f"payload {name!r} takes {spent} channel uses for its header and {rounds * symbols} for its "
+                f"values, more than the {room} given"
+            )
+        return rounds
+
+    def collect(self, name: str, reception: Reception, count: int = 0) -> Arrived:
+        """Combine the repetitions and take the values off I and Q; see `Carriage.collect`."""
+        heard = reception.symbols[f"{name}/values"]
+        nothing = Arrived(torch.zeros(0, dtype=torch.uint8))
+        head = reception.arrived.get(f"{name}/header", nothing)
+        once = (count + 1) // 2
+        weight = heard.no.reshape(-1, once).reciprocal()
+        no = weight.sum(0).reciprocal()
+        symbols = (heard.symbols.reshape(-1, once) * weight).sum(0) * no
+        # A symbol of unit power carries two values of mean square 1/2; an odd number leaves one alone.
+        values = torch.view_as_real(symbols).reshape(-1)[:count] * (count / once) ** 0.5
+        noise = (0.5 * count / once * no).repeat_interleave(2)[:count]
+        if self.mmse:
+            values = values / (1.0 + noise)
+        return Arrived(head.bits, head.llr, head.intact, head.intact, values, noise)
+
+
+@dataclass(frozen=True)
+class Multiplex:
+    """Several payloads in one transport block, one after the other.
+
+    The block has one check sum and one end; its channel uses are charged to the payloads by their bits.
+
+    Attributes
+    ----------
+    link:
+        A digital carriage with one scheme, or one that fills its channel uses.
+    """
+
+    link: Digital
+
+    def parts(
+        self, payloads: Sequence[tuple[str, Packed]], channel_uses: int | None = None
+    ) -> tuple[Part, ...]:
+        """Lay payloads, named, on one link.
+
+        Raises
+        ------
+        ValueError
+            If there are several schemes, or a payload is not made of bits alone.
+        """
+        schemes = self.link.schemes
+        if not isinstance(schemes, Fill) and len(schemes) > 1:
+            raise ValueError(f"one transport block takes one scheme, got {self.link.name}")
+        whole = Packed(
+            torch.cat([packed.bits for _, packed in payloads]),
+            *(sum(getattr(packed, kind) for _, packed in payloads) for kind in _KINDS),
+        )
+        if any(packed.values is not None for _, packed in payloads):
+            raise ValueError("only payloads of bits can share a transport block")
+        (part,) = self.link.parts("multiplex", whole, channel_uses)
+        sizes = [packed.bits.numel() for _, packed in payloads]
+        total = part.entries[0]
+        filler = _shares(total.filler_bits - whole.filler_bits, sizes)
+        crc, coded = _shares(total.crc_bits, sizes), _shares(total.coded_bits, sizes)
+        uses = _shares(total.channel_uses, sizes)
+        entries = tuple(
+            Entry(
+                name, packed.source_bits, packed.header_bits, packed.filler_bits + extra, check, bits, share
+            )
+            for (name, packed), extra, check, bits, share in zip(
+                payloads, filler, crc, coded, uses, strict=True
+            )
+        )
+        return (Part(part.name, part.bits, part.link, entries),)
+
+    def collect(self, names: Sequence[str], sizes: Sequence[int], reception: Reception) -> dict[str, Arrived]:
+        """Cut what arrived into payloads of ``sizes`` bits, which both ends know."""
+        arrived = reception.arrived["multiplex"]
+        soft = [None] * len(sizes) if arrived.llr is None else torch.split(arrived.llr, list(sizes))
+        return {
+            name: Arrived(bits, llr, arrived.intact, arrived.intact)
+            for name, bits, llr in zip(names, torch.split(arrived.bits, list(sizes)), soft, strict=True)
+        }
+
+
+_KINDS = ("source_bits", "header_bits", "filler_bits")
+
+
+def _paired(values: torch.Tensor) -> torch.Tensor:
+    """Two values a symbol, ``[ceil(count / 2)]`` complex."""
+    even = torch.nn.functional.pad(values, (0, values.numel() % 2))
+    return torch.view_as_complex(even.reshape(-1, 2).contiguous())
+
+
+def _shares(total: int, weights: Sequence[int]) -> list[int]:
+    """Split a whole number by weights, exactly; equal weights get equal shares but for the remainder."""
+    bounds, running, whole = [0], 0, sum(weights)
+    for weight in weights:
+        running += weight
+        bounds.append(total * running // whole)
+    return [high - low for low, high in pairwise(bounds)]

@@ -1,0 +1,168 @@
+"""Modulation-coding schemes: a code, a rate and a constellation, and the sets of them in use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any
+
+from phy.coding.ldpc.compiled import CompiledLDPC5G
+from phy.coding.ldpc.sionna import LDPC5G
+from phy.coding.transport.block import TransportBlock, TransportFormat
+from phy.modulation import Modulation
+
+__all__ = ["SCHEME_SETS", "SCRAMBLING", "Decoding", "Scheme", "parse_schemes"]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How an LDPC decoder runs; other codes have one decoder each and ignore it.
+
+    Attributes
+    ----------
+    decoder, schedule, iterations:
+        As in `phy.coding.ldpc.sionna.LDPC5G`.
+    engine:
+        ``sionna``, or ``compiled``: the same arithmetic, and a frame ends when its checks hold.
+    """
+
+    decoder: str = "sum-product"
+    schedule: str = "layered"
+    iterations: int = 20
+    engine: str = "compiled"
+
+    def __post_init__(self) -> None:
+        if self.engine not in ("compiled", "sionna"):
+            raise ValueError(f"engine must be compiled or sionna, got {self.engine!r}")
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """A modulation-coding scheme.
+
+    Attributes
+    ----------
+    rate:
+        Information bits, check sums included, per coded bit.
+    modulation:
+        Name of the constellation (`phy.modulation`).
+    code:
+        ``ldpc5g``, ``polar5g``, ``conv``, ``turbo`` or ``none``.
+    block_bits:
+        Coded bits that a code block has at most; None segments as TS 38.212 does.
+    """
+
+    rate: Fraction
+    modulation: str
+    code: str = "ldpc5g"
+    block_bits: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rate <= 1:
+            raise ValueError(f"code rate must be above 0 and at most 1, got {self.rate}")
+
+    @property
+    def name(self) -> str:
+        """Rate and modulation, for example ``1/2-qam16``."""
+        return f"{self.rate}-{self.modulation}"
+
+    @property
+    def bits_per_symbol(self) -> int:
+        """Coded bits a channel use."""
+        return Modulation(self.modulation).bits_per_symbol
+
+    def _max_block_bits(self) -> int | None:
+        return None if self.block_bits is None else round(self.rate * self.block_bits)
+
+    def format_for_channel_uses(self, channel_uses: int) -> TransportFormat:
+        """Transport block that fills exactly ``channel_uses``."""
+        return TransportFormat.for_channel_uses(
+            channel_uses, self.bits_per_symbol, float(self.rate), self._max_block_bits(), code=self.code
+        )
+
+    def format_for_payload(self, payload_bits: int) -> TransportFormat:
+        """Smallest transport block that carries ``payload_bits``."""
+        return TransportFormat.for_payload(
+            payload_bits, self.bits_per_symbol, float(self.rate), self._max_block_bits(), code=self.code
+        )
+
+
+SCRAMBLING = (1, 1)
+"""n_RNTI and n_ID of the scrambler (TS 38.211, clause 6.3.1.1). Without it the zeros that fill a file up to
+its block would sit on the inner points of a QAM: less energy than accounted for, and more errors."""
+
+
+@lru_cache(maxsize=16)
+def transport_block(form: TransportFormat, code: str, decoding: Decoding, device: str) -> TransportBlock:
+    """Build the encoder and decoder of a transport block, or return the one built before."""
+    if code != "ldpc5g":
+        return TransportBlock(form, code=code, scrambling=SCRAMBLING, device=device)
+    make: type[LDPC5G] = LDPC5G
+    options: dict[str, Any] = {
+        "decoder": decoding.decoder,
+        "schedule": decoding.schedule,
+        "iterations": decoding.iterations,
+        "bits_per_symbol": form.bits_per_symbol,
+        "base_graph": form.base_graph,
+    }
+    if decoding.engine == "compiled":
+        if device != "cpu":
+            raise ValueError(f"the compiled engine runs on the CPU, got device {device!r}; use engine sionna")
+        make = CompiledLDPC5G
+    else:
+        options["device"] = device
+    return TransportBlock(
+        form,
+        code=code,
+        scrambling=SCRAMBLING,
+        block_coder=lambda k, n: make(k, n, **options),
+        device=device,
+    )
+
+
+def _set(entries: str, block_bits: int | None = None) -> tuple[Scheme, ...]:
+    pairs = (entry.rsplit("-", 1) for entry in entries.split())
+    return tuple(Scheme(Fraction(rate), modulation, block_bits=block_bits) for rate, modulation in pairs)
+
+
+SCHEME_SETS: dict[str, tuple[Scheme, ...]] = {
+    # WITT and SwinJSCC, AWGN: 5G LDPC, blocks of 6,144 coded bits.
+    "witt": _set("1/3-qpsk 1/2-qpsk 2/3-qpsk 1/2-qam16 2/3-qam16 1/2-qam64", 6144),
+    # The same authors' set for Rayleigh fading.
+    "witt-rayleigh": _set("1/3-qpsk 1/2-qpsk 2/3-qpsk 1/2-qam16", 6144),
+    # TS 38.214, Table 5.1.3.1-1, MCS 4, 6, 8, 11, 13, 15, 18, 20, 22, 24, 26 with TS 38.212's segmentation.
+    "nr": _set(
+        "308/1024-qpsk 449/1024-qpsk 602/1024-qpsk 378/1024-qam16 490/1024-qam16 616/1024-qam16 "
+        "466/1024-qam64 567/1024-qam64 666/1024-qam64 772/1024-qam64 873/1024-qam64"
+    ),
+}
+
+
+def parse_schemes(text: str, code: str = "ldpc5g") -> tuple[Scheme, ...]:
+    """Read the name of a set, or schemes such as ``1/2-qam16,2/3-qpsk``.
+
+    Schemes given one by one take TS 38.212's segmentation; ``1/2-qam16@6144`` limits code blocks to 6,144
+    coded bits.
+
+    Raises
+    ------
+    ValueError
+        If the text is neither.
+    """
+    if text in SCHEME_SETS:
+        return tuple(Scheme(s.rate, s.modulation, code, s.block_bits) for s in SCHEME_SETS[text])
+    schemes = []
+    for entry in text.split(","):
+        head, _, block = entry.strip().partition("@")
+        rate, _, modulation = head.rpartition("-")
+        try:
+            schemes.append(
+                Scheme(Fraction(rate), Modulation(modulation).name, code, int(block) if block else None)
+            )
+        except (ValueError, ZeroDivisionError) as error:
+            raise ValueError(
+                f"scheme {entry!r} is neither a set ({', '.join(SCHEME_SETS)}) nor of the form "
+                f"RATE-MODULATION[@CODED_BITS], for example 1/2-qam16@6144 ({error})"
+            ) from error
+    return tuple(schemes)

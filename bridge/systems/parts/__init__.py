@@ -1,0 +1,1 @@
+"""Parts that several systems are made of."""

@@ -1,0 +1,1 @@
+"""Systems that send a payload as it is: pictures, sentences and vectors over links, and their bounds."""

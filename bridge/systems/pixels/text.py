@@ -1,0 +1,77 @@
+"""A sentence as characters over a channel code and a constellation, sent once and never again.
+
+::
+
+    sentence -> [length x 3 | 8-bit characters] -> CRC, channel code -> QAM -> channel
+             -> demapper, decoder -> characters, right or wrong -> sentence, misspelt where bits are wrong
+
+On the air: header, characters, check sums and parity. There is no retransmission, and nothing is dropped
+for a wrong check sum: it only marks the sentence as failed.
+"""
+
+from __future__ import annotations
+
+from bridge.air.schemes import Decoding, Scheme, transport_block
+from bridge.air.transmission import Reception, Transmission, part_over_link
+from bridge.payloads import TextPayload
+from bridge.systems.system import Reconstruction, Source
+from phy.channels.channel import Channel
+from phy.links.digital import DigitalLink
+from phy.modulation import Modulation
+from phy.units import EsN0
+
+__all__ = ["TextOverLink"]
+
+
+class TextOverLink:
+    """Characters over a channel code and a constellation, in as many channel uses as the scheme needs.
+
+    Parameters
+    ----------
+    family:
+        Name under which all schemes are drawn, for example ``text-ldpc``.
+    scheme, channel, decoding:
+        What the chain is made of.
+    device:
+        Where encoder and decoder run.
+    """
+
+    modality = "text"
+    delivers: tuple[str, ...] = ("text",)
+    adapts = False
+    policy = "best-effort"
+
+    def __init__(
+        self, family: str, scheme: Scheme, channel: Channel, decoding: Decoding, device: str = "cpu"
+    ) -> None:
+        self.family = family
+        self.scheme = scheme
+        self.payload = TextPayload()
+        self._channel = channel
+        self._decoding = decoding
+        self._device = device
+
+    @property
+    def name(self) -> str:
+        """Family and scheme, for example ``text-ldpc[1/2-qpsk]``."""
+        return f"{self.family}[{self.scheme.name}]"
+
+    def check(self, channel_uses: int) -> None:
+        """Accept any number: a sentence takes what it needs."""
+
+    def encode(self, source: Source, channel_uses: int | None, snr: EsN0) -> Transmission:
+        """Send the sentence in the fewest channel uses of the scheme; ``channel_uses`` is not looked at."""
+        if source.text is None:
+            raise ValueError(f"source {source.name!r} has no text")
+        packed = self.payload.pack(source.text)
+        form = self.scheme.format_for_payload(packed.bits.numel())
+        block = transport_block(form, self.scheme.code, self._decoding, self._device)
+        link = DigitalLink(block, Modulation(self.scheme.modulation, device=self._device), self._channel)
+        return Transmission((part_over_link("text", packed, form, link),))
+
+    def decode(self, reception: Reception) -> Reconstruction:
+        """Read the sentence as it arrived."""
+        arrived = reception.arrived["text"]
+        unpacked = self.payload.unpack(arrived)
+        failed = arrived.intact is False
+        return Reconstruction(text=unpacked.value, failed=failed, remark=unpacked.remark)

@@ -1,0 +1,1 @@
+"""Systems that send what models make of a picture."""

@@ -1,0 +1,1 @@
+"""Whole simulation chains in compiled code."""

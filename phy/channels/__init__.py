@@ -1,0 +1,1 @@
+"""Channels: symbols in, equalised symbols and their noise variances out."""

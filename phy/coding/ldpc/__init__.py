@@ -1,0 +1,1 @@
+"""LDPC codes: of 5G NR and of parity-check matrices."""

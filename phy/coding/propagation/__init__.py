@@ -1,0 +1,1 @@
+"""Belief propagation on graphs: compiled, in PyTorch, and as an executable specification."""

@@ -1,0 +1,104 @@
+"""Lanes of the compiled decoder: frames go in, are iterated side by side, and leave when they are done."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from phy.coding.propagation import kernels
+from phy.coding.propagation import simd as v
+
+__all__ = ["decode_frames"]
+
+_compiled = njit(nogil=True, cache=True)
+
+
+@_compiled
+def _put(llr, ready, frame, lane, width, scale, largest, channel, posterior, gathered):
+    """Move a frame into a lane: as it is, or (``ready`` is None) LLRs log p1/p0 onto the decoder's grid."""
+    for variable in range(llr.shape[1]):
+        if ready is None:
+            x = -llr[frame, variable] * scale
+            x = x if posterior.itemsize == 4 else np.rint(x)
+            x = min(max(x, -largest), largest) + np.float32(0.0)  # no negative zero: signs multiply
+            value = posterior.dtype.type(x)
+        else:
+            value = llr[frame, variable]
+        posterior[variable * width + lane] = value
+        if gathered is not None:
+            channel[variable * width + lane] = value
+
+
+@_compiled
+def _take(frame, lane, width, scale, decided, posterior, wanted, bits, soft):
+    """Write what a lane has decided."""
+    one = np.uint64(1)
+    for i in range(wanted.size):
+        bits[frame, i] = (decided[wanted[i]] >> np.uint64(lane)) & one
+    if soft is not None:
+        for variable in range(soft.shape[1]):
+            soft[frame, variable] = np.float32(0.0) - np.float32(posterior[variable * width + lane]) / scale
+
+
+@_compiled
+def decode_frames(
+    llr, ready, wanted, bits, soft, used, satisfied, starts, variables, room, rule,
+    offset, factor, clip, scale, largest,
+    channel, posterior, gathered, messages, scratch, kept, decided, most, early,
+):  # fmt: skip
+    """Decode all frames, refilling lanes as they finish.
+
+    ``llr`` is ``[frames, variables]``: LLRs log p1/p0 in ``float32`` if ``ready`` is None, otherwise the
+    decoder's own numbers. ``bits`` receives the decisions of the variables ``wanted``; ``soft``, ``used`` and
+    ``satisfied`` what an `Outcome` holds. The other arguments come from ``BeliefPropagation.arguments``.
+    """
+    width = v.BYTES // posterior.itemsize
+    frames = llr.shape[0]
+    begun = posterior.dtype.type(0)
+    frame_of = np.full(width, -1, np.int64)
+    spent = np.zeros(width, np.int32)
+    upcoming = 0
+    running = 0
+    while True:
+        for lane in range(width):
+            if frame_of[lane] < 0 and upcoming < frames:
+                _put(llr, ready, upcoming, lane, width, scale, largest, channel, posterior, gathered)
+                kept[lane] = begun
+                frame_of[lane] = upcoming
+                spent[lane] = 0
+                upcoming += 1
+                running += 1
+        if running == 0:
+            return
+        if gathered is not None:
+            kernels.begin_flooding(channel, gathered)
+        if rule is None:
+            kernels.min_sum_iteration(
+                posterior, gathered, messages, scratch, kept, starts, variables, offset, factor, clip
+            )
+        else:
+            kernels.sum_product_iteration(
+                posterior, gathered, messages, scratch, kept, starts, variables, room, clip
+            )
+        kernels.decide(posterior, gathered, decided)
+        failing = kernels.unsatisfied(decided, starts, variables)
+        _keep(kept)
+        for lane in range(width):
+            if frame_of[lane] < 0:
+                continue
+            spent[lane] += 1
+            good = (failing >> np.uint64(lane)) & np.uint64(1) == 0
+            if spent[lane] == most or (early and good):
+                frame = frame_of[lane]
+                _take(frame, lane, width, scale, decided, posterior, wanted, bits, soft)
+                used[frame] = spent[lane]
+                satisfied[frame] = good
+                frame_of[lane] = -1
+                running -= 1
+
+
+@_compiled
+def _keep(kept):
+    words = kept.view(np.uint64)
+    for i in range(words.size):
+        words[i] = np.uint64(0xFFFFFFFFFFFFFFFF)

@@ -1,0 +1,180 @@
+"""What the min-sum decoders compute, number by number, in plain NumPy.
+
+`phy.coding.propagation.compiled` must return what `decode` returns: decisions, a-posteriori LLRs,
+iterations and verdicts, in fixed point and in ``float32``. Write L for log p(b=0)/p(b=1), the sign in which
+decoders count. Every operation below is on integers of unlimited width or on single ``float32`` numbers,
+followed by the saturation named.
+
+=================== ======================================= =========================================
+step                fixed point, Q format (bits, fraction)  float32
+=================== ======================================= =========================================
+channel LLR         round(L * 2^fraction), ties to even,    clip L to [-clip, clip]
+                    clipped to +-(2^(bits-1) - 1)
+offset              floor(0.5 * 2^fraction + 0.5)           0.5
+normalisation       m - floor(m / 4)                        0.75 m
+largest message     2^(bits-1) - 1                          clip
+a-posteriori LLR    saturates at [-2^(lane-1),              any
+                    2^(lane-1) - 1], lane = 8 or 16 bits
+=================== ======================================= =========================================
+
+One iteration visits the rows of the parity-check matrix from top to bottom, and within a row every variable
+of the row at once:
+
+1. x = saturate(P - m): the variable's a-posteriori LLR less this check's last message to it (0 at first).
+2. a = the least of min(|x'|, largest message) over the *other* variables x' of the row.
+3. m = scale(max(a - offset, 0)), negative if an odd number of the other x' are negative; 0 is not negative.
+4. P = saturate(P0 + m).
+
+Layered decoding has one P and P0 = x: the next row sees what this one has found. In flooding decoding step 1
+reads the P of the last iteration, P0 is the sum under way, and sums begin with the channel LLR; so the order
+of the rows decides where a saturating sum saturates, or how a float sum is rounded.
+
+After the iteration a variable is decided 1 if P <= 0. A frame ends when it has had its iterations, or at the
+first iteration after which all parity checks hold, if it may stop early.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phy.coding.propagation.compiled import FixedPoint, Outcome
+from phy.coding.propagation.graph import Graph
+
+__all__ = ["decode"]
+
+Array = NDArray[Any]
+
+
+def decode(
+    graph: Graph,
+    llr: NDArray[np.float32],
+    algorithm: str = "offset-minsum",
+    schedule: str = "layered",
+    iterations: int = 20,
+    early_stop: bool = True,
+    fixed_point: FixedPoint | None = None,
+    clip: float = 20.0,
+) -> Outcome:
+    """Decode as `phy.coding.propagation.compiled.BeliefPropagation` does, a thousand times slower.
+
+    Parameters
+    ----------
+    graph:
+        The parity-check matrix.
+    llr:
+        Channel LLRs log p(b=1)/p(b=0), ``[frames, variables]``, ``float32``.
+    algorithm:
+        ``minsum``, ``offset-minsum`` or ``normalized-minsum``.
+    schedule:
+        ``flooding`` or ``layered``.
+    iterations:
+        Most iterations of a frame.
+    early_stop:
+        Whether a frame ends when all parity checks hold.
+    fixed_point:
+        Q format; None for ``float32``.
+    clip:
+        Largest magnitude of a ``float32`` channel LLR and message.
+
+    Raises
+    ------
+    ValueError
+        If there is no such algorithm here.
+    """
+    arithmetic = _Float(algorithm, clip) if fixed_point is None else _Fixed(algorithm, fixed_point)
+    channel = arithmetic.channel(-llr.T)  # frames are the last dimension of everything below
+    posterior, final = channel.copy(), channel.copy()
+    messages = np.zeros((graph.edges, len(llr)), channel.dtype)
+    running = np.arange(len(llr))
+    used, satisfied = np.zeros(len(llr), np.int32), np.zeros(len(llr), np.bool_)
+    for iteration in range(1, iterations + 1):
+        start = channel if schedule == "flooding" else None
+        posterior = _iterate(graph, arithmetic, posterior, start, messages)
+        good = _checks_hold(graph, posterior)
+        ended = (good & early_stop) | (iteration == iterations)
+        frames = running[ended]
+        final[:, frames], satisfied[frames], used[frames] = posterior[:, ended], good[ended], iteration
+        running = running[~ended]
+        posterior, channel, messages = posterior[:, ~ended], channel[:, ~ended], messages[:, ~ended]
+    return Outcome((final <= 0).astype(np.uint8).T, -arithmetic.value(final).T, used, satisfied)
+
+
+def _iterate(
+    graph: Graph, arithmetic: _Fixed | _Float, posterior: Array, channel: Array | None, messages: Array
+) -> Array:
+    """One iteration over all rows; flooding if ``channel`` is given. Returns the new a-posteriori LLRs."""
+    saturate = arithmetic.saturate
+    new = posterior if channel is None else channel.copy()
+    for first, end in pairwise(graph.starts):
+        variables, edges = graph.variables[first:end], slice(first, end)
+        x = saturate(posterior[variables] - messages[edges])
+        messages[edges] = _check(arithmetic, x)
+        new[variables] = saturate((x if channel is None else new[variables]) + messages[edges])
+    return new
+
+
+def _check(arithmetic: _Fixed | _Float, x: Array) -> Array:
+    """Messages of one check to its variables, from theirs to it: ``[degree, frames]``."""
+    size = np.minimum(np.abs(x), arithmetic.largest)
+    least, second = np.partition(size, 1, axis=0)[:2]  # equal where two inputs share the least
+    others = np.where(size == least, second, least)
+    size = arithmetic.scale(np.maximum(others - arithmetic.offset, 0))
+    negative = x < 0
+    return np.where(np.logical_xor.reduce(negative) ^ negative, -size, size)
+
+
+def _checks_hold(graph: Graph, posterior: Array) -> NDArray[np.bool_]:
+    """Whether the decisions of each frame satisfy all parity checks, ``[frames]``."""
+    ones = (posterior <= 0)[graph.variables]
+    failing: NDArray[np.bool_] = np.logical_xor.reduceat(ones, graph.starts[:-1])
+    return np.logical_not(failing.any(axis=0))
+
+
+class _Fixed:
+    """Integers of a Q format."""
+
+    def __init__(self, algorithm: str, form: FixedPoint) -> None:
+        self.one = np.float32(2.0**form.fraction)
+        self.largest = (1 << (form.bits - 1)) - 1
+        self.lane = 8 if form.bits <= 6 else 16
+        self.offset = math.floor(0.5 * self.one + 0.5) if algorithm == "offset-minsum" else 0
+        self.scale = _choose(algorithm, lambda m: m - m // 4)
+
+    def channel(self, llr: Array) -> Array:
+        return np.clip(np.rint(llr * self.one), -self.largest, self.largest).astype(np.int32)
+
+    def saturate(self, values: Array) -> Array:
+        return np.clip(values, -(1 << (self.lane - 1)), (1 << (self.lane - 1)) - 1)
+
+    def value(self, values: Array) -> NDArray[np.float32]:
+        return values.astype(np.float32) / self.one
+
+
+class _Float:
+    """Single ``float32`` numbers, rounded after every operation."""
+
+    def __init__(self, algorithm: str, clip: float) -> None:
+        self.largest = np.float32(clip)
+        self.offset = np.float32(0.5 if algorithm == "offset-minsum" else 0)
+        self.scale = _choose(algorithm, lambda m: m * np.float32(0.75))
+
+    def channel(self, llr: Array) -> Array:
+        return np.clip(llr.astype(np.float32), -self.largest, self.largest)
+
+    def saturate(self, values: Array) -> Array:
+        return values
+
+    def value(self, values: Array) -> NDArray[np.float32]:
+        return values.astype(np.float32)
+
+
+def _choose(algorithm: str, normalise: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    if algorithm not in ("minsum", "offset-minsum", "normalized-minsum"):
+        raise ValueError(f"the reference knows the min-sum algorithms only, got {algorithm!r}")
+    return normalise if algorithm == "normalized-minsum" else lambda m: m

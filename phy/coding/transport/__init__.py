@@ -1,0 +1,1 @@
+"""Transport blocks: check sums, segmentation, concatenation (TS 38.212)."""

@@ -1,0 +1,289 @@
+"""Sizes of a transport block after TS 38.212: check sums, code blocks, coded lengths."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from phy.coding.ldpc.sizes import _LDPC_LIMIT, _MAX_TB_WITH_CRC16, select_base_graph
+
+__all__ = ["CODES", "TransportFormat"]
+
+CODES = ("ldpc5g", "polar5g", "conv", "turbo", "none")
+_CB_CRC_BITS = 24
+_POLAR_LENGTH = 1080  # coded bits; the code ends at 1088, and a block may be one symbol longer than others
+_TURBO_LIMIT = 6144
+_MAX_RATE = {"ldpc5g": 0.95, "polar5g": 0.98, "conv": 0.99, "turbo": 0.99, "none": 1.0}
+
+
+def _check_rate(rate: float | Fraction, code: str) -> float:
+    if code not in CODES:
+        raise ValueError(f"code must be one of {', '.join(CODES)}, got {code!r}")
+    if code == "none" and rate != 1.0:
+        raise ValueError(f"without a code the rate is 1, got {rate}")
+    if not 0.0 < rate <= _MAX_RATE[code]:
+        raise ValueError(f"code rate of {code} must be above 0 and at most {_MAX_RATE[code]}, got {rate}")
+    return float(rate)
+
+
+def _block_lengths(coded_bits: int, blocks: int, bits_per_symbol: int) -> tuple[int, ...]:
+    """E_r of clause 5.4.2.1 for one layer: shorter blocks first, all multiples of Q_m, G in sum."""
+    symbols, longer = divmod(coded_bits // bits_per_symbol, blocks)
+    return tuple(bits_per_symbol * (symbols + (block >= blocks - longer)) for block in range(blocks))
+
+
+@dataclass(frozen=True)
+class _Segmentation:
+    """Clause 5.2.2 for one payload, whatever it will be coded into."""
+
+    tb_crc_bits: int
+    blocks: int
+    cb_crc_bits: int
+    block_bits: int
+    filler: int
+    base_graph: int | None
+
+
+def _segment(payload_bits: int, rate: float, max_block_bits: int | None, code: str) -> _Segmentation:
+    tb_crc = 16 if payload_bits <= _MAX_TB_WITH_CRC16 else 24
+    graph = select_base_graph(payload_bits, rate) if code == "ldpc5g" else None
+    limit, least = _block_limits(code, rate, graph)
+    if max_block_bits is not None:
+        limit = min(limit, max_block_bits)
+    total = payload_bits + tb_crc
+    blocks, cb_crc = 1, 0
+    if total > limit:
+        cb_crc = _CB_CRC_BITS
+        if limit <= cb_crc:
+            raise ValueError(f"code blocks of {limit} bits leave no room beside a CRC of {cb_crc} bits")
+        blocks = -(-total // (limit - cb_crc))
+    block_bits = max(-(-(total + blocks * cb_crc) // blocks), least)
+    return _Segmentation(tb_crc, blocks, cb_crc, block_bits, blocks * (block_bits - cb_crc) - total, graph)
+
+
+def _block_limits(code: str, rate: float, graph: int | None) -> tuple[int, int]:
+    """Most and fewest information bits a block of this code takes, its CRC included."""
+    if graph is not None:
+        return _LDPC_LIMIT[graph], 12
+    if code == "polar5g":
+        # A second block costs two CRCs: before it pays, a single one grows that much beyond k / rate.
+        return min(int(rate * _POLAR_LENGTH) - 2 * _CB_CRC_BITS, 1013), 20
+    return (2**62, 1) if code == "none" else (_TURBO_LIMIT, 2)
+
+
+@dataclass(frozen=True)
+class TransportFormat:
+    """How a payload is cut, protected and laid on channel uses.
+
+    Use `for_channel_uses` or `for_payload`; the constructor takes any consistent set of numbers.
+
+    Attributes
+    ----------
+    payload_bits:
+        A, bits of the user.
+    tb_crc_bits:
+        16 up to A = 3824, else 24 (clause 7.2.1).
+    blocks:
+        C, code blocks (clause 5.2.2).
+    cb_crc_bits:
+        24 if there are several blocks, else 0.
+    block_bits:
+        K', information bits of a code block, its CRC included.
+    segment_filler:
+        Zeros appended behind the TB CRC so that C equal blocks come out. The standard chooses A such that
+        there are none; this is an extension for arbitrary A.
+    block_lengths:
+        E_r, coded bits of every block (clause 5.4.2.1), which differ by at most one symbol.
+    bits_per_symbol:
+        Q_m.
+    base_graph:
+        1 or 2 (clause 7.2.2); None for other codes than LDPC.
+    """
+
+    payload_bits: int
+    tb_crc_bits: int
+    blocks: int
+    cb_crc_bits: int
+    block_bits: int
+    segment_filler: int
+    block_lengths: tuple[int, ...]
+    bits_per_symbol: int
+    base_graph: int | None = None
+
+    def __post_init__(self) -> None:
+        carried = self.payload_bits + self.crc_bits + self.segment_filler
+        if carried != self.blocks * self.block_bits or len(self.block_lengths) != self.blocks:
+            raise ValueError(
+                f"{self.blocks} blocks of {self.block_bits} bits, {len(self.block_lengths)} lengths, do not "
+                f"hold {self.payload_bits} payload, {self.crc_bits} CRC and {self.segment_filler} filler bits"
+            )
+
+    @classmethod
+    def for_channel_uses(
+        cls,
+        channel_uses: int,
+        bits_per_symbol: int,
+        rate: float | Fraction,
+        max_block_bits: int | None = None,
+        *,
+        code: str = "ldpc5g",
+    ) -> TransportFormat:
+        """Largest payload that fills exactly so many channel uses.
+
+        CRCs and filler count as information: C K' / G does not exceed ``rate``.
+
+        Parameters
+        ----------
+        channel_uses:
+            Complex channel uses, G / Q_m.
+        bits_per_symbol:
+            Q_m.
+        rate:
+            Code rate, which also selects the base graph; 1 for ``code="none"``.
+        max_block_bits:
+            Limit on K'; None for the standard's 8448 and 3840 and what suits the other codes. The JSCC
+            literature's blocks of 6144 coded bits are ``round(rate * 6144)``.
+        code:
+            One of `CODES`.
+
+        Raises
+        ------
+        ValueError
+            If not a single payload bit fits, with the smallest number of channel uses that would do.
+
+        Examples
+        --------
+        >>> fmt = TransportFormat.for_channel_uses(1536, 4, 0.5)
+        >>> fmt.payload_bits, fmt.blocks, fmt.coded_bits
+        (3056, 1, 6144)
+        """
+        rate = _check_rate(rate, code)
+        coded_bits = channel_uses * bits_per_symbol
+        budget = math.floor(rate * coded_bits * (1 + 1e-12))  # 2/3 of 6144 is 4096, whatever floats say
+
+        def fits(payload: int) -> bool:
+            cut = _segment(payload, rate, max_block_bits, code)
+            return cut.blocks * cut.block_bits <= budget
+
+        if channel_uses < 1 or bits_per_symbol < 1 or not fits(1):
+            cut = _segment(1, rate, max_block_bits, code)
+            least = _uses(cut.blocks * cut.block_bits, max(bits_per_symbol, 1), rate)
+            raise ValueError(
+                f"{channel_uses} channel uses of {bits_per_symbol} bits at rate {rate:.4g} carry no payload; "
+                f"at least {least} are needed"
+            )
+        low, high = 1, budget  # the bits taken grow with the payload, so bisection finds the last that fits
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if fits(middle) else (low, middle)
+        return cls.fixed(low, channel_uses, bits_per_symbol, rate, max_block_bits, code=code)
+
+    @classmethod
+    def for_payload(
+        cls,
+        payload_bits: int,
+        bits_per_symbol: int,
+        rate: float | Fraction,
+        max_block_bits: int | None = None,
+        *,
+        code: str = "ldpc5g",
+    ) -> TransportFormat:
+        """Fewest channel uses that carry a payload at this rate or below; parameters as `for_channel_uses`.
+
+        Raises
+        ------
+        ValueError
+            If the payload is empty or the rate impossible.
+
+        Examples
+        --------
+        >>> TransportFormat.for_payload(1000, 2, 0.5).channel_uses
+        1016
+        """
+        rate = _check_rate(rate, code)
+        if payload_bits < 1 or bits_per_symbol < 1:
+            raise ValueError(
+                "a payload needs at least one bit, and one bit a symbol, "
+                f"got {payload_bits} and {bits_per_symbol}"
+            )
+        cut = _segment(payload_bits, rate, max_block_bits, code)
+        uses = _uses(cut.blocks * cut.block_bits, bits_per_symbol, rate)
+        return cls.fixed(payload_bits, uses, bits_per_symbol, rate, max_block_bits, code=code)
+
+    @classmethod
+    def fixed(
+        cls,
+        payload_bits: int,
+        channel_uses: int,
+        bits_per_symbol: int,
+        rate: float | Fraction,
+        max_block_bits: int | None = None,
+        *,
+        code: str = "ldpc5g",
+    ) -> TransportFormat:
+        """A given payload on given channel uses; ``rate`` is nominal and selects base graph and segmentation.
+
+        Raises
+        ------
+        ValueError
+            If there are more information bits than coded bits, or the nominal rate is impossible.
+
+        Examples
+        --------
+        >>> TransportFormat.fixed(9992, 5001, 4, 0.5).block_lengths
+        (10000, 10004)
+        """
+        rate = _check_rate(rate, code)
+        coded_bits = channel_uses * bits_per_symbol
+        cut = _segment(payload_bits, rate, max_block_bits, code)
+        if cut.blocks * cut.block_bits > coded_bits:
+            raise ValueError(
+                f"{payload_bits} payload bits become {cut.blocks} blocks of {cut.block_bits} bits, "
+                f"more than the {coded_bits} coded bits of {channel_uses} channel uses"
+            )
+        block_bits, filler = cut.block_bits, cut.filler
+        if code == "none":  # the last symbol is filled up with zeros
+            filler += coded_bits - block_bits
+            block_bits = coded_bits
+        return cls(
+            payload_bits=payload_bits,
+            tb_crc_bits=cut.tb_crc_bits,
+            blocks=cut.blocks,
+            cb_crc_bits=cut.cb_crc_bits,
+            block_bits=block_bits,
+            segment_filler=filler,
+            block_lengths=_block_lengths(coded_bits, cut.blocks, bits_per_symbol),
+            bits_per_symbol=bits_per_symbol,
+            base_graph=cut.base_graph,
+        )
+
+    @property
+    def coded_bits(self) -> int:
+        """G, bits on the channel."""
+        return sum(self.block_lengths)
+
+    @property
+    def channel_uses(self) -> int:
+        """G / Q_m, complex channel uses."""
+        return self.coded_bits // self.bits_per_symbol
+
+    @property
+    def crc_bits(self) -> int:
+        """All CRC bits of this layer, transport block's and code blocks'."""
+        return self.tb_crc_bits + self.blocks * self.cb_crc_bits
+
+    @property
+    def filler_bits(self) -> int:
+        """Bits that carry nothing; LDPC filler is not transmitted and not counted."""
+        return self.segment_filler
+
+    @property
+    def rate(self) -> float:
+        """Code rate C K' / G."""
+        return self.blocks * self.block_bits / self.coded_bits
+
+
+def _uses(information_bits: int, bits_per_symbol: int, rate: float) -> int:
+    """Fewest symbols at which so many bits are at most ``rate`` of the coded bits."""
+    return math.ceil(information_bits / (rate * bits_per_symbol) * (1 - 1e-12))

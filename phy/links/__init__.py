@@ -1,0 +1,1 @@
+"""Links: whole chains from bits to bits, or from symbols to symbols."""

@@ -1,0 +1,132 @@
+"""Links: a whole chain from bits to bits, or from symbols to symbols, as one object.
+
+::
+
+    DigitalLink   bits -> code -> filler -> mapper -> channel -> equaliser -> demapper -> decoder -> bits
+    AnalogLink    symbols -> unit power per row -> channel -> equaliser -> symbols
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from phy.bits import pad
+from phy.channels.channel import Channel
+from phy.coding.code import Code
+from phy.modulation import Modulation
+from phy.random import Stream
+from phy.units import EsN0
+
+__all__ = ["BitReception", "DigitalLink"]
+
+
+@dataclass(frozen=True)
+class BitReception:
+    """What a digital link delivers, right or wrong.
+
+    Attributes
+    ----------
+    bits:
+        Decided information bits, ``[batch, k]``, ``torch.uint8``.
+    channel_uses:
+        Complex channel uses of one row.
+    symbol_no:
+        Noise variance of every symbol after equalisation, ``[batch, channel_uses]``, ``torch.float32``.
+    llr:
+        Soft values log p(b=1)/p(b=0) of `bits`, ``[batch, k]``, ``torch.float32``; None if the decoder gives
+        none.
+    crc_ok:
+        The receiver's own verdict on a row, ``[batch]``, ``torch.bool``; None if the code has no check sum.
+    block_ok:
+        The same for each code block of a row, ``[batch, blocks]``, ``torch.bool``; None if the code is not
+        made of blocks.
+    """
+
+    bits: torch.Tensor
+    channel_uses: int
+    symbol_no: torch.Tensor
+    llr: torch.Tensor | None = None
+    crc_ok: torch.Tensor | None = None
+    block_ok: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class DigitalLink:
+    """Channel code, modulation and channel in a row.
+
+    The coded bits are followed by zeros up to a whole number of symbols (`filler_bits`); these take part in
+    the channel uses and the receiver drops their LLRs. Symbols have unit energy on average over the points
+    of the constellation, and are not rescaled to the points that a row happens to use.
+
+    Parameters
+    ----------
+    code, modulation, channel:
+        What a row passes through.
+
+    Examples
+    --------
+    >>> link = DigitalLink(code, Modulation("qam64"), AWGN())        # doctest: +SKIP
+    >>> reception = link(bits, EsN0(9.0), Stream(1).batch(range(8)))  # doctest: +SKIP
+    """
+
+    code: Code
+    modulation: Modulation
+    channel: Channel
+
+    @property
+    def name(self) -> str:
+        """Names of the three parts, as they stand in results."""
+        return f"{self.code.name} / {self.modulation.name} / {self.channel.name}"
+
+    @property
+    def channel_uses(self) -> int:
+        """Complex channel uses of one block, filler included: ceil(n / m)."""
+        return -(-self.code.n // self.modulation.bits_per_symbol)
+
+    @property
+    def filler_bits(self) -> int:
+        """Zeros appended to the coded bits of one block."""
+        return self.channel_uses * self.modulation.bits_per_symbol - self.code.n
+
+    @property
+    def bits_per_use(self) -> float:
+        """Information bits a channel use, k / channel_uses: what turns Es/N0 into Eb/N0."""
+        return self.code.k / self.channel_uses
+
+    def __call__(self, bits: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> BitReception:
+        """Send one block a row.
+
+        Parameters
+        ----------
+        bits:
+            Information bits, ``[batch, k]``, ``torch.uint8``.
+        snr:
+            Es/N0 a channel use.
+        streams:
+            One a row: fading and noise.
+
+        Raises
+        ------
+        ValueError
+            If the bits do not have the shape ``[batch, k]``, or there is not one stream a row.
+        """
+        if bits.ndim != 2 or bits.shape[-1] != self.code.k:
+            raise ValueError(
+                f"{self.code.name} takes bits of shape [batch, {self.code.k}], got {tuple(bits.shape)}"
+            )
+        coded = self.code.encode(bits)
+        padded, _ = pad(coded, self.code.n + self.filler_bits)
+        reception = self.channel(self.modulation.map(padded), snr, streams, real=self.modulation.axes == 1)
+        llr = self.modulation.demap(reception.symbols, reception.no)
+        decoded = self.code.decode(llr[:, : self.code.n])
+        return BitReception(
+            bits=decoded.bits,
+            channel_uses=self.channel_uses,
+            symbol_no=reception.no,
+            llr=decoded.llr,
+            crc_ok=decoded.crc_ok,
+            block_ok=decoded.block_ok,
+        )

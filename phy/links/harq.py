@@ -1,0 +1,317 @@
+"""Hybrid ARQ: a block is sent again until it gets through, and the receiver keeps what it has heard.
+
+Incremental redundancy sends other coded bits each time (redundancy versions of TS 38.212, clause 5.4.2.1, in
+the order of TS 38.214, table 5.1.2.1-2: 0, 2, 3, 1); chase combining the same ones. LLRs add in a soft buffer
+of the mother code's size, which is decoded after every transmission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+
+from phy.bits import pad
+from phy.channels.channel import Channel
+from phy.coding.code import check_bits, check_llr
+from phy.coding.crc import CRC
+from phy.coding.ldpc.compiled import CompiledLDPC5G, prune
+from phy.coding.ldpc.sionna import bit_deinterleave
+from phy.coding.propagation.compiled import BeliefPropagation, FixedPoint
+from phy.modulation import Modulation
+from phy.random import Stream
+from phy.units import EsN0
+
+__all__ = ["CHASE", "INCREMENTAL", "HarqLDPC5G", "HarqLink", "HarqReception"]
+
+INCREMENTAL = (0, 2, 3, 1)
+CHASE = (0, 0, 0, 0)
+_CLIP = 20.0
+
+
+class HarqLDPC5G:
+    """5G LDPC code whose transmissions add up in a soft buffer; decoded by the compiled engine.
+
+    Parameters
+    ----------
+    k, n:
+        Information bits, and coded bits of every transmission.
+    versions:
+        Redundancy version of each transmission: `INCREMENTAL`, `CHASE`, or any other from 0 to 3.
+    bits_per_symbol, base_graph, decoder, schedule, iterations, early_stop, fixed_point:
+        As for `phy.coding.ldpc.compiled.CompiledLDPC5G`. The soft buffer holds ``float32``; a fixed-point
+        decoder rounds what it is given.
+
+    Raises
+    ------
+    ValueError
+        If there is no version, or a parameter is outside its range.
+
+    Examples
+    --------
+    >>> code = HarqLDPC5G(100, 120)
+    >>> word = torch.ones(1, 100, dtype=torch.uint8)
+    >>> buffer = code.empty(1)
+    >>> for sent in range(2):
+    ...     buffer = code.add(buffer, 8.0 * code.encode(word, sent) - 4.0, sent)
+    >>> int(code.decode(buffer, 2)[0].sum())
+    100
+    """
+
+    def __init__(
+        self,
+        k: int,
+        n: int,
+        versions: Sequence[int] = INCREMENTAL,
+        *,
+        bits_per_symbol: int | None = None,
+        base_graph: int | None = None,
+        decoder: str = "sum-product",
+        schedule: str = "layered",
+        iterations: int = 20,
+        early_stop: bool = True,
+        fixed_point: FixedPoint | None = None,
+    ) -> None:
+        if not versions:
+            raise ValueError("HARQ needs at least one redundancy version, got none")
+        self.k, self.n, self.versions = k, n, tuple(versions)
+        self.bits_per_symbol = bits_per_symbol
+        codes = {
+            rv: CompiledLDPC5G(
+                k,
+                n,
+                bits_per_symbol=bits_per_symbol,
+                base_graph=base_graph,
+                rv=rv,
+                decoder=decoder,
+                schedule=schedule,
+                iterations=iterations,
+            )
+            for rv in dict.fromkeys(self.versions)
+        }
+        self._codes = [codes[rv] for rv in self.versions]
+        options = (decoder, schedule, iterations, early_stop, fixed_point)
+        self._decoders = _decoders(self._codes, options)
+
+    @property
+    def name(self) -> str:
+        """``harq-ldpc5g(k,n,bg,rv=0-2-3-1)``."""
+        versions = "-".join(map(str, self.versions))
+        return f"harq-ldpc5g({self.k},{self.n},bg{self._codes[0].base_graph},rv={versions})"
+
+    def encode(self, bits: torch.Tensor, sent: int) -> torch.Tensor:
+        """Coded bits ``[batch, n]`` of ``[batch, k]`` bits for transmission ``sent``, counted from 0."""
+        return self._codes[sent].encode(bits)
+
+    def empty(self, batch: int) -> torch.Tensor:
+        """Soft buffer of which nothing is known yet: ``[batch, mother code]``, ``torch.float32``."""
+        return torch.zeros(batch, self._codes[0].mother_matrix.shape[1])
+
+    def add(self, buffer: torch.Tensor, llr: torch.Tensor, sent: int) -> torch.Tensor:
+        """Soft buffer with the ``[batch, n]`` LLRs of transmission ``sent`` added, where they belong.
+
+        Raises
+        ------
+        ValueError
+            If the LLRs have another shape, or one is NaN.
+        """
+        llr = check_llr(llr, self.n)
+        if self.bits_per_symbol is not None:
+            llr = bit_deinterleave(llr, self.bits_per_symbol)
+        return buffer.index_add(1, torch.from_numpy(self._codes[sent].buffer), llr)
+
+    def decode(self, buffer: torch.Tensor, transmissions: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Decode what the first ``transmissions`` have put into the buffer.
+
+        Returns
+        -------
+        torch.Tensor, torch.Tensor
+            Bits ``[batch, k]``, ``torch.uint8``, and their soft values log p(b=1)/p(b=0), clipped to 20 in
+            magnitude, ``torch.float32``.
+        """
+        kept, propagation = self._decoders[transmissions - 1]
+        whole = buffer.clone()
+        whole[:, self.k : self._codes[0].systematic] = -_CLIP
+        outcome = propagation.decode(whole[:, kept].numpy(), soft=True)
+        soft = torch.from_numpy(outcome.soft)[:, : self.k].clamp(-_CLIP, _CLIP)
+        return torch.from_numpy(outcome.bits)[:, : self.k], soft
+
+
+def _decoders(
+    codes: Sequence[CompiledLDPC5G], options: tuple[str, str, int, bool, FixedPoint | None]
+) -> list[tuple[torch.Tensor, BeliefPropagation]]:
+    """After each transmission: mother variables that take part, and the decoder on the checks that tell.
+
+    Information bits are the mother code's first variables, and all of them take part, so they come first.
+    """
+    first = codes[0]
+    matrix = csr_matrix(first.mother_matrix)
+    seen = np.arange(first.k, first.systematic)
+    found: list[tuple[torch.Tensor, BeliefPropagation]] = []
+    for code in codes:
+        before, seen = seen.size, np.union1d(seen, code.buffer)
+        if found and seen.size == before:
+            found.append(found[-1])
+            continue
+        graph, kept = prune(matrix, seen)
+        propagation = BeliefPropagation(graph, *options, threads=torch.get_num_threads())
+        found.append((torch.from_numpy(kept), propagation))
+    return found
+
+
+@dataclass(frozen=True)
+class HarqReception:
+    """What came of each row's block.
+
+    Attributes
+    ----------
+    bits:
+        Decided payload bits after the last transmission, ``[batch, k]``, ``torch.uint8``.
+    llr:
+        Their soft values log p(b=1)/p(b=0), ``[batch, k]``, ``torch.float32``.
+    transmissions:
+        Transmissions made, ``[batch]``, ``torch.int64``.
+    acknowledged:
+        Whether the receiver took the block for right, ``[batch]``, ``torch.bool``. With a CRC it may err.
+    channel_uses:
+        Complex channel uses spent, ``[batch]``, ``torch.int64``.
+    most:
+        Transmissions that a row could have had.
+    """
+
+    bits: torch.Tensor
+    llr: torch.Tensor
+    transmissions: torch.Tensor
+    acknowledged: torch.Tensor
+    channel_uses: torch.Tensor
+    most: int
+
+    @property
+    def failures(self) -> tuple[int, ...]:
+        """Rows not acknowledged after the first, second ... transmission; over the batch, BLERs."""
+        return tuple(
+            int((~self.acknowledged | (self.transmissions > sent)).sum()) for sent in range(1, self.most + 1)
+        )
+
+    @property
+    def throughput(self) -> float:
+        """Acknowledged payload bits a channel use, over all rows."""
+        return int(self.acknowledged.sum()) * self.bits.shape[1] / int(self.channel_uses.sum())
+
+
+@dataclass(frozen=True)
+class HarqLink:
+    """Digital link that sends a block up to ``len(code.versions)`` times, until the receiver has it.
+
+    Acknowledgements are free, instant and never wrong. Fading and noise are new in every transmission;
+    those of the first are the ones of a `phy.links.digital.DigitalLink` with the same stream.
+
+    Parameters
+    ----------
+    code, modulation, channel:
+        What every transmission passes through; zeros fill its last symbol, as in
+        `phy.links.digital.DigitalLink`.
+    crc:
+        Check sum in the code's last information bits by which the receiver knows a right block (``"24A"``,
+        ``"16"`` ...; `phy.coding.crc.CRC`). None for a receiver that is told, which costs no bits: an upper
+        bound for every check sum.
+
+    Raises
+    ------
+    ValueError
+        If there is no such CRC, or it leaves no payload bit.
+
+    Examples
+    --------
+    >>> link = HarqLink(HarqLDPC5G(512, 600), Modulation("qpsk"), AWGN(), crc="16")  # doctest: +SKIP
+    >>> link(bits, EsN0(2.0), Stream(1).batch(range(100))).throughput                # doctest: +SKIP
+    """
+
+    code: HarqLDPC5G
+    modulation: Modulation
+    channel: Channel
+    crc: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise ValueError(f"CRC{self.crc} leaves no payload in k = {self.code.k} information bits")
+
+    @property
+    def _check(self) -> CRC | None:
+        return None if self.crc is None else CRC(self.crc)
+
+    @property
+    def name(self) -> str:
+        """Names of the parts, as they stand in results."""
+        check = "told" if self.crc is None else f"crc{self.crc.lower()}"
+        return f"{self.code.name} / {self.modulation.name} / {self.channel.name} / {check}"
+
+    @property
+    def k(self) -> int:
+        """Payload bits of a block: the code's information bits less the CRC."""
+        return self.code.k - (0 if self._check is None else self._check.length)
+
+    @property
+    def channel_uses(self) -> int:
+        """Complex channel uses of one transmission, filler included: ceil(n / m)."""
+        return -(-self.code.n // self.modulation.bits_per_symbol)
+
+    def __call__(self, bits: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> HarqReception:
+        """Send one block a row.
+
+        Parameters
+        ----------
+        bits:
+            Payload bits, ``[batch, k]``, ``torch.uint8``.
+        snr:
+            Es/N0 a channel use.
+        streams:
+            One a row: fading and noise of all its transmissions.
+
+        Raises
+        ------
+        ValueError
+            If the bits are not ``[batch, k]`` zeros and ones, or there is not one stream a row.
+        """
+        word = check_bits(bits, self.k)
+        if len(streams) != len(word):
+            raise ValueError(f"{len(word)} rows need as many streams, got {len(streams)}")
+        if self._check is not None:
+            word = self._check.attach(word)
+        buffer = self.code.empty(len(word))
+        decided, soft = torch.zeros_like(word), torch.zeros(word.shape)
+        transmissions = torch.zeros(len(word), dtype=torch.int64)
+        acknowledged = torch.zeros(len(word), dtype=torch.bool)
+        for sent in range(len(self.code.versions)):
+            rows = torch.nonzero(~acknowledged)[:, 0]
+            if not len(rows):
+                break
+            llr = self._transmit(word[rows], sent, snr, [streams[int(row)] for row in rows])
+            buffer[rows] = self.code.add(buffer[rows], llr, sent)
+            decided[rows], soft[rows] = self.code.decode(buffer[rows], sent + 1)
+            transmissions[rows] += 1
+            acknowledged[rows] = self._right(decided[rows], word[rows])
+        return HarqReception(
+            bits=decided[:, : self.k],
+            llr=soft[:, : self.k],
+            transmissions=transmissions,
+            acknowledged=acknowledged,
+            channel_uses=transmissions * self.channel_uses,
+            most=len(self.code.versions),
+        )
+
+    def _transmit(self, word: torch.Tensor, sent: int, snr: EsN0, streams: Sequence[Stream]) -> torch.Tensor:
+        """LLRs ``[rows, n]`` of one transmission of these rows."""
+        if sent:
+            streams = [stream.child(f"transmission {sent}") for stream in streams]
+        coded = self.code.encode(word, sent)
+        padded, _ = pad(coded, self.channel_uses * self.modulation.bits_per_symbol)
+        reception = self.channel(self.modulation.map(padded), snr, streams)
+        return self.modulation.demap(reception.symbols, reception.no)[:, : self.code.n]
+
+    def _right(self, decided: torch.Tensor, word: torch.Tensor) -> torch.Tensor:
+        check = self._check
+        return (decided == word).all(dim=1) if check is None else check.check(decided)[1]

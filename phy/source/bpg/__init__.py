@@ -1,0 +1,1 @@
+"""BPG files, written and read."""

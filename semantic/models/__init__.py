@@ -1,0 +1,1 @@
+"""Models of transformers' and diffusers' classes, loaded from checkpoints."""

@@ -1,0 +1,205 @@
+"""Diffusion pipelines with one seed a sample: Stable Diffusion, from noise or from a picture.
+
+::
+
+    seed -> generator on the CPU -> initial latent x_T -+
+    condition (text, image, feature) -------------------+-> denoise -> VAE -> picture
+
+One generator a sample, always on the CPU: equal seeds give equal initial latents for every prompt, system
+and SNR, and a picture does not depend on what else is in the batch.
+
+References
+----------
+R. Rombach, A. Blattmann, D. Lorenz, P. Esser, B. Ommer: High-resolution image synthesis with latent diffusion
+models. CVPR 2022.
+S. Lin, B. Liu, J. Li, X. Yang: Common diffusion noise schedules and sample steps are flawed. WACV 2024.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from PIL import Image
+
+from semantic.models.encoders import Picture, checkpoint
+from semantic.zoo.presets import import_transformers
+
+__all__ = ["Diffusion", "load_pipeline"]
+
+_RESCALE = 0.7
+
+
+def _import_diffusers() -> Any:
+    """Import diffusers with its progress bars off, and without transformers' remark about torchvision."""
+    logging = import_transformers().logging
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    import diffusers
+
+    _ = diffusers.StableDiffusionPipeline, diffusers.KandinskyV22Pipeline  # lazy; the remark comes now
+    logging.set_verbosity(verbosity)
+    diffusers.utils.logging.disable_progress_bar()
+    return diffusers
+
+
+def load_pipeline(
+    name: str, folder: str | Path, preset: str, device: str | torch.device, dtype: torch.dtype, **options: Any
+) -> Any:
+    """Read a diffusers pipeline, half-precision files (``*.fp16.safetensors``) where there are no others.
+
+    Parameters
+    ----------
+    name:
+        Class in diffusers.
+    folder, preset:
+        As for `semantic.models.encoders.checkpoint`.
+    device, dtype:
+        Of the models, whatever the files' precision.
+    options:
+        For diffusers' ``from_pretrained``.
+
+    Raises
+    ------
+    semantic.zoo.weights.WeightsMissing
+        If the folder or a file in it is missing.
+    """
+    with checkpoint(folder, preset) as path:
+        unet = Path(path) / "unet"
+        half = any(unet.glob("*.fp16.*")) and not (unet / "diffusion_pytorch_model.safetensors").is_file()
+        pipeline = getattr(_import_diffusers(), name).from_pretrained(
+            path,
+            dtype=dtype,
+            variant="fp16" if half else None,
+            use_safetensors=True,
+            local_files_only=True,
+            **options,
+        )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(device)
+
+
+class Diffusion:
+    """A ``StableDiffusionPipeline`` with one seed a sample.
+
+    Parameters
+    ----------
+    pipeline:
+        The pipeline; it is not copied.
+    batch:
+        Samples denoised at a time. With 1 a picture is the same to the bit whatever else is asked for; more
+        are faster on a GPU and change the last bits of the arithmetic.
+    """
+
+    def __init__(self, pipeline: Any, batch: int = 1) -> None:
+        self.pipeline = pipeline
+        self.batch = batch
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        *,
+        batch: int = 1,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+        **options: Any,
+    ) -> Self:
+        """Read a pipeline without its safety checker; ``options`` go to diffusers (``text_encoder=None``...).
+
+        Raises
+        ------
+        semantic.zoo.weights.WeightsMissing
+            If the folder or a file in it is missing.
+        """
+        absent: dict[str, Any] = dict.fromkeys(("safety_checker", "feature_extractor", "image_encoder"))
+        options |= absent | {"requires_safety_checker": False}
+        pipeline = load_pipeline(
+            "StableDiffusionPipeline", folder, "stable-diffusion-1.5", device, dtype, **options
+        )
+        return cls(pipeline, batch)
+
+    @cached_property
+    def _from_picture(self) -> Any:
+        pipeline = _import_diffusers().StableDiffusionImg2ImgPipeline(
+            **self.pipeline.components, requires_safety_checker=False
+        )
+        pipeline.set_progress_bar_config(disable=True)
+        return pipeline
+
+    def guided(self, guidance: float) -> bool:
+        """Whether a guidance scale makes the pipeline denoise twice, with and without the condition."""
+        return guidance > 1 and self.pipeline.unet.config.time_cond_proj_dim is None
+
+    @property
+    def rescale(self) -> float:
+        """How far guided predictions are brought back to the deviation of those that a condition alone gives.
+
+        0.7 (phi of Lin et al., section 3.4) where the schedule ends in noise alone, as that of the bundled
+        models does: there guidance over-exposes pictures. 0, as published, for all others.
+        """
+        return _RESCALE if self.pipeline.scheduler.config.get("rescale_betas_zero_snr") else 0.0
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width the network was trained for, in pixels."""
+        side = self.pipeline.unet.config.sample_size
+        height, width = (side, side) if isinstance(side, int) else side
+        return height * self.pipeline.vae_scale_factor, width * self.pipeline.vae_scale_factor
+
+    def run(
+        self,
+        condition: Callable[[slice], dict[str, Any]],
+        *,
+        seeds: Sequence[int],
+        steps: int,
+        guidance: float,
+        size: tuple[int, int] | None,
+        start: Sequence[Picture] | None = None,
+        strength: float = 0.8,
+    ) -> list[Picture]:
+        """Denoise ``len(seeds)`` samples.
+
+        Parameters
+        ----------
+        condition:
+            Gives the pipeline's arguments for a slice of the samples.
+        seeds, steps, guidance, size, start, strength:
+            As in `semantic.models.generation.Generator.generate`.
+
+        Raises
+        ------
+        ValueError
+            If the size is no multiple of 8, the numbers of samples differ, or ``strength`` leaves no step.
+        """
+        height, width = size or self.size
+        if height % 8 or width % 8 or min(height, width) < 8:
+            raise ValueError(f"height and width must be multiples of 8 pixels, got {height} x {width}")
+        if start is not None and (len(start) != len(seeds) or not 1 <= int(steps * strength) <= steps):
+            raise ValueError(
+                f"a start needs one picture a sample and steps * strength of 1 to steps, got {len(start)} "
+                f"pictures for {len(seeds)} samples, {steps} steps and strength {strength}"
+            )
+        pictures: list[Picture] = []
+        for first in range(0, len(seeds), self.batch):
+            part = slice(first, first + self.batch)
+            options = {
+                "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds[part]],
+                "num_inference_steps": steps,
+                "guidance_scale": guidance,
+                **condition(part),
+            }
+            if start is None:
+                options["guidance_rescale"] = self.rescale
+                images = self.pipeline(height=height, width=width, **options).images
+            else:
+                begin = [
+                    Image.fromarray(p).resize((width, height), Image.Resampling.LANCZOS) for p in start[part]
+                ]
+                images = self._from_picture(image=begin, strength=strength, **options).images
+            pictures += [np.array(image) for image in images]
+        return pictures

@@ -1,0 +1,295 @@
+"""One feature of a picture for words and pictures alike: BLIP-2's Q-Former output, and what is made of it.
+
+::
+
+    picture -> ViT -> Q-Former -> feature [N, d] -> (channel: elsewhere) -+-> language model -> text
+                                                                          +-> bridge, diffusion -> picture
+
+This is what VLF-MSC sends. For one CLIP embedding instead of N tokens there is `KandinskyDecoder`.
+
+References
+----------
+J. Li, D. Li, S. Savarese, S. Hoi: BLIP-2: bootstrapping language-image pre-training with frozen image
+encoders and large language models. ICML 2023.
+G. Ahn, J. Seo, J. Kang: VLF-MSC: vision-language feature-based multimodal semantic communication system.
+arXiv 2511.10074.
+A. Razzhigaev et al.: Kandinsky: an improved text-to-image synthesis with image prior and latent diffusion.
+EMNLP 2023.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+
+from semantic.models.diffusion import Diffusion, load_pipeline
+from semantic.models.encoders import Picture, checkpoint
+from semantic.models.projection import FeatureBridge, FeatureProjection
+
+__all__ = [
+    "FeatureBridge",
+    "FeatureProjection",
+    "FeatureToImage",
+    "KandinskyDecoder",
+    "VisionLanguageFeature",
+]
+
+
+class VisionLanguageFeature:
+    """BLIP-2 cut at the Q-Former's output: the picture's side and the text's side of the channel.
+
+    Pictures and features are handled one by one, so that results do not depend on the batch.
+    """
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        self.model = model
+        self.processor = processor
+
+    @classmethod
+    def from_pretrained(
+        cls, folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+    ) -> Self:
+        """Read a ``Blip2ForConditionalGeneration`` and its processor from a local directory.
+
+        Raises
+        ------
+        semantic.zoo.weights.WeightsMissing
+            If the folder or a file in it is missing.
+        """
+        with checkpoint(folder, "blip2-opt-2.7b") as path:
+            from transformers import AutoProcessor, Blip2ForConditionalGeneration
+
+            model = Blip2ForConditionalGeneration.from_pretrained(
+                path, dtype=dtype, use_safetensors=True, local_files_only=True
+            )
+            processor = AutoProcessor.from_pretrained(path, backend="pil", local_files_only=True)
+        return cls(model.to(device).eval(), processor)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """N tokens and d numbers each (32 and 768 for the published models)."""
+        config = self.model.config
+        return int(config.num_query_tokens), int(config.qformer_config.hidden_size)
+
+    @torch.no_grad()
+    def encode(self, pictures: Sequence[Picture]) -> torch.Tensor:
+        """Features of pictures, ``[B, N, d]``, ``torch.float32``, on the CPU."""
+        features = [torch.zeros(0, *self.shape)]
+        for picture in pictures:
+            pixels = self.processor.image_processor(picture, return_tensors="pt").pixel_values
+            outputs = self.model.get_image_features(pixels.to(self.model.device, self.model.dtype))
+            features.append(outputs.qformer_outputs.last_hidden_state.float().cpu())
+        return torch.cat(features)
+
+    @torch.no_grad()
+    def to_text(self, features: torch.Tensor, max_tokens: int = 40) -> list[str]:
+        """Describe features by greedy decoding, with no prompt but the start token.
+
+        Equal to ``generate`` of the whole model if the features are untouched.
+
+        Parameters
+        ----------
+        features:
+            ``[B, N, d]``, as `encode` gives them and a channel leaves them.
+        max_tokens:
+            Most tokens of a text.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another; quotes it.
+        """
+        if features.ndim != 3 or features.shape[1:] != self.shape:
+            needed = f"[batch, {self.shape[0]}, {self.shape[1]}]"
+            raise ValueError(f"features {needed} are needed, got {list(features.shape)}")
+        config = self.model.config
+        ids = torch.tensor([[config.text_config.bos_token_id]], device=self.model.device)
+        start = self.model.get_input_embeddings()(ids)
+        texts = []
+        for feature in features:
+            queries = self.model.language_projection(feature[None].to(start.device, start.dtype))
+            tokens = torch.cat([queries, start], dim=1)
+            mask = torch.ones(tokens.shape[:2], dtype=torch.long, device=tokens.device)
+            written = self.model.language_model.generate(
+                inputs_embeds=tokens, attention_mask=mask, do_sample=False, max_new_tokens=max_tokens
+            )
+            texts.append(self.processor.tokenizer.decode(written[0], skip_special_tokens=True).strip())
+        return texts
+
+
+class FeatureToImage:
+    """Stable Diffusion that reads a vision-language feature through a trained bridge, and no text at all.
+
+    Parameters
+    ----------
+    diffusion:
+        The pipeline; its text encoder is not used.
+    bridge:
+        Feature to cross-attention tokens.
+    """
+
+    def __init__(self, diffusion: Diffusion, bridge: FeatureBridge) -> None:
+        self.diffusion = diffusion
+        self.bridge = bridge
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        *,
+        batch: int = 1,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Self:
+        """Read a Stable Diffusion folder that has a ``bridge/`` beside ``unet/`` and ``vae/``.
+
+        Raises
+        ------
+        semantic.zoo.weights.WeightsMissing
+            If a folder or file is missing.
+        ValueError
+            If the bridge does not fit the network.
+        """
+        bridge = FeatureBridge.from_pretrained(Path(folder) / "bridge", device=device, dtype=dtype)
+        diffusion = Diffusion.from_pretrained(
+            folder, batch=batch, device=device, dtype=dtype, text_encoder=None, tokenizer=None
+        )
+        needed = diffusion.pipeline.unet.config.cross_attention_dim
+        if bridge.context != needed:
+            raise ValueError(
+                f"the network reads tokens of {needed} numbers, the bridge writes {bridge.context}"
+            )
+        return cls(diffusion, bridge)
+
+    @torch.no_grad()
+    def decode(
+        self,
+        features: torch.Tensor,
+        *,
+        seeds: Sequence[int],
+        steps: int = 25,
+        guidance: float = 7.5,
+        size: tuple[int, int] | None = None,
+    ) -> list[Picture]:
+        """Generate one picture a feature.
+
+        Parameters
+        ----------
+        features:
+            ``[B, N, d]``.
+        seeds:
+            B seeds, one a sample.
+        steps, guidance, size:
+            As in `semantic.models.generation.Generator.generate`.
+
+        Raises
+        ------
+        ValueError
+            If shapes or numbers do not fit.
+        """
+        if len(features) != len(seeds):
+            raise ValueError(f"as many seeds as features are needed, got {len(seeds)} and {len(features)}")
+        place = self.bridge.places
+
+        def condition(part: slice) -> dict[str, Any]:
+            tokens = [self.bridge(feature[None].to(place)) for feature in features[part]]
+            negative = self.bridge.unconditional[None].expand(len(tokens), -1, -1)
+            return {"prompt_embeds": torch.cat(tokens), "negative_prompt_embeds": negative}
+
+        return self.diffusion.run(condition, seeds=seeds, steps=steps, guidance=guidance, size=size)
+
+
+class KandinskyDecoder:
+    """Kandinsky 2.2's decoder: a CLIP image embedding becomes a picture, without words.
+
+    Parameters
+    ----------
+    pipeline:
+        A ``KandinskyV22Pipeline``.
+    negative:
+        Embedding ``[D]`` that stands for no condition in guidance; zeros by default. The published decoder
+        was trained with that of a picture of zeros: `semantic.models.encoders.ImageEncoder.embed_nothing` of
+        kandinsky-2-2-prior's image encoder.
+    """
+
+    def __init__(self, pipeline: Any, negative: torch.Tensor | None = None) -> None:
+        self.pipeline = pipeline
+        self.negative = torch.zeros(self.width) if negative is None else negative
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        folder: str | Path,
+        *,
+        negative: torch.Tensor | None = None,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Self:
+        """Read the decoder from a local directory.
+
+        Raises
+        ------
+        semantic.zoo.weights.WeightsMissing
+            If the folder or a file in it is missing.
+        """
+        pipeline = load_pipeline("KandinskyV22Pipeline", folder, "kandinsky-2.2-decoder", device, dtype)
+        return cls(pipeline, negative)
+
+    @property
+    def width(self) -> int:
+        """Numbers in an embedding, D (1280 for the published model)."""
+        return int(self.pipeline.unet.config.encoder_hid_dim)
+
+    def decode(
+        self,
+        embeds: torch.Tensor,
+        *,
+        seeds: Sequence[int],
+        steps: int = 50,
+        guidance: float = 4.0,
+        size: tuple[int, int] | None = None,
+    ) -> list[Picture]:
+        """Generate one picture an embedding, one at a time.
+
+        Parameters
+        ----------
+        embeds:
+            ``[B, D]``.
+        seeds:
+            B seeds, one a sample.
+        steps, guidance:
+            Denoising steps, and scale of the classifier-free guidance; 1 is none.
+        size:
+            Height and width in pixels, multiples of the square of the decoder's scale factor (64 for the
+            published one); the network's own by default.
+
+        Raises
+        ------
+        ValueError
+            If shapes, numbers or the size do not fit.
+        """
+        if embeds.shape != (len(seeds), self.width):
+            raise ValueError(f"embeddings [{len(seeds)}, {self.width}] are needed, got {list(embeds.shape)}")
+        factor = self.pipeline.movq_scale_factor
+        side = self.pipeline.unet.config.sample_size * factor
+        height, width = size or (side, side)
+        if height % factor**2 or width % factor**2:
+            raise ValueError(f"sides must be multiples of {factor**2} pixels, got {height} x {width}")
+        place = next(self.pipeline.unet.parameters())
+        pictures = []
+        for seed, vector in zip(seeds, embeds, strict=True):
+            result = self.pipeline(
+                image_embeds=vector[None].to(place),
+                negative_image_embeds=self.negative[None].to(place),
+                height=height,
+                width=width,
+                num_inference_steps=steps,
+                guidance_scale=guidance,
+                generator=[torch.Generator("cpu").manual_seed(seed)],
+            )
+            pictures.append(np.array(result.images[0]))
+        return pictures

@@ -1,0 +1,1 @@
+"""Networks of our own: segmentation and joint source-channel coding."""

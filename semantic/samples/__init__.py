@@ -1,0 +1,1 @@
+"""Pictures, captions and vectors to send: bundled, from folders, downloaded."""

@@ -1,0 +1,1 @@
+"""Checkpoints: presets, places, pinned hashes, loading."""

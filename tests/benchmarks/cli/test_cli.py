@@ -1,0 +1,163 @@
+"""The command line: quick help, one line for every mistake, JSON as promised."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.cli.main import cli, main
+
+POINT = {
+    "code",
+    *("esno_db", "ebno_db", "blocks", "block_errors", "bits", "bit_errors", "ber", "ber_low", "ber_high"),
+    *("bler", "bler_low", "bler_high", "engine", "info_bits_per_second", "seconds", "stop"),
+}
+SMALL = ["--code", "none", "--k", "16", "--max-blocks", "64"]
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+def test_help_answers_in_under_a_second() -> None:
+    for arguments in (["--help"], ["ber", "--help"]):
+        seconds = []
+        for _ in range(3):
+            start = time.perf_counter()
+            done = subprocess.run(
+                [sys.executable, "-m", "benchmarks", *arguments], capture_output=True, text=True
+            )
+            seconds.append(time.perf_counter() - start)
+            assert done.returncode == 0
+            assert "Usage: semphy" in done.stdout
+        assert min(seconds) < 1.0
+
+
+def test_help_loads_nothing_heavy() -> None:
+    heavy = "{'torch', 'sionna', 'numpy', 'scipy', 'matplotlib', 'pydantic', 'rich'}"
+    for name in ("", *cli.commands):
+        script = (
+            "import sys; from benchmarks.cli.main import cli\n"
+            f"cli.main({[name, '--help'] if name else ['--help']!r}, standalone_mode=False)\n"
+            f"sys.exit(len({heavy} & set(sys.modules)))"
+        )
+        assert subprocess.run([sys.executable, "-c", script], capture_output=True).returncode == 0, name
+
+
+def test_json_is_what_was_promised(run: Run) -> None:
+    status, out, err = run("ber", *SMALL, "--ebno", "0:2:2", "--json")
+    assert status == 0
+    result: dict[str, Any] = json.loads(out)
+    assert set(result) == {"spec", "versions", "points"}
+    assert [set(point) for point in result["points"]] == [POINT, POINT]
+    assert result["spec"]["snr"] == {"kind": "ebno", "values_db": [0.0, 2.0]}
+    assert result["spec"]["stop"]["max_blocks"] == 64
+    assert result["versions"]["sionna"]
+    assert "max-blocks" in err  # the table is on standard error
+
+
+def test_table_splits_at_white_space(run: Run) -> None:
+    status, out, _ = run("ber", *SMALL, "--esno", "0,30")
+    heading, *rows = out.splitlines()
+    assert status == 0
+    assert heading.startswith("#")
+    names = heading[1:].split()
+    table = [dict(zip(names, row.split(), strict=True)) for row in rows]
+    assert [row["Es/N0"] for row in table] == ["0.000", "30.000"]
+    assert table[1]["BLER"] == "0"
+    assert float(table[1]["BLER_high"]) > 0
+
+
+def test_configuration_file_and_overrides(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "c.yaml"
+    file.write_text(
+        "code: {name: none, k: 16}\nsnr: {kind: ebno, values_db: 0:4:2}\nstop: {max_blocks: 1e2}\n"
+    )
+    _, out, _ = run("ber", "--config", str(file), "--set", "code.k=32", "--max-blocks", "3", "--json")
+    result = json.loads(out)
+    assert [point["bits"] for point in result["points"]] == [96, 96, 96]
+
+
+def test_run_directory_and_figures(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    assert run("ber", *SMALL, "--ebno", "0,40", "--out", str(out))[0] == 0
+    assert {path.name for path in out.iterdir()} == {"spec.yaml", "results.sqlite", "curves.csv"}
+    assert run("ber", "--config", str(out / "spec.yaml"), "--out", str(out))[0] == 0
+    status, text, _ = run("plot", str(out), "--json")
+    files = [Path(name) for name in json.loads(text)["files"]]
+    assert status == 0
+    assert [path.suffix for path in files] == [".png", ".svg", ".pdf"]
+    assert all(path.parent == out / "figures" and path.stat().st_size > 1000 for path in files)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--k", "1024", "--n", "512", "--ebno", "1"], "rate"),
+        (["--k", "512", "--n", "514", "--ebno", "1"], "514"),
+        (["--ebno", "high"], "'high'"),
+        (["--ebno", "nan"], "'nan'"),
+        (["--ebno", "1", "--esno", "1"], "--esno"),
+        ([], "--ebno"),
+        (["--ebno", "1", "--modulation", "qam5"], "qam5"),
+        (["--ebno", "1", "--channel", "fog"], "fog"),
+        (["--ebno", "1", "--decoder", "magic"], "magic"),
+        (["--ebno", "1", "--code", "turbo", "--engine", "compiled"], "compiled"),
+        (["--ebno", "1", "--llr-bits", "6"], "llr_bits"),
+        (["--ebno", "1", "--workers", "0"], "--workers"),
+        (["--ebno", "1", "--max-blocks", "few"], "few"),
+        (["--ebno", "1", "--config", "missing.yaml"], "missing.yaml"),
+        (["--ebno", "1", "--out", "/proc/nowhere"], "/proc/nowhere"),
+        (["--ebno", "1", "--frobnicate"], "--frobnicate"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(run: Run, arguments: list[str], word: str) -> None:
+    status, out, err = run("ber", *arguments)
+    assert (status, out) == (2, "")
+    assert len(err.splitlines()) == 1, err
+    assert word in err
+    assert "Traceback" not in err
+
+
+def test_plot_of_nothing(run: Run, tmp_path: Path) -> None:
+    status, _, err = run("plot", str(tmp_path / "nothing"))
+    assert status == 2
+    assert len(err.splitlines()) == 1
+
+
+def test_doctor_and_list(run: Run) -> None:
+    _, out, _ = run("doctor", "--json")
+    checks = {check["name"]: check for check in json.loads(out)["checks"]}
+    assert checks["torch"]["works"]
+    assert all(check["works"] or check["cure"] for check in checks.values())
+    status, out, _ = run("list", "--json")
+    found = json.loads(out)
+    assert status == 0
+    assert "ldpc5g" in found["codes"]
+    assert "bpg-ldpc" in found["systems"]
+    assert {"psnr", "bleu"} <= set(found["metrics"])
+
+
+def test_listed_names_exist(run: Run) -> None:
+    from phy.channels.names import parse_channel
+    from phy.modulation import Modulation
+
+    found = json.loads(run("list", "--json")[1])
+    assert all(Modulation(name).name == name for name in found["modulations"])
+    assert all(parse_channel(name).name for name in found["channels"])

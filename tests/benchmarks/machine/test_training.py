@@ -1,0 +1,163 @@
+"""``semphy train``: recipes by name on small data, their cards, and one line for every mistake."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import load_file
+
+from benchmarks.cli.main import main
+from benchmarks.machine.training import bundled
+from bridge.training.recipes import RECIPES, find_data, prepare
+from semantic.models.correction import BartCorrector
+from semantic.zoo.presets import PRESETS
+from tests.tiny.imagenet import write_imagenet
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All that the recipes need, in the layout of SEMPHY_DATA."""
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(1)
+    for folder in ("voc2012_train256/JPEGImages", "flickr8k/images", "bsds500_256/train"):
+        (root / folder).mkdir(parents=True)
+        for index in range(2):
+            small = rng.integers(0, 256, (5, 6, 3)).astype(np.uint8)
+            picture = Image.fromarray(small).resize((160, 140), Image.Resampling.BICUBIC)
+            picture.save(root / folder / f"{index}.jpg")
+    (root / "voc2012_train256/SegmentationClass").mkdir()
+    write_imagenet(root / "imagenet_mobilenet_v2/mobilenet_v2_1.0_224_quant_float.safetensors")
+    labels = np.zeros((140, 160), np.uint8)
+    labels[30:90, 40:120] = 12
+    Image.fromarray(labels).save(root / "voc2012_train256/SegmentationClass/0.png")
+    lines = [f"{index},A dog runs on the beach with ball {index}." for index in range(60)]
+    (root / "coco_captions").mkdir()
+    for file in ("flickr8k/captions.txt", "coco_captions/captions_val2017.csv"):
+        (root / file).write_text("\n".join(["image,caption", *lines]))
+    return root
+
+
+@pytest.mark.parametrize("name", ["jscc-2019-c8", "tiny-segmenter"])
+def test_recipes_run_by_name(run: Run, data: Path, tmp_path: Path, name: str) -> None:
+    status, out, err = run("train", name, "--steps", "1", "--data", str(data), "--out", str(tmp_path))
+    assert (status, out.strip()) == (0, str(tmp_path))
+    assert "step 1 of 1: loss" in err
+    assert (tmp_path / "model.safetensors").is_file()
+
+
+def test_corrector_with_its_card(
+    run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEMPHY_DATA", str(data))
+    arguments = ("train", "tiny-corrector", "--steps", "2", "--seed", "3", "--out", str(tmp_path), "--json")
+    status, out, _ = run(*arguments)
+    made = json.loads(out)
+    assert status == 0
+    stored = load_file(tmp_path / "model.safetensors")
+    assert made["values"] == sum(tensor.numel() for tensor in stored.values())
+    assert made["size_bytes"] == (tmp_path / "model.safetensors").stat().st_size < 12e6
+    assert BartCorrector.from_pretrained(tmp_path).window == 140
+    card = (tmp_path / "README.md").read_text()
+    assert card.startswith("---\nlicense: apache-2.0\n")
+    for words in ("flickr8k/captions.txt, coco_captions", "--steps 2 --seed 3", f"{made['values']:,}"):
+        assert words in card
+    for words in ("commit", "non-commercial", "loss.csv"):
+        assert words in card
+    status, _, err = run(*arguments)
+    assert status == 2
+    assert "--fresh" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_judge_resumes(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bridge.training.scenes import judge as train_judge
+
+    monkeypatch.setattr(train_judge, "_BATCH", 16)
+    assert run("train", "scenes-judge", "--steps", "2", "--out", str(tmp_path))[0] == 0
+    card = (tmp_path / "README.md").read_text()
+    assert "drawn afresh" in card
+    assert run("train", "scenes-judge", "--steps", "1", "--out", str(tmp_path), "--fresh")[0] == 0
+    assert "--steps 1" in (tmp_path / "README.md").read_text()
+
+
+def test_interrupted_training_goes_on(run: Run, data: Path, tmp_path: Path) -> None:
+    from bridge.training.photographs.deep_jscc import bourtsoulatze
+    from bridge.training.trainer import train
+
+    folders = [data / name for name in RECIPES["jscc-2019-c8"].data]
+    train(bourtsoulatze(folders, 8), 2, tmp_path, until=1)
+    arguments = ("train", "jscc-2019-c8", "--data", str(data), "--out", str(tmp_path))
+    status, _, err = run(*arguments, "--steps", "3")
+    assert status == 2
+    assert "another folder" in err
+    assert "--fresh" in err
+    assert len(err.splitlines()) == 1
+    status, out, _ = run(*arguments, "--steps", "2", "--json")
+    assert status == 0
+    assert json.loads(out)["resumed"]
+    assert "interrupted and resumed" in (tmp_path / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["tiny-corrector"], ["SEMPHY_DATA", "--data", "coco_captions"]),
+        (["tiny-jscc", "--data", "/nowhere"], ["/nowhere", "SEMPHY_DATA", "--data", "bsds500_256"]),
+        (["tiny-parrot"], ["tiny-parrot", "tiny-corrector"]),
+        (["scenes-judge", "--device", "abacus"], ["abacus"]),
+        (["scenes-judge", "--device", "meta"], ["meta", "CPU"]),
+        (["tiny-corrector", "--steps", "0"], ["--steps"]),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], words: list[str]
+) -> None:
+    monkeypatch.delenv("SEMPHY_DATA", raising=False)
+    status, out, err = run("train", *arguments, "--out", str(tmp_path / "out"))
+    assert (status, out) == (2, "")
+    assert len(err.splitlines()) == 1, err
+    assert all(word in err for word in words), err
+    assert not (tmp_path / "out").exists()
+
+
+def test_incomplete_data_are_named(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "coco_captions").symlink_to(data / "coco_captions")
+    monkeypatch.setenv("SEMPHY_DATA", str(tmp_path))
+    with pytest.raises(ValueError, match=r"has no flickr8k/captions\.txt: name"):
+        find_data("tiny-corrector", None)
+
+
+def test_a_folder_of_ones_own(data: Path) -> None:
+    own = data / "flickr8k" / "images"
+    assert find_data("tiny-jscc", own) == {"voc2012_train256/JPEGImages": own}
+    assert find_data("tiny-segmenter", data).keys() == set(RECIPES["tiny-segmenter"].data)
+    with pytest.raises(
+        ValueError, match=r"the data need imagenet_mobilenet_v2/mobilenet_v2.*\.safetensors, too"
+    ):
+        prepare("tiny-segmenter", find_data("tiny-segmenter", own), 1, "cpu")
+    assert find_data("scenes-judge", None) == {}
+
+
+def test_models_go_where_the_zoo_looks() -> None:
+    from semantic.scenes.judge import BUNDLED
+
+    assert bundled("scenes-judge") == BUNDLED
+    assert {"tiny-corrector", "tiny-segmenter", "tiny-scene-segmenter"} <= RECIPES.keys() & PRESETS.keys()

@@ -1,0 +1,257 @@
+"""Intervals against SciPy, closed forms and coverage counted or computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks.runs.statistics import Interval, bootstrap_interval, clustered_rate_interval, rate_interval
+
+Method = Literal["wilson", "clopper-pearson"]
+COUNTS = [(0, 1), (1, 1), (0, 50), (1, 50), (25, 50), (50, 50), (3, 10_000), (100, 10**9), (7, 10**12)]
+
+
+def contains(interval: Interval, value: float) -> bool:
+    return interval.low <= value <= interval.high
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
+def test_rate_intervals_are_scipys(confidence: float) -> None:
+    for errors, trials in COUNTS:
+        test = stats.binomtest(errors, trials)
+        wilson = test.proportion_ci(confidence, method="wilson")
+        assert rate_interval(errors, trials, confidence) == pytest.approx(tuple(wilson), rel=1e-9, abs=1e-16)
+        exact = test.proportion_ci(confidence, method="exact")  # found by bisection, to about 1e-12
+        got = rate_interval(errors, trials, confidence, "clopper-pearson")
+        assert got == pytest.approx(tuple(exact), abs=1e-11)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
+def test_clopper_pearson_limits_are_the_rates_at_which_the_count_is_a_tail_event(confidence: float) -> None:
+    tail = (1 - confidence) / 2
+    for errors, trials in COUNTS:
+        low, high = rate_interval(errors, trials, confidence, "clopper-pearson")
+        if errors > 0:
+            assert stats.binom.sf(errors - 1, trials, low) == pytest.approx(tail, rel=1e-6)
+        if errors < trials:
+            assert stats.binom.cdf(errors, trials, high) == pytest.approx(tail, rel=1e-6)
+
+
+def test_no_errors_is_an_upper_bound() -> None:
+    assert rate_interval(0, 1000, method="clopper-pearson") == pytest.approx((0, 1 - 0.025 ** (1 / 1000)))
+    z = stats.norm.ppf(0.975)
+    assert rate_interval(0, 1000) == pytest.approx((0, z**2 / (1000 + z**2)))
+    assert rate_interval(0, 10**9).low == 0.0
+    assert rate_interval(1000, 1000).high == 1.0
+
+
+def test_no_trials_say_nothing() -> None:
+    assert rate_interval(0, 0) == rate_interval(0, 0, method="clopper-pearson") == Interval(0.0, 1.0)
+    assert clustered_rate_interval(0, 0, 0, 0) == Interval(0.0, 1.0)
+
+
+def coverage(method: Method, trials: int, rates: np.ndarray) -> np.ndarray:
+    """Probability, summed over all outcomes, that the interval holds the true rate."""
+    intervals = np.array([rate_interval(k, trials, 0.95, method) for k in range(trials + 1)])
+    outcomes = stats.binom.pmf(np.arange(trials + 1)[:, None], trials, rates)
+    held = (intervals[:, :1] <= rates) & (rates <= intervals[:, 1:])
+    return (outcomes * held).sum(axis=0)
+
+
+def test_clopper_pearson_covers_at_every_rate_and_wilson_on_average() -> None:
+    rates = np.linspace(0.002, 0.998, 997)
+    assert coverage("clopper-pearson", 50, rates).min() >= 0.95
+    assert coverage("wilson", 50, rates).mean() == pytest.approx(0.95, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("errors", "trials", "confidence", "message"),
+    [
+        (-1, 10, 0.95, "got -1 errors in 10 trials"),
+        (11, 10, 0.95, "got 11 errors in 10 trials"),
+        (1, 10, 1.0, "got 1.0"),
+        (1, 10, 95, "for example 0.95, got 95"),
+    ],
+)
+def test_counts_that_contradict_are_quoted(errors: int, trials: int, confidence: float, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        rate_interval(errors, trials, confidence)
+    with pytest.raises(ValueError, match=message):
+        clustered_rate_interval(errors, trials, abs(errors), 1, confidence)
+    with pytest.raises(ValueError, match="wilson or clopper-pearson, got 'wald'"):
+        rate_interval(1, 10, method="wald")  # type: ignore[arg-type]
+
+
+# Errors in blocks. ----------------------------------------------------------------------------------------
+
+
+def clustered(per_block: np.ndarray, size: int) -> Interval:
+    squares = int((per_block.astype(np.int64) ** 2).sum())
+    return clustered_rate_interval(int(per_block.sum()), size * len(per_block), squares, len(per_block))
+
+
+def test_blocks_that_fail_whole_are_the_trials() -> None:
+    blocks = np.zeros(100_000, dtype=np.int64)
+    blocks[:300] = 64
+    assert clustered(blocks, 64) == pytest.approx(rate_interval(300, 100_000), rel=1e-3)
+
+
+def test_independent_bits_give_the_interval_of_independent_bits() -> None:
+    blocks = np.random.default_rng(1).binomial(1000, 0.02, size=20_000)
+    expected = rate_interval(int(blocks.sum()), 20_000_000)
+    got = clustered(blocks, 1000)
+    assert got.high - got.low == pytest.approx(expected.high - expected.low, rel=0.03)
+    assert sum(got) == pytest.approx(sum(expected), rel=1e-6)
+
+
+def test_with_many_failed_blocks_it_is_the_ratio_estimators_normal_interval() -> None:
+    rng = np.random.default_rng(2)
+    blocks = np.where(rng.random(50_000) < 0.2, rng.geometric(1 / 40, 50_000).clip(max=512), 0)
+    rates = blocks / 512
+    error = stats.sem(rates)
+    expected = rates.mean() + np.array([-1.96, 1.96]) * error
+    assert clustered(blocks, 512) == pytest.approx(tuple(expected), rel=1e-3)
+
+
+@pytest.mark.parametrize("size", [1, 10**5])
+def test_sums_of_large_counts_keep_their_digits(size: int) -> None:
+    # Every block with 10^5 or 10^5 + 1 errors: the variance is 1/4 beside squares of 10^10, below the
+    # binomial one, which then counts.
+    blocks = np.full(10_000, 100_000) + np.arange(10_000) % 2
+    got = clustered(blocks, 10**6)
+    assert got == pytest.approx(rate_interval(int(blocks.sum()), 10**10), rel=1e-6)
+
+
+def test_no_errors_bound_the_bits_by_the_blocks() -> None:
+    got = clustered_rate_interval(0, 512_000, 0, 1000)
+    assert got == rate_interval(0, 1000, method="clopper-pearson")
+
+
+def test_equal_blocks_do_not_make_a_point() -> None:
+    assert clustered(np.array([5, 5]), 100).low < 0.04
+    assert clustered(np.array([5, 5]), 100).high > 0.06
+    assert clustered(np.array([7]), 100) == Interval(0.0, 1.0)
+
+
+def test_nothing_but_errors_mirrors_no_errors() -> None:
+    none, all_wrong = clustered(np.zeros(40, int), 100), clustered(np.full(40, 100), 100)
+    assert all_wrong == pytest.approx((1 - none.high, 1.0))
+
+
+def bursts(rng: np.random.Generator) -> np.ndarray:
+    failed = rng.random(2000) < 0.1
+    return np.where(failed, np.minimum(rng.geometric(1 / 30, 2000), 512), 0)
+
+
+def test_intervals_of_bursty_errors_cover_as_they_say_and_binomial_ones_do_not() -> None:
+    lengths = np.arange(1, 512)
+    mean = (lengths * stats.geom.pmf(lengths, 1 / 30)).sum() + 512 * stats.geom.sf(511, 1 / 30)
+    truth = 0.1 * mean / 512
+    rng = np.random.default_rng(3)
+    samples = [bursts(rng) for _ in range(2000)]
+    held = sum(contains(clustered(blocks, 512), truth) for blocks in samples)
+    assert contains(rate_interval(held, 2000, 0.999, "clopper-pearson"), 0.95)
+    naive = sum(contains(rate_interval(int(blocks.sum()), 2000 * 512), truth) for blocks in samples)
+    assert naive < 0.3 * 2000
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ((10, 1001, 100, 10), "1001 trials do not divide into 10 blocks"),
+        ((10, 1000, 9, 10), "cannot have squares that add up to 9"),
+        ((10, 1000, 1001, 10), "10 blocks of 100 trials cannot have squares that add up to 1001"),
+        ((30, 1000, 89, 10), "add up to 89"),
+        ((0, 10, 0, 0), "into 0 blocks"),
+    ],
+)
+def test_squares_that_contradict_are_quoted(counts: tuple[int, int, int, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        clustered_rate_interval(*counts)
+
+
+# Means over pictures. -------------------------------------------------------------------------------------
+
+
+def test_means_of_normal_values_get_students_interval() -> None:
+    for n in (8, 24, 200):
+        values = np.random.default_rng(n).normal(30, 4, n)
+        expected = stats.t.interval(0.95, n - 1, values.mean(), stats.sem(values))
+        width = expected[1] - expected[0]
+        assert bootstrap_interval(values) == pytest.approx(expected, abs=0.06 * width)
+
+
+def test_further_trials_of_the_same_pictures_do_not_narrow_it() -> None:
+    values = np.random.default_rng(4).normal(30, 4, 12)
+    groups = [f"kodim{index:02}" for index in range(12)]
+    once = bootstrap_interval(values, groups)
+    assert bootstrap_interval(np.repeat(values, 10), np.repeat(groups, 10)) == pytest.approx(once)
+    alone = bootstrap_interval(np.repeat(values, 10))
+    assert alone.high - alone.low < 0.4 * (once.high - once.low)
+
+
+def test_order_of_rows_does_not_matter_and_the_seed_does() -> None:
+    rng = np.random.default_rng(5)
+    values, groups = rng.normal(size=60), rng.integers(0, 9, 60)
+    order = rng.permutation(60)
+    assert bootstrap_interval(values[order], groups[order]) == pytest.approx(
+        bootstrap_interval(values, groups)
+    )
+    assert bootstrap_interval(values, groups) == bootstrap_interval(values, groups, seed=0)
+    assert bootstrap_interval(values, groups) != bootstrap_interval(values, groups, seed=1)
+
+
+def test_pictures_with_more_rows_weigh_more() -> None:
+    values = np.array([0.0] * 90 + [1.0] * 10 + list(np.linspace(0.3, 0.7, 20)))
+    groups = np.array(["a"] * 90 + ["b"] * 10 + [f"c{index}" for index in range(20)])
+    means = [values[groups == name] for name in np.unique(groups)]
+    rng = np.random.default_rng(6)
+    drawn = [np.concatenate([means[i] for i in rng.integers(0, 22, 22)]).mean() for _ in range(4000)]
+    # Hesterberg's expansion: quantiles at the normal probabilities of t sqrt(n / (n - 1)).
+    tail = stats.norm.cdf(stats.t.ppf(0.025, 21) * math.sqrt(22 / 21))
+    expected = np.quantile(drawn, [tail, 1 - tail])
+    assert bootstrap_interval(values, groups) == pytest.approx(tuple(expected), abs=0.02)
+
+
+def test_one_picture_has_no_interval_and_equal_pictures_have_a_point() -> None:
+    assert all(math.isnan(limit) for limit in bootstrap_interval([31.0]))
+    assert all(math.isnan(limit) for limit in bootstrap_interval([31.0, 32.0, 33.0], ["a", "a", "a"]))
+    assert bootstrap_interval([100.0] * 5) == Interval(100.0, 100.0)
+    assert bootstrap_interval([0.3, 0.3, 0.3], ["a", "b", "b"]) == pytest.approx((0.3, 0.3))
+    assert bootstrap_interval([1.0, 2.0]) == Interval(1.0, 2.0)
+
+
+def simulated(groups: int, trials: int) -> Callable[[np.random.Generator], np.ndarray]:
+    def draw(rng: np.random.Generator) -> np.ndarray:
+        return (rng.normal(0, 3, (groups, 1)) + rng.normal(0, 1, (groups, trials))).ravel()
+
+    return draw
+
+
+def test_resampling_pictures_covers_as_it_says_and_resampling_rows_does_not() -> None:
+    draw, rng, index = simulated(12, 4), np.random.default_rng(7), np.repeat(np.arange(12), 4)
+    samples = [draw(rng) for _ in range(500)]
+    by_picture = [
+        bootstrap_interval(values, index, seed=i, resamples=999) for i, values in enumerate(samples)
+    ]
+    held = sum(contains(interval, 0.0) for interval in by_picture)
+    assert contains(rate_interval(held, 500, 0.999, "clopper-pearson"), 0.95)
+    assert held / 500 > 0.92
+    by_row = sum(contains(bootstrap_interval(values, resamples=499), 0.0) for values in samples)
+    assert by_row / 500 < 0.8
+
+
+def test_values_that_do_not_fit_are_quoted() -> None:
+    with pytest.raises(ValueError, match=r"finite values is needed, got array\(\[ 1., inf\]\)"):
+        bootstrap_interval([1.0, math.inf])
+    with pytest.raises(ValueError, match=r"got array\(\[\]"):
+        bootstrap_interval([])
+    with pytest.raises(ValueError, match="2 values and 3 groups"):
+        bootstrap_interval([1.0, 2.0], ["a", "b", "c"])
+    with pytest.raises(ValueError, match="got 2"):
+        bootstrap_interval([1.0, 2.0], confidence=2)

@@ -1,0 +1,115 @@
+"""The store: rows are there once, survive, and belong to one kind of run."""
+
+from __future__ import annotations
+
+import csv
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from benchmarks.runs.store import Store, write_csv
+from benchmarks.settings.errors import InputError
+
+COLUMNS = {"errors": "INTEGER NOT NULL", "note": "TEXT"}
+
+
+def make(folder: Path | None, kind: str = "test", identity: dict[str, Any] | None = None) -> Store:
+    return Store(folder, kind, COLUMNS, {"seed": 1}, identity or {"seed": 1, "code": {"k": 512}})
+
+
+def test_rows_come_back_in_order(tmp_path: Path) -> None:
+    store = make(tmp_path / "run")
+    store.register("c", {"snr": 1.0})
+    for item in (128, 0, 64):
+        store.add("c", item, {"errors": item + 1, "note": None})
+    expected = [{"item": item, "errors": item + 1, "note": None} for item in (0, 64, 128)]
+    assert store.rows("c") == expected
+    store.close()
+    again = make(tmp_path / "run")
+    again.register("c", {"snr": 2.0})
+    assert again.rows("c") == expected
+    assert again.conditions()[0].description == {"snr": 1.0}
+    again.finish("c", "enough")
+    assert again.conditions()[0].stop == "enough"
+    again.close()
+
+
+def test_nothing_is_counted_twice(tmp_path: Path) -> None:
+    store = make(tmp_path / "run")
+    store.register("c", {})
+    store.add("c", 0, {"errors": 1, "note": "first"})
+    with pytest.raises(InputError, match="another process"):
+        store.add_all([("c", 64, {"errors": 2, "note": None}), ("c", 0, {"errors": 3, "note": None})])
+    assert [row["note"] for row in store.rows("c")] == ["first"]  # the whole transaction went back
+
+
+def test_in_memory_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = make(None)
+    store.register("c", {})
+    store.add("c", "picture/0", {"errors": 1, "note": "x"})
+    assert store.rows("c") == [{"item": "picture/0", "errors": 1, "note": "x"}]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_record_names_versions_and_command(tmp_path: Path) -> None:
+    make(tmp_path / "run").close()
+    record = yaml.safe_load((tmp_path / "run" / "spec.yaml").read_text())
+    assert record["kind"] == "test"
+    assert record["spec"] == {"seed": 1}
+    assert {"semphy", "python", "torch", "sionna", "commit"} <= set(record["versions"])
+    assert record["command"]
+
+
+def test_other_runs_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    make(folder).close()
+    with pytest.raises(InputError, match="semphy test"):
+        make(folder, kind="other")
+    with pytest.raises(InputError, match=r"code\.k = 512, now 256"):
+        make(folder, identity={"seed": 1, "code": {"k": 256}})
+
+
+def test_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("...")
+    with pytest.raises(InputError, match="no run"):
+        make(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("where", ["file", "file/below"])
+def test_unusable_folder(tmp_path: Path, where: str) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match="cannot use"):
+        make(tmp_path / where)
+
+
+def test_damaged_database(tmp_path: Path) -> None:
+    (tmp_path / "results.sqlite").write_bytes(b"not a database, but long enough to be looked at" * 10)
+    with pytest.raises(InputError, match="cannot use"):
+        make(tmp_path)
+
+
+def test_database_cut_off_at_birth_is_begun_anew(tmp_path: Path) -> None:
+    sqlite3.connect(tmp_path / "results.sqlite").close()
+    (tmp_path / "results.sqlite").touch()
+    store = make(tmp_path)
+    assert store.kind == "test"
+
+
+def test_reading_needs_a_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no run"):
+        Store.read(tmp_path)
+    make(tmp_path / "run").close()
+    store = Store.read(tmp_path / "run")
+    assert (store.kind, store.spec, store.columns) == ("test", {"seed": 1}, ("errors", "note"))
+
+
+def test_csv(tmp_path: Path) -> None:
+    write_csv(tmp_path / "x.csv", [{"a": 1, "b": None}, {"a": 2.5, "b": "c,d"}])
+    with (tmp_path / "x.csv").open() as file:
+        assert list(csv.reader(file)) == [["a", "b"], ["1", ""], ["2.5", "c,d"]]
+    assert [path.name for path in tmp_path.iterdir()] == ["x.csv"]

@@ -1,0 +1,463 @@
+"""Recipes on drawn scenes: each takes its first steps and leaves a folder that its adapter loads and runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+
+from bridge.models import Models, parse_models
+from bridge.training.scenes import captioner as scene_captioner
+from bridge.training.scenes import diffusion as scene_diffusion
+from bridge.training.scenes import evaluation as scene_evaluation
+from bridge.training.scenes import feature as scene_feature
+from bridge.training.scenes import feature_words as scene_feature_words
+from bridge.training.scenes import generator as scene_generator
+from bridge.training.scenes import text_jscc as scene_text_jscc
+from bridge.training.scenes import vae as scene_vae
+from bridge.training.scenes.batches import (
+    IGNORED,
+    START,
+    STOP,
+    Ahead,
+    draw_scene,
+    fused_caption,
+    scene_tokenizer,
+    to_ids,
+    to_pixels,
+)
+from bridge.training.scenes.caption_batches import CaptionBatches
+from bridge.training.scenes.captioner import CaptionerSizes
+from bridge.training.scenes.generator_batches import GeneratorBatches
+from bridge.training.scenes.hints import PatchPlaces, fact_loss, patch_facts, place_facts, place_waves
+from bridge.training.scenes.vae import GeneratorSizes, PictureBatches
+from bridge.training.trainer import train
+from phy.channels.flat import AWGN
+from phy.random import Stream
+from semantic.models.captioning import BLIP, QUERY, LLaVA
+from semantic.models.features import FeatureProjection, FeatureToImage, VisionLanguageFeature
+from semantic.models.generation import Generator
+from semantic.models.textjscc import TextCodec
+from semantic.scenes.captions import describe
+from semantic.scenes.draw import draw, masks
+from semantic.scenes.facts import Counts
+from semantic.scenes.judge import HEADS, SceneJudge
+from semantic.scenes.scene import Scene, Thing, sample_scene
+
+SMALL = CaptionerSizes(vision=32, vision_layers=1, text=32, text_layers=1, patch=16)
+SKETCH = GeneratorSizes(
+    vae=(8, 8, 8), latent=4, unet=(16, 32), text=32, text_layers=1, image=32, image_layers=1, embedding=16
+)
+FEATURE = scene_feature_words.FeatureSizes(SMALL, queries=4, width=32, layers=1, channel_uses=32)
+SCENE = sample_scene(5)
+BATCH = 8
+
+
+@pytest.fixture(scope="module")
+def vae_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny-generator-vae")
+    losses = train(scene_vae.vae(batch=2, sizes=SKETCH), 2, folder)
+    assert np.isfinite(losses).all()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def generator_folder(vae_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny-generator")
+    recipe = scene_generator.generator(vae_folder, batch=2, words_only=0.5, sizes=SKETCH)
+    losses = train(recipe, 3, folder)
+    assert np.isfinite(losses).all()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def words_folder(captioner_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny-feature-words")
+    losses = train(scene_feature_words.feature_words(captioner_folder, batch=8, sizes=FEATURE), 3, folder)
+    assert np.isfinite(losses).all()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def feature_folder(
+    words_folder: Path, generator_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("tiny-feature")
+    losses = train(scene_feature.feature(words_folder, generator_folder, batch=8), 2, folder)
+    assert np.isfinite(losses).all()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def captioner_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny-captioner")
+    recipe = replace(scene_captioner.captioner(batch=BATCH, sizes=SMALL), rate=5e-3, warm_up=2)
+    losses = train(recipe, 12, folder)
+    assert losses[-1] < losses[0] - 0.5
+    return folder
+
+
+# --- what is drawn
+
+
+def test_tokenizer_writes_what_it_read_and_knows_every_word_of_captions() -> None:
+    tokenizer = scene_tokenizer(128)
+    for text in (describe(SCENE), fused_caption(SCENE), QUERY, "Zwölf Boxkämpfer?"):
+        assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
+    texts = [describe(sample_scene([7, index])) for index in range(200)]
+    words = max(len(text.replace(",", " ,").replace(".", " .").split()) for text in texts)
+    assert max(len(ids) for ids in tokenizer(texts)["input_ids"]) == words < scene_captioner.MOST
+
+
+def test_ids_are_framed_cut_and_filled_up() -> None:
+    core = scene_tokenizer(128).backend_tokenizer
+    red, star = core.encode(" red").ids[0], core.encode(" star").ids[0]
+    assert to_ids(core, [" red star", " red"], 9, start=True).tolist() == [[0, red, star, 2], [0, red, 2, 1]]
+    assert to_ids(core, [" red star"], 2, start=False).tolist() == [[red, 2]]
+    assert to_ids(core, [""], 4, start=True, full=True).tolist() == [[0, 2, 1, 1]]
+    framed = scene_tokenizer(6, frame=True)
+    kept = framed(describe(SCENE), truncation=True, padding="max_length")["input_ids"]
+    assert to_ids(core, [describe(SCENE)], 6, start=True, full=True).tolist() == [kept]
+
+
+def test_batches_depend_on_seed_and_step_only_and_workers_draw_the_same() -> None:
+    draw_batch = PictureBatches(2, seed=3)
+    ahead = Ahead(draw_batch, workers=1)
+    for step in (4, 5, 9):  # the last out of turn, as after an interruption
+        assert all(map(np.array_equal, ahead(step), draw_batch(step)))
+    assert not np.array_equal(draw_batch(4)[0], draw_batch(5)[0])
+    core = scene_tokenizer(96).backend_tokenizer
+    rows = GeneratorBatches(core, 3, 1, 0.5)
+    first, second = rows(7), rows(7)
+    assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
+
+
+def test_pixels_are_those_of_the_image_processors(captioner_folder: Path) -> None:
+    pictures, *_ = CaptionBatches(scene_tokenizer(96).backend_tokenizer, 4, 1, 0.0, False, 8)(0)
+    processor = LLaVA.from_pretrained(captioner_folder).processor.image_processor
+    expected = processor(list(pictures), return_tensors="pt").pixel_values
+    torch.testing.assert_close(to_pixels(pictures, "cpu"), expected, rtol=0, atol=1e-6)
+
+
+def test_main_slice_is_the_box_of_an_object() -> None:
+    for row in range(5):
+        scene, _ = draw_scene(1, 1, row)
+        piece = scene_generator.main_slice(scene, draw(scene))
+        assert 8 <= min(piece.shape[:2]) <= max(piece.shape[:2]) <= 18  # radii of 6 and 9 units
+        larger = scene_generator.main_slice(scene, draw(scene), (1, 1, 1, 1))
+        assert np.array_equal(larger[1:-1, 1:-1], piece)
+
+
+def test_patches_show_the_object_that_covers_them_most() -> None:
+    scene = Scene(
+        (
+            Thing("square", "red", "large", "plain", "top left"),
+            Thing("ring", "cyan", "small", "plain", "right"),
+        ),
+        "snow",
+    )
+    facts = patch_facts(scene, masks(scene, 64), 8)
+    names = [None if shape == 0 else HEADS["shape"][shape] for shape in facts[:, 0]]
+    inside = [(row, column) for row in range(8) for column in range(8) if names[8 * row + column] == "square"]
+    assert inside == [(row, column) for row in range(3) for column in range(3)]  # from 3 to 19 of 64 units
+    ring = [index for index, name in enumerate(names) if name == "ring"]
+    assert {(index // 8, index % 8) for index in ring} <= {
+        (row, column) for row in (3, 4) for column in (5, 6, 7)
+    }
+    assert ring
+    assert all(HEADS["colour"][facts[index, 1]] == "cyan" for index in ring)
+    empty = [index for index, name in enumerate(names) if name is None]
+    assert (facts[empty, 1:4] == IGNORED).all()
+    assert (HEADS["background"][facts[0, 4]], HEADS["light"][facts[0, 5]]) == ("snow", "none")
+    assert (facts[1:, 4:] == IGNORED).all()
+
+
+def test_losses_of_facts_are_least_where_all_is_right() -> None:
+    scenes = [sample_scene([3, index]) for index in range(8)]
+    facts = torch.from_numpy(np.stack([place_facts(scene) for scene in scenes]))
+    values = [len(each) for each in HEADS.values()]
+    right = [F.one_hot(kind.clamp(min=0), count) for kind, count in zip(facts.unbind(2), values, strict=True)]
+    sure = 30.0 * torch.cat(right, dim=2)
+    assert fact_loss(sure, facts) < 1e-6
+    # Nothing known: every kind costs the logarithm of its values, shapes twice (empty and not).
+    unknown = sum(math.log(count) for count in values) + math.log(values[0])
+    assert fact_loss(torch.zeros_like(sure), facts).item() == pytest.approx(unknown, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["generator", "feature"])
+def test_going_on_begins_with_what_was_finished(
+    name: str,
+    vae_folder: Path,
+    words_folder: Path,
+    generator_folder: Path,
+    feature_folder: Path,
+    tmp_path: Path,
+) -> None:
+    """What is written at once is what was read, file by file."""
+    if name == "generator":
+        folder = generator_folder
+        recipe = scene_generator.generator(vae_folder, folder, seed=2, batch=2, sizes=SKETCH)
+    else:
+        folder = feature_folder
+        recipe = scene_feature.feature(words_folder, generator_folder, folder, seed=2, batch=8)
+    recipe.save(recipe.make(), tmp_path)
+    files = sorted(file.relative_to(tmp_path) for file in tmp_path.glob("**/*.safetensors"))
+    assert len(files) == 5
+    for file in files:
+        read, written = load_file(folder / file), load_file(tmp_path / file)
+        assert read.keys() == written.keys()
+        assert all(torch.equal(tensor, written[name]) for name, tensor in read.items())
+
+
+def test_no_model_tells_where_it_was_made(generator_folder: Path, feature_folder: Path) -> None:
+    written = [file for folder in (generator_folder, feature_folder) for file in folder.glob("**/*.json")]
+    assert len(written) > 10
+    root = str(generator_folder.parent)
+    assert [file for file in written if root in file.read_text(encoding="utf-8")] == []
+
+
+def test_patches_in_their_order_lose_least() -> None:
+    head = PatchPlaces(8, 4)
+    with torch.no_grad():
+        for layer, first in ((head.rows, 0), (head.columns, 4)):
+            layer.weight.copy_(30.0 * torch.eye(8)[first : first + 4])
+            layer.bias.zero_()
+    patches = torch.stack([torch.eye(4).repeat_interleave(4, 0), torch.eye(4).repeat(4, 1)], 1).flatten(1)
+    assert head(patches[None]) < 1e-6
+    assert head(patches.flip(0)[None]) > 30
+    assert head(torch.zeros(1, 16, 8)).item() == pytest.approx(2 * math.log(4), rel=1e-5)
+
+
+def test_place_waves_tell_all_places_apart() -> None:
+    waves = place_waves(8, 32)
+    assert waves.square().mean().item() == pytest.approx(0.5, abs=1e-6)
+    likeness = F.cosine_similarity(waves[:, None], waves[None], dim=2)
+    assert (likeness - torch.eye(64) < 0.99).all()
+
+
+# --- the recipes
+
+
+def test_captioner(captioner_folder: Path) -> None:
+    found = Models(parse_models(f"captioner={captioner_folder}")).captioner
+    assert isinstance(found, LLaVA)
+    counts = scene_evaluation.evaluate_captioner(found, 2, 1)
+    assert set(counts) == {"whole", "quarters", "fused"}
+    assert all(0 <= count.right <= count.total for count in counts.values())
+
+
+def test_captioner_learns_on_the_prompt_that_it_is_asked_with(captioner_folder: Path) -> None:
+    found = LLaVA.from_pretrained(captioner_folder)
+    batch = found.processor(
+        images=[draw(SCENE)], text=[found._turn(QUERY)], return_tensors="pt"
+    )  # the very input of `caption`
+    loss = scene_captioner.captioner(batch=1, sizes=SMALL).loss
+    assert loss.keywords["asked"].tolist() == batch["input_ids"].tolist()  # type: ignore[attr-defined]
+
+
+def test_blip(captioner_folder: Path, tmp_path: Path) -> None:
+    recipe = scene_captioner.blip(captioner_folder, batch=BATCH, sizes=SMALL)
+    losses = train(recipe, 2, tmp_path)
+    found = Models(parse_models(f"blip={tmp_path}")).blip
+    assert isinstance(found, BLIP)
+    assert np.isfinite(losses).all()
+    assert len(found.caption([draw(SCENE)], max_tokens=4)) == 1
+
+
+def test_resumption_gives_the_same_weights(tmp_path: Path) -> None:
+    def recipe() -> scene_text_jscc.Recipe:
+        sizes = {"width": 32, "heads": 2, "layers": 1, "feedforward": 32, "channel_width": 32}
+        return scene_text_jscc.text_jscc(batch=BATCH, symbols_per_token=4, sizes=sizes)
+
+    whole = train(recipe(), 4, tmp_path / "whole")
+    parts = train(recipe(), 4, tmp_path / "parts", until=2) + train(recipe(), 4, tmp_path / "parts")
+    assert parts == whole
+    expected, found = (TextCodec.from_pretrained(tmp_path / name) for name in ("whole", "parts"))
+    other = found.model.state_dict()
+    assert all(torch.equal(value, other[name]) for name, value in expected.model.state_dict().items())
+    counts = scene_evaluation.evaluate_text_jscc(found, [0.0, 10.0], 2, 1)
+    assert set(counts) == {0.0, 10.0}
+
+
+def test_rows_meet_the_channel_at_their_own_snr_and_power() -> None:
+    generator = torch.Generator().manual_seed(1)
+    values, mask = torch.randn(4, 20_000, generator=generator), torch.ones(4, 5000, dtype=torch.bool)
+    mask[1, 1000:] = False  # a short sentence: 4,000 values, the rest zeros
+    real = mask.repeat_interleave(4, dim=1)
+    values = values * real * torch.tensor([1.0, 9.0, 2.0, 3.0])[:, None]
+    filled = scene_text_jscc._filled(values, mask)
+    heard, told = scene_text_jscc.through_each(filled, AWGN(), [0.0, 10.0], Stream(1))
+    assert told.tolist() == [0.0, 0.0, 10.0, 10.0]
+    for row, level in enumerate((1.0, 1.0, 0.1, 0.1)):
+        sent = values[row][real[row]]
+        sent = sent * (0.5 / sent.square().mean()).sqrt()
+        power = (heard[row][real[row]] - sent).square().mean()
+        # Mean square of at least 4,000 Gaussians: a standard error of at most 2.3 %.
+        assert float(power) == pytest.approx(level / 2, rel=0.1)
+
+
+def test_standardised_latents_leave_pictures_as_they_were() -> None:
+    recipe = scene_vae.vae(batch=2, sizes=SKETCH)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        torch.manual_seed(2)
+        model = recipe.make().eval()
+        pixels = to_pixels(PictureBatches(64, 0)(0)[0], "cpu")
+        before = model.encode(pixels).latent_dist
+        made = model.decode(before.mean).sample
+        scene_vae._standardise(model)
+        after = model.encode(pixels).latent_dist
+    torch.testing.assert_close(model.decode(after.mean).sample, made, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(after.mean.mean((0, 2, 3)), torch.zeros(4), rtol=0, atol=1e-3)
+    torch.testing.assert_close(after.mean.std((0, 2, 3)), torch.ones(4), rtol=1e-3, atol=0)
+    torch.testing.assert_close(
+        after.std / before.std, (after.std / before.std)[:1, :, :1, :1].expand_as(after.std)
+    )
+
+
+def test_generator(generator_folder: Path) -> None:
+    models = Models(
+        parse_models(f"generator={generator_folder},ip-adapter={generator_folder / 'ip-adapter'}")
+    )
+    counts = scene_evaluation.evaluate_generator(models.generator, SceneJudge(8), 2, 1, steps=2)
+    assert set(counts) == {"drawn", "autoencoder", "text", "text and slice", "fused text and slice"}
+    assert models.painter.generate([describe(SCENE)], seeds=[1], steps=2)[0].shape == (64, 64, 3)
+
+
+def test_saved_generator_predicts_what_was_trained(vae_folder: Path, tmp_path: Path) -> None:
+    recipe = scene_generator.generator(vae_folder, batch=2, sizes=SKETCH)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        model = recipe.make().half().float().eval()  # as it is stored
+    recipe.save(model, tmp_path)
+    found = Generator.from_pretrained(
+        tmp_path, ip_adapter=tmp_path / "ip-adapter", weight_name="ip-adapter_scenes.safetensors"
+    )
+    source = torch.Generator().manual_seed(1)
+    latents, steps = torch.randn(1, 4, 16, 16, generator=source), torch.tensor([500])
+    picture = draw(SCENE)
+    piece = scene_generator.main_slice(SCENE, picture)
+    context, embeds = found.encode_text([describe(SCENE)]), found.embed([piece])
+    with torch.no_grad():
+        core = scene_tokenizer(96).backend_tokenizer
+        ids = torch.from_numpy(
+            to_ids(core, [describe(SCENE)], scene_generator.CONTEXT, start=True, full=True)
+        )
+        expected = model.text_encoder(ids).last_hidden_state
+        torch.testing.assert_close(context, expected, rtol=1e-4, atol=1e-4)
+        scaled = scene_generator.resized(piece, scene_generator.SLICE)[None]
+        torch.testing.assert_close(
+            embeds, model.image_encoder(to_pixels(scaled, "cpu")).image_embeds, rtol=1e-4, atol=1e-4
+        )
+        model.scale_adapter(0.6)
+        found.diffusion.pipeline.set_ip_adapter_scale(0.6)
+        condition = {
+            "encoder_hidden_states": context,
+            "added_cond_kwargs": {"image_embeds": [embeds[:, None]]},
+        }
+        theirs = found.diffusion.pipeline.unet(latents, steps, **condition).sample
+        ours = model.unet(latents, steps, **condition).sample
+    torch.testing.assert_close(theirs, ours, rtol=1e-4, atol=1e-4)
+
+
+def test_velocity_loss_is_equation_11_over_alpha_squared() -> None:
+    schedule = scene_diffusion.noise_schedule()
+    assert float(schedule.alphas_cumprod[-1]) == 0.0
+    latents = torch.randn(4, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+
+    class Silent(torch.nn.Module):
+        def forward(self, noisy: torch.Tensor, steps: torch.Tensor) -> object:
+            self.noisy, self.steps = noisy, steps
+            return type("Output", (), {"sample": torch.zeros_like(noisy)})
+
+    net = Silent()
+    objects = torch.zeros(4, 64, 64)
+    objects[:, :16, 32:48] = 1.0  # two rows and columns of latents
+    loss = scene_diffusion.velocity_loss(net, latents, objects, torch.Generator().manual_seed(5))
+    alpha = schedule.alphas_cumprod[net.steps].sqrt()[:, None, None, None]
+    sigma = (1 - alpha**2).sqrt()
+    eps = (net.noisy - alpha * latents) / sigma
+    told = sigma * net.noisy  # the noise that a velocity of 0 says: alpha v + sigma x_t
+    weight = torch.ones(4, 4, 8, 8)
+    weight[:, :, :2, 4:6] = 5.0
+    expected = (weight * ((eps - told) / alpha).square()).sum() / weight.sum()
+    torch.testing.assert_close(loss, expected, rtol=1e-3, atol=0)
+
+
+def test_feature(feature_folder: Path) -> None:
+    places = f"feature={feature_folder},projection={feature_folder / 'projection'}"
+    models = Models(parse_models(f"{places},feature-image={feature_folder / 'image'}"))
+    assert isinstance(models.feature, VisionLanguageFeature)
+    assert isinstance(models.projection, FeatureProjection)
+    assert isinstance(models.feature_image, FeatureToImage)
+    counts = scene_evaluation.evaluate_feature(
+        models.feature, models.projection, models.feature_image, SceneJudge(8), [0.0, np.inf], 2, 1, steps=2
+    )
+    text, picture = counts[0.0]
+    assert isinstance(text, Counts)
+    assert picture.total >= 2 * 5  # an object and a background in each of two scenes
+
+
+def test_text_loss_is_that_of_the_text_receiver(words_folder: Path) -> None:
+    """What greedy decoding writes has, token by token, the highest score in training."""
+    found = VisionLanguageFeature.from_pretrained(words_folder)
+    features = found.encode([draw(SCENE)])
+    with torch.no_grad():
+        pixels = to_pixels(draw(SCENE)[None], "cpu")
+        learned = found.model.get_image_features(pixel_values=pixels).qformer_outputs.last_hidden_state
+        torch.testing.assert_close(learned, features)
+        losses = {
+            token: float(scene_feature_words.text_loss(found.model, features, torch.tensor([[START, token]])))
+            for token in range(STOP, found.model.config.text_config.vocab_size)
+        }
+    written = found.processor.tokenizer.decode([min(losses, key=losses.__getitem__)])
+    assert found.to_text(features, max_tokens=1) == [written.strip()] != [""]
+
+
+@pytest.mark.parametrize("recipe", ["blip", "feature_words"])
+def test_vision_transformers_begin_as_the_captioners(captioner_folder: Path, recipe: str) -> None:
+    """They see alike what leaves the last layer, up to its scale."""
+    if recipe == "blip":
+        tower = scene_captioner.blip(captioner_folder, sizes=SMALL).make().model.vision_model
+    else:
+        made = scene_feature_words.feature_words(captioner_folder, sizes=FEATURE).make()
+        tower = made.blip2.vision_model
+    known = LLaVA.from_pretrained(captioner_folder).model.model.vision_tower
+    pixels = to_pixels(np.stack([draw(sample_scene([8, index])) for index in range(16)]), "cpu")
+    with torch.no_grad():
+        found, wanted = (
+            F.layer_norm(network.eval()(pixels).last_hidden_state, [SMALL.vision])
+            for network in (tower, known)
+        )
+    assert float((found - wanted).square().mean()) < 0.1
+    assert float((found - wanted.roll(1, 0)).square().mean()) > 0.3  # of other pictures
+
+
+def test_the_second_stage_begins_with_the_first_and_with_the_generator(
+    words_folder: Path, generator_folder: Path
+) -> None:
+    system = scene_feature.feature(words_folder, generator_folder, batch=2).make()
+    assert isinstance(system, scene_feature.FeatureSystem)
+    words = VisionLanguageFeature.from_pretrained(words_folder).model.state_dict()
+    assert all(torch.equal(tensor, words[name]) for name, tensor in system.blip2.state_dict().items())
+    unet = load_file(generator_folder / "unet" / "diffusion_pytorch_model.safetensors")
+    assert all(torch.equal(tensor.half(), unet[name]) for name, tensor in system.unet.state_dict().items())
+
+
+def test_missing_stages_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="semphy train tiny-generator-vae"):
+        scene_generator.generator(tmp_path)
+    with pytest.raises(ValueError, match="semphy train tiny-captioner"):
+        scene_captioner.blip(tmp_path)
+    with pytest.raises(ValueError, match="semphy train tiny-captioner"):
+        scene_feature_words.feature_words(tmp_path)
+    with pytest.raises(ValueError, match="semphy train tiny-feature-words"):
+        scene_feature.feature(tmp_path, tmp_path)
+    (tmp_path / "projection").mkdir()
+    with pytest.raises(ValueError, match="semphy train tiny-generator"):
+        scene_feature.feature(tmp_path, tmp_path)
