@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from benchmarks.cli.main import cli
 from benchmarks.runs.store import Store
 from benchmarks.settings.compare import CompareSpec
-from benchmarks.systems import compare
+from benchmarks.systems import evaluate
 from benchmarks.systems.compare import run_compare
 from bridge.systems.catalog import SEMANTIC
 from semantic.models.captioning import Captioner
@@ -111,7 +111,7 @@ def test_more_snrs_ask_no_transmitter(models: str, tmp_path: Path, calls: Counte
     run_compare(spec(models, systems=systems, max_sources=2, snr=[9.0]), tmp_path)
     assert calls["Captioner.caption"] > 0
     calls.clear()
-    compare._loaded.cache_clear()  # as a new process would
+    evaluate._loaded.cache_clear()  # as a new process would
     run_compare(spec(models, systems=systems, max_sources=2, snr=[9.0, 12.0]), tmp_path)
     assert calls["Diffusion.run"] > 0
     assert {name for name in calls if name != "Diffusion.run"} == set()
@@ -168,10 +168,10 @@ def test_own_system_from_a_file(models: str, tmp_path: Path) -> None:
 OWN = '''
 """The mean brightness of the picture, analog, again and again."""
 import numpy as np, torch
-from bridge.ledger import Entry
+from bridge.air.ledger import Entry
 from bridge.systems.system import Reconstruction
-from bridge.transport import SymbolPart, Transmission
-from phy.links import AnalogLink
+from bridge.air.transmission import SymbolPart, Transmission
+from phy.links.analog import AnalogLink
 
 class Grey:
     modality, delivers, adapts, policy = "image", ("image",), False, "best-effort"

@@ -542,7 +542,7 @@ import torch
 
 from bridge.payloads import Packed
 from bridge.systems.system import Reconstruction
-from bridge.transport import Transmission
+from bridge.air.transmission import Transmission
 
 
 class MeanColour:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from bridge.models import Models, parse_models
+from bridge.training.scenes import blip, caption_batches, generator_batches
 from bridge.training.scenes import captioner as scene_captioner
 from bridge.training.scenes import diffusion as scene_diffusion
 from bridge.training.scenes import evaluation as scene_evaluation
@@ -28,6 +29,7 @@ from bridge.training.scenes.batches import (
     Ahead,
     draw_scene,
     fused_caption,
+    resized,
     scene_tokenizer,
     to_ids,
     to_pixels,
@@ -112,7 +114,7 @@ def test_tokenizer_writes_what_it_read_and_knows_every_word_of_captions() -> Non
         assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
     texts = [describe(sample_scene([7, index])) for index in range(200)]
     words = max(len(text.replace(",", " ,").replace(".", " .").split()) for text in texts)
-    assert max(len(ids) for ids in tokenizer(texts)["input_ids"]) == words < scene_captioner.MOST
+    assert max(len(ids) for ids in tokenizer(texts)["input_ids"]) == words < caption_batches.MOST
 
 
 def test_ids_are_framed_cut_and_filled_up() -> None:
@@ -148,9 +150,9 @@ def test_pixels_are_those_of_the_image_processors(captioner_folder: Path) -> Non
 def test_main_slice_is_the_box_of_an_object() -> None:
     for row in range(5):
         scene, _ = draw_scene(1, 1, row)
-        piece = scene_generator.main_slice(scene, draw(scene))
+        piece = generator_batches.main_slice(scene, draw(scene))
         assert 8 <= min(piece.shape[:2]) <= max(piece.shape[:2]) <= 18  # radii of 6 and 9 units
-        larger = scene_generator.main_slice(scene, draw(scene), (1, 1, 1, 1))
+        larger = generator_batches.main_slice(scene, draw(scene), (1, 1, 1, 1))
         assert np.array_equal(larger[1:-1, 1:-1], piece)
 
 
@@ -262,7 +264,7 @@ def test_captioner_learns_on_the_prompt_that_it_is_asked_with(captioner_folder: 
 
 
 def test_blip(captioner_folder: Path, tmp_path: Path) -> None:
-    recipe = scene_captioner.blip(captioner_folder, batch=BATCH, sizes=SMALL)
+    recipe = blip.blip(captioner_folder, batch=BATCH, sizes=SMALL)
     losses = train(recipe, 2, tmp_path)
     found = Models(parse_models(f"blip={tmp_path}")).blip
     assert isinstance(found, BLIP)
@@ -341,16 +343,16 @@ def test_saved_generator_predicts_what_was_trained(vae_folder: Path, tmp_path: P
     source = torch.Generator().manual_seed(1)
     latents, steps = torch.randn(1, 4, 16, 16, generator=source), torch.tensor([500])
     picture = draw(SCENE)
-    piece = scene_generator.main_slice(SCENE, picture)
+    piece = generator_batches.main_slice(SCENE, picture)
     context, embeds = found.encode_text([describe(SCENE)]), found.embed([piece])
     with torch.no_grad():
         core = scene_tokenizer(96).backend_tokenizer
         ids = torch.from_numpy(
-            to_ids(core, [describe(SCENE)], scene_generator.CONTEXT, start=True, full=True)
+            to_ids(core, [describe(SCENE)], generator_batches.CONTEXT, start=True, full=True)
         )
         expected = model.text_encoder(ids).last_hidden_state
         torch.testing.assert_close(context, expected, rtol=1e-4, atol=1e-4)
-        scaled = scene_generator.resized(piece, scene_generator.SLICE)[None]
+        scaled = resized(piece, generator_batches.SLICE)[None]
         torch.testing.assert_close(
             embeds, model.image_encoder(to_pixels(scaled, "cpu")).image_embeds, rtol=1e-4, atol=1e-4
         )
@@ -423,7 +425,7 @@ def test_text_loss_is_that_of_the_text_receiver(words_folder: Path) -> None:
 def test_vision_transformers_begin_as_the_captioners(captioner_folder: Path, recipe: str) -> None:
     """They see alike what leaves the last layer, up to its scale."""
     if recipe == "blip":
-        tower = scene_captioner.blip(captioner_folder, sizes=SMALL).make().model.vision_model
+        tower = blip.blip(captioner_folder, sizes=SMALL).make().model.vision_model
     else:
         made = scene_feature_words.feature_words(captioner_folder, sizes=FEATURE).make()
         tower = made.blip2.vision_model
@@ -453,7 +455,7 @@ def test_missing_stages_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="semphy train tiny-generator-vae"):
         scene_generator.generator(tmp_path)
     with pytest.raises(ValueError, match="semphy train tiny-captioner"):
-        scene_captioner.blip(tmp_path)
+        blip.blip(tmp_path)
     with pytest.raises(ValueError, match="semphy train tiny-captioner"):
         scene_feature_words.feature_words(tmp_path)
     with pytest.raises(ValueError, match="semphy train tiny-feature-words"):

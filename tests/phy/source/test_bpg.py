@@ -193,8 +193,8 @@ def test_photographs_match_an_independent_prototype(
 
 PROCESS = """
 import sys, hashlib, numpy as np
-from phy.source.bpg import BPG
-from phy.source.codec import CodecError
+from phy.source.bpg.bpg import BPG
+from phy.source.pictures.codec import CodecError
 image = (np.arange(33 * 50 * 3).reshape(33, 50, 3) * 7 % 256).astype(np.uint8)
 data = b"".join(BPG(c, d).encode(image, 30) for c in ("444", "420", "gray") for d in (8, 10))
 for cut in (100, 300, 500):

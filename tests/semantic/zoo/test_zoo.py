@@ -68,8 +68,8 @@ def test_every_published_preset_is_reported_missing_at_once_without_a_cache(tmp_
     # look at the network would cost tens of seconds where there is none.
     script = """
 import json, time
-from semantic import zoo
-from semantic.weights import WeightsMissing
+from semantic.zoo import presets as zoo
+from semantic.zoo.weights import WeightsMissing
 said = {}
 for name, preset in zoo.PRESETS.items():
     start = time.perf_counter()
