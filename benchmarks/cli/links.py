@@ -172,7 +172,8 @@ def mcs(
     from benchmarks.settings.reading import read_settings
 
     quiet_threads()
-    from benchmarks.links.mcs import McsSpec, run_mcs
+    from benchmarks.links.mcs import run_mcs
+    from benchmarks.settings.mcs import McsSpec
 
     flags = {_BER_SETTINGS.get(name, name).removeprefix("code."): value for name, value in options.items()}
     if esno is not None:

@@ -44,7 +44,8 @@ def captioners(
     from benchmarks.settings.reading import read_settings
 
     quiet_threads()
-    from benchmarks.papers.table1 import CaptionersSpec, run_captioners
+    from benchmarks.papers.table1 import run_captioners
+    from benchmarks.settings.captioners import CaptionersSpec
 
     table = run_captioners(read_settings(CaptionersSpec, config, overrides, options), out)
     click.echo(json.dumps(table.to_json(), indent=2) if as_json else table.to_text())

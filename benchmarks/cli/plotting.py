@@ -1,13 +1,11 @@
-"""Which figures a run directory gets: ``semphy plot``."""
+"""Which figures run directories get: ``semphy plot``."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-
-from benchmarks.links.plots import STYLE, load_curves, plot_ber
 from benchmarks.runs.store import Store
 
 __all__ = ["plot_runs"]
@@ -21,23 +19,13 @@ def plot_runs(folders: Sequence[Path], out: Path) -> list[Path]:
     InputError
         If a folder holds no run, or runs that no single figure can show.
     """
-    if len(folders) == 1 and _kind(folders[0]) == "compare":
-        from benchmarks.systems.plots import plot_compare
+    with ExitStack() as stack:
+        stores = [stack.enter_context(Store.read(folder)) for folder in folders]
+        if len(stores) == 1 and stores[0].kind == "compare":
+            from benchmarks.systems.plots import plot_compare
 
-        return plot_compare(folders[0])
-    figure = plot_ber([curve for folder in folders for curve in load_curves(folder)])
-    out.mkdir(parents=True, exist_ok=True)
-    files = [out / f"ber.{suffix}" for suffix in ("png", "svg", "pdf")]
-    with plt.rc_context(STYLE):
-        for file in files:
-            figure.savefig(file, dpi=300)
-    plt.close(figure)
-    return files
+            return plot_compare(stores[0], out)
+        from benchmarks.links.plots import load_curves, plot_ber
+        from benchmarks.runs.figures import save
 
-
-def _kind(folder: Path) -> str:
-    store = Store.read(folder)
-    try:
-        return store.kind
-    finally:
-        store.close()
+        return save(plot_ber([curve for store in stores for curve in load_curves(store)]), out, "ber")

@@ -3,59 +3,75 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.links.counting import Counts, count
-from benchmarks.links.points import COLUMNS, Chain, Point, Session, load_points
-from benchmarks.links.search import Crossing, find_crossing, reachable
-from benchmarks.runs.store import Condition, Store, write_csv
+from benchmarks.links.points import Chain, Point, Session
+from benchmarks.links.results import COUNT_COLUMNS, PointStats, TargetRow, load_points
+from benchmarks.links.search import RequiredSnr, find_required_snr, reachable
+from benchmarks.runs.conditions import differences
+from benchmarks.runs.results import Result, write_csv
+from benchmarks.runs.store import Store
 from benchmarks.runs.sweep import open_pool, run
-from benchmarks.runs.table import Column, LiveTable, duration, plain, rate
-from benchmarks.settings.ber import BerSpec, differences
+from benchmarks.runs.table import Column, LiveTable, decibels, duration, plain, rate
+from benchmarks.settings.ber import BerSpec
 from benchmarks.settings.errors import InputError
 from phy import theory
 
-__all__ = ["BerRun", "Outcome", "csv_row", "load_points", "run_ber", "simulate"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-_TABLE = (
-    Column("Es/N0", 7),
-    Column("Eb/N0", 7),
-    Column("blocks", 9),
-    Column("block_err", 9),
-    Column("bits", 12, rank=5),
-    Column("bit_err", 10, rank=4),
-    Column("BER", 8),
-    Column("BLER", 8),
-    Column("BLER_low", 8, rank=3),
-    Column("BLER_high", 9, rank=3),
-    Column("Mb/s", 8, rank=1),
-    Column("elapsed", 8, rank=2),
-    Column("left", 8),
-    Column("stop", 12),
+__all__ = ["BerRun", "Outcome", "check_targets", "keep_points", "run_ber", "simulate"]
+
+_POINTS: tuple[Column[PointStats], ...] = (
+    Column("Es/N0", lambda point: decibels(point.esno_db), 7),
+    Column("Eb/N0", lambda point: decibels(point.ebno_db), 7),
+    Column("blocks", lambda point: str(point.blocks), 9),
+    Column("block_err", lambda point: str(point.block_errors), 9),
+    Column("bits", lambda point: str(point.bits), 12, rank=5),
+    Column("bit_err", lambda point: str(point.bit_errors), 10, rank=4),
+    Column("BER", lambda point: rate(point.ber), 8),
+    Column("BLER", lambda point: rate(point.bler), 8),
+    Column("BLER_low", lambda point: rate(point.bler_low), 8, rank=3),
+    Column("BLER_high", lambda point: rate(point.bler_high), 9, rank=3),
+    Column("Mb/s", lambda point: _megabits(point.info_bits_per_second), 8, rank=1),
+    Column("elapsed", lambda point: duration(point.seconds), 8, rank=2),
+    Column("stop", lambda point: point.stop.replace(" ", "-"), 12),
 )
-_TARGETS = (
-    Column("target", 8),
-    Column("Es/N0", 8),
-    Column("Eb/N0", 8),
-    Column("Eb/N0_low", 9),
-    Column("Eb/N0_high", 10),
-    Column("nearest", 8),
-    Column("BLER", 8),
-    Column("blocks", 9),
-    Column("block_err", 9),
+_LIVE: tuple[Column[Point], ...] = (
+    *(column.of(attrgetter("stats")) for column in _POINTS[:-1]),
+    Column("left", lambda point: duration(point.seconds_left()), 8),
+    Column("stop", lambda point: "..." if point.stop is None else point.stop.replace(" ", "-"), 12),
+)
+_TARGETS: tuple[Column[TargetRow], ...] = (
+    Column("target", lambda target: f"{target.target_bler:g}", 8),
+    Column("Es/N0", lambda target: decibels(target.esno_db), 8),
+    Column("Eb/N0", lambda target: decibels(target.ebno_db), 8),
+    Column("Eb/N0_low", lambda target: decibels(target.ebno_low_db), 9),
+    Column("Eb/N0_high", lambda target: decibels(target.ebno_high_db), 10),
+    Column("nearest", lambda target: decibels(target.nearest_esno_db), 8),
+    Column("BLER", lambda target: "-" if target.bler is None else rate(target.bler), 8),
+    Column("blocks", lambda target: "-" if target.blocks is None else str(target.blocks), 9),
+    Column("block_err", lambda target: "-" if target.block_errors is None else str(target.block_errors), 9),
 )
 
 
-def _first(title: str, cells: Sequence[str]) -> Column:
-    return Column(title, max(map(len, cells), default=0))
+def _megabits(bits_per_second: float | None) -> str:
+    return f"{bits_per_second / 1e6:.3g}" if bits_per_second else "-"
 
 
-@dataclass(frozen=True)
-class BerRun:
+def _widest(names: Iterable[str]) -> int:
+    return max(map(len, names), default=0)
+
+
+@dataclass(frozen=True, repr=False)
+class BerRun(Result):
     """What a run found.
 
     Attributes
@@ -65,36 +81,46 @@ class BerRun:
     versions:
         See `benchmarks.runs.versions`.
     points:
-        One dictionary a simulated point, in the order asked for, or of a search in ascending order of the
-        SNR, code by code; a point without a block is absent.
+        The simulated points, in the order asked for, or of a search in ascending order of the SNR, code by
+        code; a point without a block is absent.
     targets:
-        One dictionary a code and target block error rate.
+        One a code and target block error rate.
     interrupted:
         Whether Ctrl-C ended it.
     """
 
     spec: dict[str, Any]
     versions: dict[str, str | None]
-    points: list[dict[str, Any]]
-    targets: list[dict[str, Any]]
+    points: list[PointStats]
+    targets: list[TargetRow]
     interrupted: bool
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""
-        found = {"spec": self.spec, "versions": self.versions, "points": self.points}
-        return {**found, "targets": self.targets} if self.spec["target_bler"] else found
+        points = [point.to_json() for point in self.points]
+        found = {"spec": self.spec, "versions": self.versions, "points": points}
+        targets = [target.to_json() for target in self.targets]
+        return {**found, "targets": targets} if self.spec["target_bler"] else found
 
     def to_text(self) -> str:
         """Return the final table: of the targets if there are any, else of the points."""
         if self.spec["target_bler"]:
-            codes = [target["code"] for target in self.targets]
-            return plain((_first("code", codes), *_TARGETS), [_target_cells(t) for t in self.targets])
-        several = isinstance(self.spec["code"], list)
-        first = _first("code", [point["code"] for point in self.points])
-        columns = (first, *_TABLE) if several else _TABLE
-        rows = [_cells(point, several) for point in self.points]
-        shown = [index for index, column in enumerate(columns) if column.title != "left"]
-        return plain([columns[index] for index in shown], [[row[index] for index in shown] for row in rows])
+            code = Column[TargetRow]("code", attrgetter("code"), _widest(row.code for row in self.targets))
+            return plain((code, *_TARGETS), self.targets)
+        if not isinstance(self.spec["code"], list):
+            return plain(_POINTS, self.points)
+        name = Column[PointStats]("code", attrgetter("code"), _widest(point.code for point in self.points))
+        return plain((name, *_POINTS), self.points)
+
+    def to_csv_rows(self) -> list[dict[str, Any]]:
+        """Return the points as rows of ``curves.csv``."""
+        return [point.to_csv_row() for point in self.points]
+
+    def plot(self, ax: Axes | None = None) -> Figure:
+        """Draw the points as `benchmarks.links.plots.plot_ber` does, in these axes if given."""
+        from benchmarks.links.plots import curves_of, plot_ber
+
+        return plot_ber(curves_of(self.points, self.spec["snr"]["kind"]), ax)
 
 
 def run_ber(
@@ -128,15 +154,18 @@ def run_ber(
         for difference in differences(identity, chain.spec.identity()):
             raise InputError(f"curves of one run share all settings but the code, got {difference}")
     check_targets(chains)
-    store = Store(out, "ber", COLUMNS, described, identity)
-    outcome = simulate(chains, store, workers, batch_size)
-    everything = load_points(store, chains[0].spec.confidence)
-    if out is not None:
-        write_csv(out / "curves.csv", [csv_row(*entry) for entry in everything])
-    found = {condition.id: point for condition, point in everything}
-    store.close()
-    points = [found[name] for name in outcome.conditions if name in found]
+    with Store(out, "ber", COUNT_COLUMNS, described, identity) as store:
+        outcome = simulate(chains, store, workers, batch_size)
+        points = keep_points(store, outcome, chains[0].spec.confidence)
     return BerRun(described, store.versions, points, outcome.targets, outcome.interrupted)
+
+
+def keep_points(store: Store, outcome: Outcome, confidence: float) -> list[PointStats]:
+    """Write all points of a store to ``curves.csv``, if it has a folder, and return those of an outcome."""
+    found = load_points(store, confidence)
+    if store.folder is not None:
+        write_csv(store.folder / "curves.csv", [point.to_csv_row() for point in found.values()])
+    return [found[name] for name in outcome.conditions if name in found]
 
 
 def _described(specs: Sequence[BerSpec]) -> dict[str, Any]:
@@ -169,13 +198,13 @@ class Outcome:
     conditions:
         Ids of the points, in the order in which they are to be shown.
     targets:
-        One dictionary a chain and target.
+        One a chain and target.
     interrupted:
         Whether Ctrl-C ended it.
     """
 
     conditions: list[str] = field(default_factory=list)
-    targets: list[dict[str, Any]] = field(default_factory=list)
+    targets: list[TargetRow] = field(default_factory=list)
     interrupted: bool = False
 
 
@@ -184,7 +213,7 @@ def simulate(
     store: Store,
     workers: int = 1,
     batch_size: int | None = None,
-    names: Sequence[str] = (),
+    title: str = "code",
 ) -> Outcome:
     """Simulate the points, or search the targets, of chains into a store, with a live table.
 
@@ -193,23 +222,18 @@ def simulate(
     chains:
         In this order.
     store:
-        With the columns `benchmarks.links.points.COLUMNS`.
+        With the columns `benchmarks.links.results.COUNT_COLUMNS`.
     workers, batch_size:
         As for `run_ber`.
-    names:
-        What the chains are called in the table; their codes unless given.
+    title:
+        What the labels of the chains are, several of which are told apart in the table.
     """
     outcome = Outcome()
-    several = len(chains) > 1
-    called = names or [chain.spec.code.label for chain in chains]
-    labels = dict(zip(map(id, chains), called, strict=True))
-    first = _first("scheme" if names else "code", called)
-    with LiveTable((first, *_TABLE) if several else _TABLE) as table:
+    label = Column[Point](title, attrgetter("chain.label"), _widest(chain.label for chain in chains))
+    with LiveTable((label, *_LIVE) if len(chains) > 1 else _LIVE) as table:
 
         def show(point: Point) -> None:
-            row, done = point.rates(), point.stop is not None
-            row["code"] = labels[id(point.chain)]
-            table.update(point.condition, _cells(row, several, point.seconds_left(), not done), done)
+            table.update(point.condition, point, done=point.stop is not None)
 
         session = Session(store, show, batch_size, time.perf_counter())
         for chain in chains:
@@ -229,7 +253,7 @@ def simulate(
 
 
 def _climb(
-    session: Session, chains: Sequence[Chain], workers: int, table: LiveTable, outcome: Outcome
+    session: Session, chains: Sequence[Chain], workers: int, table: LiveTable[Point], outcome: Outcome
 ) -> None:
     points = [
         Point(session, chain, chain.to_esno(value)) for chain in chains for value in chain.spec.snr.values_db
@@ -259,78 +283,31 @@ def _search(
     before = list(outcome.conditions)
     try:
         for target in spec.target_bler:
-            found = find_crossing(target, probe, guess_db, ends[0], ends[1], spec.confidence)
+            found = find_required_snr(target, probe, guess_db, ends[0], ends[1], spec.confidence)
             outcome.targets.append(_target(chain, found))
             guess_db = guess_db if found.esno_db is None else found.esno_db
     finally:
         outcome.conditions = before + [tried[esno_db].condition for esno_db in sorted(tried)]
 
 
-def _target(chain: Chain, found: Crossing) -> dict[str, Any]:
-    described: dict[str, Any] = {"code": chain.spec.code.label, "target_bler": found.target}
-    for name, value in (("", found.esno_db), ("_low", found.low_db), ("_high", found.high_db)):
-        described[f"esno{name}_db"] = value
-        described[f"ebno{name}_db"] = None if value is None else round(chain.to_ebno(value), 6)
+def _target(chain: Chain, found: RequiredSnr) -> TargetRow:
+    def ebno(esno_db: float | None) -> float | None:
+        return None if esno_db is None else round(chain.to_ebno(esno_db), 6)
+
     counts = found.counts
-    return {
-        **described,
-        "nearest_esno_db": found.nearest_db,
-        "bler": counts.block_errors / counts.blocks if counts else None,
-        "blocks": counts.blocks if counts else None,
-        "block_errors": counts.block_errors if counts else None,
-        "engine": chain.spec.engine,
-        "reason": found.reason or None,
-    }
-
-
-def _target_cells(target: Mapping[str, Any]) -> list[str]:
-    numbers = [
-        target[name] for name in ("esno_db", "ebno_db", "ebno_low_db", "ebno_high_db", "nearest_esno_db")
-    ]
-    return [
-        target["code"],
-        f"{target['target_bler']:g}",
-        *("-" if number is None else f"{number:.3f}" for number in numbers),
-        "-" if target["bler"] is None else rate(target["bler"]),
-        "-" if target["blocks"] is None else str(target["blocks"]),
-        "-" if target["block_errors"] is None else str(target["block_errors"]),
-    ]
-
-
-def _cells(
-    point: Mapping[str, Any], with_code: bool, seconds_left: float = 0.0, running: bool = False
-) -> list[str]:
-    speed = point["info_bits_per_second"]
-    return [
-        *([point["code"]] if with_code else []),
-        f"{point['esno_db']:.3f}",
-        f"{point['ebno_db']:.3f}",
-        str(point["blocks"]),
-        str(point["block_errors"]),
-        str(point["bits"]),
-        str(point["bit_errors"]),
-        rate(point["ber"]),
-        rate(point["bler"]),
-        rate(point["bler_low"]),
-        rate(point["bler_high"]),
-        f"{speed / 1e6:.3g}" if speed else "-",
-        duration(point["seconds"]),
-        duration(seconds_left),
-        "..." if running else point["stop"].replace(" ", "-"),
-    ]
-
-
-def csv_row(condition: Condition, point: Mapping[str, Any]) -> dict[str, Any]:
-    """Row of ``curves.csv`` of a point."""
-    identity = condition.description["condition"]
-    code = identity["code"]
-    return {
-        "code": code["name"],
-        "k": code["k"],
-        "n": code["n"],
-        **code["decoder"],
-        **{name: identity[name] for name in ("modulation", "demapping", "channel", "seed")},
-        "channel_uses": condition.description["channel_uses"],
-        "filler_bits": condition.description["filler_bits"],
-        **point,
-    }
+    return TargetRow(
+        code=chain.spec.code.label,
+        target_bler=found.target,
+        esno_db=found.esno_db,
+        ebno_db=ebno(found.esno_db),
+        esno_low_db=found.low_db,
+        ebno_low_db=ebno(found.low_db),
+        esno_high_db=found.high_db,
+        ebno_high_db=ebno(found.high_db),
+        nearest_esno_db=found.nearest_db,
+        bler=counts.block_errors / counts.blocks if counts else None,
+        blocks=counts.blocks if counts else None,
+        block_errors=counts.block_errors if counts else None,
+        engine=chain.spec.engine,
+        reason=found.reason or None,
+    )

@@ -7,102 +7,101 @@ ber --target-bler``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, field_validator
 from scipy.optimize import brentq
 
-from benchmarks.links.ber import check_targets, csv_row, simulate
-from benchmarks.links.points import COLUMNS, Chain, load_points
-from benchmarks.runs.store import Store, write_csv
-from benchmarks.runs.table import Column, plain
-from benchmarks.settings.ber import BerSpec, Probability, SnrSpec, StopSpec, read_targets
-from benchmarks.settings.codes import CodeSpec, Count, DecoderSpec, Settings
+from benchmarks.links.ber import check_targets, keep_points, simulate
+from benchmarks.links.points import Chain
+from benchmarks.links.results import COUNT_COLUMNS, PointStats, TargetRow
+from benchmarks.runs.results import Result
+from benchmarks.runs.store import Store
+from benchmarks.runs.table import Column, decibels, plain
 from benchmarks.settings.errors import input_errors
-from bridge.air.schemes import Scheme, parse_schemes
+from benchmarks.settings.mcs import McsSpec
+from bridge.air.schemes import parse_schemes
 from phy import theory
 from phy.units import EsN0
 
-__all__ = ["McsRun", "McsSpec", "limit_db", "run_mcs"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-LARGEST_BLOCK = 8448
-"""Information bits of the largest code block of TS 38.212, clause 5.2.2."""
-
-_SEARCH_DB = (-10.0, 60.0)
-
-
-class McsSpec(Settings):
-    """Everything ``semphy mcs`` is told, except how the work is divided.
-
-    Attributes
-    ----------
-    schemes:
-        As `bridge.air.schemes.parse_schemes` reads them.
-    block_bits:
-        Information bits of the code block; None is what a scheme's own coded block length gives, and 8,448
-        for schemes without one.
-    decoder:
-        Of the LDPC code.
-    target_bler:
-        Block error rates to meet.
-    snr:
-        Es/N0 or Eb/N0 between which to search; -10 to 60 dB of Es/N0 when left out.
-    demapping, channel, stop, engine, seed, confidence:
-        As in `benchmarks.settings.ber.BerSpec`.
-    """
-
-    schemes: str = "nr"
-    block_bits: Count | None = None
-    decoder: DecoderSpec = DecoderSpec()
-    demapping: Literal["app", "maxlog"] = "app"
-    channel: str = "awgn"
-    target_bler: tuple[Probability, ...] = Field(default=(0.1,), min_length=1)
-    snr: SnrSpec = SnrSpec(kind="esno", values_db=_SEARCH_DB)
-    stop: StopSpec = StopSpec()
-    engine: Literal["auto", "sionna", "compiled"] = "auto"
-    seed: Annotated[int, Field(ge=0)] = 1
-    confidence: Probability = 0.95
-
-    @field_validator("target_bler", mode="before")
-    @classmethod
-    def _targets(cls, value: object) -> object:
-        return read_targets(value)
-
-    def of(self, scheme: Scheme) -> BerSpec:
-        """Settings of one scheme's curve."""
-        k = self.block_bits or (
-            LARGEST_BLOCK if scheme.block_bits is None else round(scheme.rate * scheme.block_bits)
-        )
-        symbols = max(1, round(k / scheme.rate / scheme.bits_per_symbol))
-        n = k if scheme.code == "none" else symbols * scheme.bits_per_symbol
-        names = ("demapping", "channel", "target_bler", "snr", "stop", "engine", "seed", "confidence")
-        return BerSpec(
-            code=CodeSpec(name=scheme.code, k=k, n=n, decoder=self.decoder),
-            modulation=scheme.modulation,
-            **{name: getattr(self, name) for name in names},
-        )
-
-
-_TABLE = (
-    Column("rate", 6),
-    Column("k", 6),
-    Column("n", 6),
-    Column("bits/use", 8),
-    Column("target", 7),
-    Column("Es/N0", 8),
-    Column("low", 8),
-    Column("high", 8),
-    Column("Eb/N0", 8),
-    Column("limit", 8),
-    Column("gap", 6),
-)
+__all__ = ["McsRun", "SchemeRow", "limit_db", "run_mcs"]
 
 
 @dataclass(frozen=True)
-class McsRun:
+class SchemeRow:
+    """What a modulation-coding scheme needs to meet one target.
+
+    Attributes
+    ----------
+    scheme, modulation:
+        Names.
+    k, n:
+        Information and coded bits of its code block.
+    bits_per_use:
+        Information bits a complex channel use.
+    target:
+        The SNR that was found.
+    limit_esno_db:
+        The least that any code needs, in decibels of Es/N0 (`limit_db`); None where that is not known.
+    """
+
+    scheme: str
+    modulation: str
+    k: int
+    n: int
+    bits_per_use: float
+    target: TargetRow
+    limit_esno_db: float | None
+
+    @property
+    def rate(self) -> float:
+        """Rate of the code, k / n."""
+        return self.k / self.n
+
+    @property
+    def gap_db(self) -> float | None:
+        """Decibels between the limit and what was found; None if either is not known."""
+        if self.limit_esno_db is None or self.target.esno_db is None:
+            return None
+        return round(self.target.esno_db - self.limit_esno_db, 4)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``--json`` prints of it, and its row of ``schemes.csv``."""
+        return {
+            **{
+                name: getattr(self, name)
+                for name in ("scheme", "modulation", "k", "n", "rate", "bits_per_use")
+            },
+            **{name: value for name, value in self.target.to_json().items() if name != "code"},
+            "limit_esno_db": self.limit_esno_db,
+            "gap_db": self.gap_db,
+        }
+
+
+_SCHEMES: tuple[Column[SchemeRow], ...] = (
+    Column("rate", lambda row: f"{row.rate:.4f}", 6),
+    Column("k", lambda row: str(row.k), 6),
+    Column("n", lambda row: str(row.n), 6),
+    Column("bits/use", lambda row: f"{row.bits_per_use:.4f}", 8),
+    Column("target", lambda row: f"{row.target.target_bler:g}", 7),
+    Column("Es/N0", lambda row: decibels(row.target.esno_db, 2), 8),
+    Column("low", lambda row: decibels(row.target.esno_low_db, 2), 8),
+    Column("high", lambda row: decibels(row.target.esno_high_db, 2), 8),
+    Column("Eb/N0", lambda row: decibels(row.target.ebno_db, 2), 8),
+    Column("limit", lambda row: decibels(row.limit_esno_db, 2), 8),
+    Column("gap", lambda row: decibels(row.gap_db, 2), 6),
+)
+
+
+@dataclass(frozen=True, repr=False)
+class McsRun(Result):
     """What a run found.
 
     Attributes
@@ -112,17 +111,17 @@ class McsRun:
     versions:
         See `benchmarks.runs.versions`.
     schemes:
-        One dictionary a scheme and target, the targets of a scheme side by side.
+        One a scheme and target, the targets of a scheme side by side.
     points:
-        One dictionary a simulated point.
+        The points that were simulated.
     interrupted:
         Whether Ctrl-C ended it.
     """
 
     spec: dict[str, Any]
     versions: dict[str, str | None]
-    schemes: list[dict[str, Any]]
-    points: list[dict[str, Any]]
+    schemes: list[SchemeRow]
+    points: list[PointStats]
     interrupted: bool
 
     def to_json(self) -> dict[str, Any]:
@@ -130,15 +129,24 @@ class McsRun:
         return {
             "spec": self.spec,
             "versions": self.versions,
-            "schemes": self.schemes,
-            "points": self.points,
+            "schemes": self.to_csv_rows(),
+            "points": [point.to_json() for point in self.points],
         }
 
     def to_text(self) -> str:
         """Return the table: SNRs and the gap to the limit in decibels."""
-        names = [scheme["scheme"] for scheme in self.schemes]
-        first = Column("scheme", max(map(len, names), default=0))
-        return plain((first, *_TABLE), [_cells(scheme) for scheme in self.schemes])
+        width = max((len(row.scheme) for row in self.schemes), default=0)
+        return plain((Column("scheme", attrgetter("scheme"), width), *_SCHEMES), self.schemes)
+
+    def to_csv_rows(self) -> list[dict[str, Any]]:
+        """Return the schemes as rows of ``schemes.csv``."""
+        return [row.to_json() for row in self.schemes]
+
+    def plot(self, ax: Axes | None = None) -> Figure:
+        """Draw the points as `benchmarks.links.plots.plot_ber` does, in these axes if given."""
+        from benchmarks.links.plots import curves_of, plot_ber
+
+        return plot_ber(curves_of(self.points, self.spec["snr"]["kind"]), ax)
 
 
 def run_mcs(
@@ -155,7 +163,7 @@ def run_mcs(
     """
     with input_errors():
         schemes = parse_schemes(spec.schemes)
-        chains = [Chain.of(spec.of(scheme)) for scheme in schemes]
+        chains = [Chain.of(spec.of(scheme), scheme.name) for scheme in schemes]
     check_targets(chains)
     engines = {chain.spec.engine for chain in chains}
     resolved = spec.model_copy(
@@ -166,37 +174,22 @@ def run_mcs(
         }
     )
     described = resolved.model_dump(mode="json")
-    shared = ("demapping", "channel", "seed")
-    store = Store(out, "mcs", COLUMNS, described, {name: described[name] for name in shared})
-    names = [scheme.name for scheme in schemes]
-    outcome = simulate(chains, store, workers, batch_size, names)
-    everything = load_points(store, spec.confidence)
-    store.close()
-    found = {condition.id: point for condition, point in everything}
-    order = [(name, chain) for name, chain in zip(names, chains, strict=True) for _ in spec.target_bler]
-    rows = [_row(*entry, target) for entry, target in zip(order, outcome.targets, strict=False)]
+    identity = {name: described[name] for name in ("demapping", "channel", "seed")}
+    with Store(out, "mcs", COUNT_COLUMNS, described, identity) as store:
+        outcome = simulate(chains, store, workers, batch_size, title="scheme")
+        points = keep_points(store, outcome, spec.confidence)
+    order = [chain for chain in chains for _ in spec.target_bler]
+    rows = [_row(chain, target) for chain, target in zip(order, outcome.targets, strict=False)]
+    found = McsRun(described, store.versions, rows, points, outcome.interrupted)
     if out is not None:
-        write_csv(out / "curves.csv", [csv_row(*entry) for entry in everything])
-        write_csv(out / "schemes.csv", rows)
-    points = [found[name] for name in outcome.conditions if name in found]
-    return McsRun(described, store.versions, rows, points, outcome.interrupted)
+        found.to_csv(out / "schemes.csv")
+    return found
 
 
-def _row(name: str, chain: Chain, target: Mapping[str, Any]) -> dict[str, Any]:
-    code, efficiency = chain.spec.code, chain.link.bits_per_use
-    limit = limit_db(chain.spec.channel, efficiency, target["target_bler"], chain.spec.modulation == "bpsk")
-    known = limit is not None and target["esno_db"] is not None
-    return {
-        "scheme": name,
-        "modulation": chain.spec.modulation,
-        "k": code.k,
-        "n": chain.link.code.n,
-        "rate": chain.link.code.k / chain.link.code.n,
-        "bits_per_use": efficiency,
-        **{key: value for key, value in target.items() if key != "code"},
-        "limit_esno_db": limit,
-        "gap_db": round(target["esno_db"] - limit, 4) if known and limit is not None else None,
-    }
+def _row(chain: Chain, target: TargetRow) -> SchemeRow:
+    code, modulation, efficiency = chain.link.code, chain.spec.modulation, chain.link.bits_per_use
+    limit = limit_db(chain.spec.channel, efficiency, target.target_bler, modulation == "bpsk")
+    return SchemeRow(chain.label, modulation, code.k, code.n, efficiency, target, limit)
 
 
 def limit_db(channel: str, bits_per_use: float, target_bler: float, real: bool = False) -> float | None:
@@ -235,18 +228,3 @@ def _ergodic_db(rate: float) -> float:
     least = theory.capacity_snr(rate).db
     found = brentq(lambda db: theory.ergodic_capacity(EsN0(db)) - rate, least - 0.01, least + 3.0)
     return float(found)
-
-
-def _cells(scheme: Mapping[str, Any]) -> list[str]:
-    decibels: Sequence[str] = ("esno_db", "esno_low_db", "esno_high_db", "ebno_db", "limit_esno_db")
-    values = ["-" if scheme[name] is None else f"{scheme[name]:.2f}" for name in decibels]
-    return [
-        scheme["scheme"],
-        f"{scheme['rate']:.4f}",
-        str(scheme["k"]),
-        str(scheme["n"]),
-        f"{scheme['bits_per_use']:.4f}",
-        f"{scheme['target_bler']:g}",
-        *values,
-        "-" if scheme["gap_db"] is None else f"{scheme['gap_db']:.2f}",
-    ]

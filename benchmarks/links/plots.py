@@ -4,46 +4,31 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from benchmarks.links.points import load_points
-from benchmarks.runs.store import Condition, Store
+from benchmarks.links.results import PointStats, load_points
+from benchmarks.runs.figures import COLOURS, MARKERS, drawing, percent
+from benchmarks.runs.store import Store
 from benchmarks.settings.errors import InputError
 from phy import theory
 from phy.modulation import Modulation
 from phy.units import EsN0
 
-__all__ = ["STYLE", "Curve", "load_curves", "plot_ber"]
+__all__ = ["Curve", "curves_of", "load_curves", "plot_ber"]
 
-COLUMN_INCHES = 3.5
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")  # Okabe and Ito
-_MARKERS = "osD^vP*X"
 _GREY = "0.45"
+_BAND = 0.18  # opacity of the intervals
 _UNCODED = {"awgn": theory.ber_awgn, "rayleigh": theory.ber_rayleigh}
-STYLE: Any = {
-    "font.size": 8,
-    "axes.labelsize": 8,
-    "legend.fontsize": 6.5,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "lines.linewidth": 1.0,
-    "lines.markersize": 3.5,
-    "pdf.fonttype": 42,
-    "svg.fonttype": "none",
-}
 
 
 @dataclass(frozen=True)
@@ -52,20 +37,24 @@ class Curve:
 
     Attributes
     ----------
-    condition:
-        What its points share: ``code``, ``modulation``, ``channel``, ``engine`` and so on.
     kind:
         Kind of SNR that the run is written in, ``ebno`` or ``esno``.
-    channel_uses:
-        Complex channel uses a block.
     points:
-        As ``--json`` prints them, in ascending order of the SNR.
+        In ascending order of the SNR; their conditions share all but it.
     """
 
-    condition: dict[str, Any]
     kind: str
-    channel_uses: int
-    points: list[dict[str, Any]]
+    points: Sequence[PointStats]
+
+    @property
+    def condition(self) -> Mapping[str, Any]:
+        """What its points share: ``code``, ``modulation``, ``channel``, ``engine`` and so on."""
+        return self.points[0].condition
+
+    @property
+    def channel_uses(self) -> int:
+        """Complex channel uses a block."""
+        return self.points[0].channel_uses
 
     @property
     def label(self) -> str:
@@ -80,102 +69,122 @@ class Curve:
         return ", ".join([*(parts or ["uncoded"]), self.condition["modulation"], self.condition["channel"]])
 
 
-def load_curves(folder: Path) -> list[Curve]:
-    """Read the curves of a run directory of ``semphy ber`` or ``semphy mcs``, in the order of their making.
+def _snr_db(point: PointStats, kind: str) -> float:
+    return point.ebno_db if kind == "ebno" else point.esno_db
+
+
+def curves_of(points: Iterable[PointStats], kind: str) -> list[Curve]:
+    """Sort points into curves, in the order of their first points."""
+    groups: dict[str, list[PointStats]] = {}
+    for point in points:
+        shared = {name: value for name, value in point.condition.items() if name != "esno_db"}
+        groups.setdefault(json.dumps(shared, sort_keys=True), []).append(point)
+    return [Curve(kind, sorted(group, key=lambda point: point.esno_db)) for group in groups.values()]
+
+
+def load_curves(store: Store) -> list[Curve]:
+    """Read the curves of a run of ``semphy ber`` or ``semphy mcs``, with intervals of its own confidence.
 
     Raises
     ------
     InputError
-        If there is no such run, or it has no point yet.
+        If it is another kind of run, or has no point yet.
     """
-    store = Store.read(folder)
-    try:
-        if store.kind not in ("ber", "mcs"):
-            raise InputError(f"{str(folder)!r} holds a run of semphy {store.kind}, not of semphy ber")
-        spec = store.spec
-        found = load_points(store, spec["confidence"])
-    finally:
-        store.close()
+    if store.kind not in ("ber", "mcs"):
+        raise InputError(f"{str(store.folder)!r} holds a run of semphy {store.kind}, not of semphy ber")
+    spec = store.spec
+    found = load_points(store, spec["confidence"])
     if not found:
-        raise InputError(f"{str(folder)!r} has no point yet")
-    kind = spec["snr"]["kind"] if spec["snr"] else "esno"
-    groups: dict[str, list[tuple[Condition, dict[str, Any]]]] = {}
-    for condition, point in found:
-        shared = {k: v for k, v in condition.description["condition"].items() if k != "esno_db"}
-        groups.setdefault(json.dumps(shared, sort_keys=True), []).append((condition, point))
-    return [_curve(group, kind) for group in groups.values()]
+        raise InputError(f"{str(store.folder)!r} has no point yet")
+    return curves_of(found.values(), spec["snr"]["kind"] if spec["snr"] else "esno")
 
 
-def _curve(group: Sequence[tuple[Condition, dict[str, Any]]], kind: str) -> Curve:
-    description = group[0][0].description
-    points = sorted((point for _, point in group), key=lambda point: point["esno_db"])
-    return Curve(description["condition"], kind, description["channel_uses"], points)
-
-
-def plot_ber(curves: Sequence[Curve]) -> Figure:
+def plot_ber(curves: Sequence[Curve], axes: Axes | None = None) -> Figure:
     """Draw BER (solid) and BLER (dashed) of one or several curves against the first one's kind of SNR.
 
     Bands are the intervals. A point without errors is an arrow that hangs from its upper limit. Grey lines:
     theory of the uncoded modulation (dotted) where there is a closed form, and on AWGN the best block error
     rate at this block length (normal approximation, dash-dotted) and the capacity (vertical), both with
     Gaussian symbols; for BPSK with real ones.
+
+    Parameters
+    ----------
+    curves:
+        One at least.
+    axes:
+        Where to draw; a figure as wide as a column of a paper unless given.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to draw.
     """
-    kind = curves[0].kind
-    with plt.rc_context(STYLE):
-        height = 2.9 + (0.3 + 0.14 * len(curves) if len(curves) > 1 else 0.0)  # room for their legends
-        figure, axes = plt.subplots(figsize=(COLUMN_INCHES, height), layout="constrained")
+    if not curves:
+        raise ValueError("there is no point to draw")
+    kind, several = curves[0].kind, len(curves) > 1
+    height = 2.9 + (0.3 + 0.14 * len(curves) if several else 0.0)  # room for their legends
+    with drawing(axes, height) as (figure, place):
         for index, curve in enumerate(curves):
-            style = _curve_style(index)
+            line = _curve_style(index)
             for name, dash in (("ber", "-"), ("bler", "--")):
-                _draw(axes, curve.points, f"{kind}_db", name, {**style, "linestyle": dash})
-        _frame(axes, curves, kind)
-        notes = _draw_references(axes, _references(curves), kind)
-        _legend(axes, curves, notes)
+                _draw(place, curve, kind, name, {**line, "linestyle": dash})
+        _frame(place, curves)
+        notes = [_bands(curves), *_draw_references(place, _references(curves), kind)]
+        _legend(place, curves, notes, figure if several and axes is None else None)
     return figure
 
 
-def _draw(axes: Axes, points: Sequence[dict[str, Any]], x: str, name: str, style: dict[str, Any]) -> None:
-    seen = [point for point in points if point[name] > 0]
+def _draw(axes: Axes, curve: Curve, kind: str, name: str, line: dict[str, Any]) -> None:
+    """Draw ``ber`` or ``bler`` of a curve."""
+    places = [
+        (_snr_db(point, kind), getattr(point, name), getattr(point, f"{name}_interval"))
+        for point in curve.points
+    ]
+    seen = [place for place in places if place[1] > 0]
     if seen:
-        snr = [point[x] for point in seen]
-        axes.semilogy(snr, [point[name] for point in seen], markerfacecolor=_face(name, style), **style)
-        low = [max(point[f"{name}_low"], 1e-300) for point in seen]
-        high = [point[f"{name}_high"] for point in seen]
-        axes.fill_between(snr, low, high, color=style["color"], alpha=0.18, linewidth=0)
+        snr = [x for x, _, _ in seen]
+        axes.semilogy(snr, [rate for _, rate, _ in seen], markerfacecolor=_face(name, line), **line)
+        low, high = [max(band.low, 1e-300) for _, _, band in seen], [band.high for _, _, band in seen]
+        axes.fill_between(snr, low, high, color=line["color"], alpha=_BAND, linewidth=0)
         if len(seen) == 1:
-            axes.vlines(snr, low, high, color=style["color"], alpha=0.4)
-    for point in points:
-        if point[name] == 0:
-            bound = point[f"{name}_high"]
+            axes.vlines(snr, low, high, color=line["color"], alpha=0.4)
+    for x, rate, band in places:
+        if rate == 0:
             axes.annotate(
                 "",
-                xy=(point[x], bound / 3),
-                xytext=(point[x], bound),
-                arrowprops={"arrowstyle": "-|>", "color": style["color"], "shrinkA": 0, "shrinkB": 0},
+                xy=(x, band.high / 3),
+                xytext=(x, band.high),
+                arrowprops={"arrowstyle": "-|>", "color": line["color"], "shrinkA": 0, "shrinkB": 0},
             )
-            axes.semilogy(point[x], bound, marker="_", color=style["color"])
+            axes.semilogy(x, band.high, marker="_", color=line["color"])
 
 
-def _face(name: str, style: dict[str, Any]) -> str:
-    return str(style["color"]) if name == "ber" else "white"
+def _face(name: str, line: dict[str, Any]) -> str:
+    return str(line["color"]) if name == "ber" else "white"
 
 
-def _frame(axes: Axes, curves: Sequence[Curve], kind: str) -> None:
+def _frame(axes: Axes, curves: Sequence[Curve]) -> None:
+    kind, points = curves[0].kind, [point for curve in curves for point in curve.points]
     axes.set_yscale("log")
     axes.set_xlabel("$E_b/N_0$ (dB)" if kind == "ebno" else "$E_s/N_0$ (dB)")
     axes.set_ylabel("error rate")
     axes.set_axisbelow(True)
     axes.grid(which="major", color="0.85", linewidth=0.5)
     axes.grid(which="minor", color="0.93", linewidth=0.3)
-    lowest = min(_bottom(point, name) for c in curves for point in c.points for name in ("ber", "bler"))
-    axes.set_ylim(10.0 ** np.floor(np.log10(lowest)), 1.5)
-    snr = [point[f"{kind}_db"] for curve in curves for point in curve.points]
+    rates = [(point.ber, point.ber_high) for point in points] + [
+        (point.bler, point.bler_high) for point in points
+    ]
+    axes.set_ylim(10.0 ** np.floor(np.log10(min(rate or high / 3 for rate, high in rates))), 1.5)
+    snr = [_snr_db(point, kind) for point in points]
     margin = max(0.04 * (max(snr) - min(snr)), 0.1)
     axes.set_xlim(min(snr) - margin, max(snr) + margin)
 
 
-def _bottom(point: dict[str, Any], name: str) -> float:
-    return float(point[name] or point[f"{name}_high"] / 3)
+def _bands(curves: Sequence[Curve]) -> Patch:
+    """What the bands are, for the legend."""
+    levels = dict.fromkeys(percent(point.confidence) for curve in curves for point in curve.points)
+    colour = COLOURS[0] if len(curves) == 1 else _GREY
+    return Patch(facecolor=colour, alpha=_BAND, label=f"{', '.join(levels)} interval")
 
 
 @dataclass(frozen=True)
@@ -224,7 +233,7 @@ def _finite_length(k: int, uses: int, real: bool) -> _Reference:
 def _draw_references(axes: Axes, references: Sequence[_Reference], kind: str) -> list[Line2D]:
     """Draw them behind the curves, and return the handles of the legend."""
     handles: dict[str, Line2D] = {}
-    style: dict[str, Any] = {"color": _GREY, "linewidth": 0.8, "zorder": 1}
+    line: dict[str, Any] = {"color": _GREY, "linewidth": 0.8, "zorder": 1}
 
     def offset_db(reference: _Reference) -> float:
         return EsN0(0.0).to_ebn0(reference.bits_per_use).db if kind == "ebno" else 0.0
@@ -232,18 +241,19 @@ def _draw_references(axes: Axes, references: Sequence[_Reference], kind: str) ->
     for reference in references:
         if reference.capacity_db is not None:
             x = reference.capacity_db + offset_db(reference)
-            handles["capacity"] = axes.axvline(x, linestyle=(0, (6, 2)), **style)
+            handles["capacity"] = axes.axvline(x, linestyle=(0, (6, 2)), **line)
             axes.set_xlim(left=min(axes.get_xlim()[0], x - 0.1))
     grid = np.linspace(*axes.get_xlim(), 200)
     for reference in references:
         rates = [reference.rate(EsN0(x - offset_db(reference))) for x in grid]
-        (handles[reference.label],) = axes.plot(grid, rates, linestyle=reference.dash, **style)
+        (handles[reference.label],) = axes.plot(grid, rates, linestyle=reference.dash, **line)
     for label, handle in handles.items():
         handle.set_label(label)
     return list(handles.values())
 
 
-def _legend(axes: Axes, curves: Sequence[Curve], notes: Sequence[Line2D]) -> None:
+def _legend(axes: Axes, curves: Sequence[Curve], notes: Sequence[Artist], figure: Figure | None) -> None:
+    """Name the curves and lines in the axes, or around them if there is a figure to lay out."""
     single = len(curves) == 1
     first: dict[str, Any] = _curve_style(0) if single else {"color": "black"}
     handles = [
@@ -251,14 +261,16 @@ def _legend(axes: Axes, curves: Sequence[Curve], notes: Sequence[Line2D]) -> Non
         Line2D([], [], linestyle="--", label="BLER", **{**first, "markerfacecolor": "white"}),
         *notes,
     ]
-    if single:
-        axes.set_title(curves[0].label, fontsize=7)
-        axes.legend(handles=handles, loc="best", framealpha=0.9, handlelength=2.4)
-        return
     names = [Line2D([], [], label=curve.label, **_curve_style(i)) for i, curve in enumerate(curves)]
-    axes.figure.legend(handles=names, loc="outside upper center", frameon=False, handlelength=2.4)
-    axes.figure.legend(handles=handles, loc="outside lower center", frameon=False, handlelength=2.4, ncols=3)
+    shared: dict[str, Any] = {"handlelength": 2.4}
+    if figure is not None:
+        figure.legend(handles=names, loc="outside upper center", frameon=False, **shared)
+        figure.legend(handles=handles, loc="outside lower center", frameon=False, ncols=3, **shared)
+        return
+    if single:
+        axes.set_title(curves[0].label)
+    axes.legend(handles=handles if single else [*names, *handles], loc="best", framealpha=0.9, **shared)
 
 
 def _curve_style(index: int) -> dict[str, Any]:
-    return {"color": _COLOURS[index % len(_COLOURS)], "marker": _MARKERS[index % len(_MARKERS)]}
+    return {"color": COLOURS[index % len(COLOURS)], "marker": MARKERS[index % len(MARKERS)]}

@@ -7,30 +7,21 @@ work was divided, interrupted or resumed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmarks.links.counting import RULES_VERSION, Chunk, Counts, build_link, chunk_end, on_grid
-from benchmarks.runs.statistics import clustered_rate_interval, rate_interval
-from benchmarks.runs.store import Condition, Store
-from benchmarks.settings.ber import BerSpec, condition_id
+from benchmarks.links.results import PointStats, counted
+from benchmarks.runs.conditions import condition_id
+from benchmarks.runs.store import Store
+from benchmarks.settings.ber import BerSpec
 from benchmarks.settings.codes import from_file
 from benchmarks.settings.errors import InputError
 from phy.links.digital import DigitalLink
 from phy.units import EbN0, EsN0
 
-__all__ = ["COLUMNS", "Chain", "Point", "Session", "load_points"]
-
-COLUMNS = {
-    "blocks": "INTEGER NOT NULL",
-    "block_errors": "INTEGER NOT NULL",
-    "bits": "INTEGER NOT NULL",
-    "bit_errors": "INTEGER NOT NULL",
-    "squared_bit_errors": "INTEGER NOT NULL",
-    "seconds": "REAL NOT NULL",
-}
-"""Columns of a chunk in the store; its item is its first block."""
+__all__ = ["Chain", "Point", "Session"]
 
 
 @dataclass
@@ -43,17 +34,20 @@ class Chain:
         Resolved settings.
     link:
         What they describe.
+    label:
+        What it is called among others.
     ended:
         Whether the points behind the current one are left out.
     """
 
     spec: BerSpec
     link: DigitalLink
+    label: str
     ended: bool = False
 
     @classmethod
-    def of(cls, spec: BerSpec) -> Chain:
-        """Build the link of a spec, and resolve the spec by it.
+    def of(cls, spec: BerSpec, label: str | None = None) -> Chain:
+        """Build the link of a spec, and resolve the spec by it; the label is its code's unless given.
 
         Raises
         ------
@@ -72,7 +66,8 @@ class Chain:
         if spec.code.digest not in (None, digest):
             raise InputError(f"the matrix of {spec.code.name} is not the one that the settings are about")
         names = link.modulation.name, link.channel.name
-        return cls(spec.resolved(link.code.n, *names, k=link.code.k, digest=digest), link)
+        resolved = spec.resolved(link.code.n, *names, k=link.code.k, digest=digest)
+        return cls(resolved, link, label or resolved.code.label)
 
     @property
     def name(self) -> str:
@@ -148,7 +143,7 @@ class Point:
         self.chain = chain
         self.condition, self.description = chain.describe(esno_db)
         session.store.register(self.condition, self.description)
-        self.counts = _total(session.store, self.condition)
+        self.counts = counted(session.store, self.condition)
         self.stop = self._rule()
 
     @property
@@ -178,7 +173,7 @@ class Point:
         # Workers compute side by side, and starting them is no part of the point: whichever is shorter.
         seconds = min(result.seconds, now - self._session.clock)
         self._session.clock = now
-        result = Counts(**{**asdict(result), "seconds": seconds})
+        result = replace(result, seconds=seconds)
         self._session.store.add(self.condition, item.first, asdict(result))
         self.counts += result
         self.stop = self._rule()
@@ -209,9 +204,10 @@ class Point:
             return "off target"
         return None
 
-    def rates(self) -> dict[str, Any]:
-        """The point as ``--json`` prints it; it must have counts."""
-        return _point(self.description, self.counts, self.stop, self.chain.spec.confidence)
+    @property
+    def stats(self) -> PointStats:
+        """What was counted so far; it must have counts."""
+        return PointStats.of(self.description, self.counts, self.stop, self.chain.spec.confidence)
 
     def seconds_left(self) -> float:
         """Estimate from the pace and the error rate so far, infinite while there is nothing to go by."""
@@ -226,53 +222,3 @@ class Point:
         if rules.seconds is not None:
             more = min(more, rules.seconds - counts.seconds)
         return max(more, 0.0)
-
-
-def load_points(store: Store, confidence: float) -> list[tuple[Condition, dict[str, Any]]]:
-    """Derive rates and intervals from the rows of a store; conditions without a row are absent.
-
-    Returns
-    -------
-    list
-        Conditions in the order in which they were first asked for, each with its point as ``--json`` prints
-        it.
-    """
-    points = []
-    for condition in store.conditions():
-        counts = _total(store, condition.id)
-        if counts.blocks:
-            points.append((condition, _point(condition.description, counts, condition.stop, confidence)))
-    return points
-
-
-def _total(store: Store, condition: str) -> Counts:
-    rows = store.rows(condition)
-    return sum((Counts(**{name: row[name] for name in COLUMNS}) for row in rows), Counts())
-
-
-def _point(
-    description: Mapping[str, Any], counts: Counts, stop: str | None, confidence: float
-) -> dict[str, Any]:
-    bler = rate_interval(counts.block_errors, counts.blocks, confidence)
-    ber = clustered_rate_interval(
-        counts.bit_errors, counts.bits, counts.squared_bit_errors, counts.blocks, confidence
-    )
-    return {
-        "code": description["condition"]["code"]["name"],
-        "esno_db": description["esno_db"],
-        "ebno_db": description["ebno_db"],
-        "blocks": counts.blocks,
-        "block_errors": counts.block_errors,
-        "bits": counts.bits,
-        "bit_errors": counts.bit_errors,
-        "ber": counts.bit_errors / counts.bits,
-        "ber_low": ber[0],
-        "ber_high": ber[1],
-        "bler": counts.block_errors / counts.blocks,
-        "bler_low": bler[0],
-        "bler_high": bler[1],
-        "engine": description["condition"]["engine"],
-        "info_bits_per_second": counts.bits / counts.seconds if counts.seconds else None,
-        "seconds": counts.seconds,
-        "stop": stop or "interrupted",
-    }

@@ -15,7 +15,7 @@ from itertools import pairwise
 from benchmarks.links.counting import Counts
 from benchmarks.runs.statistics import rate_interval
 
-__all__ = ["STEP_DB", "Crossing", "Probe", "find_crossing", "is_off", "reachable"]
+__all__ = ["STEP_DB", "Probe", "RequiredSnr", "find_required_snr", "is_off", "reachable"]
 
 STEP_DB = 0.01
 _NEAR = 2.5  # odds; a log BLER is close to straight over so short a way
@@ -29,8 +29,8 @@ Probe = Callable[[float, Callable[[Counts], bool]], Counts]
 
 
 @dataclass(frozen=True)
-class Crossing:
-    """Where a block error rate meets a target.
+class RequiredSnr:
+    """The SNR that a block error rate requires.
 
     Attributes
     ----------
@@ -69,9 +69,9 @@ def is_off(counts: Counts, target: float) -> bool:
     return low > odds * _NEAR / (1.0 + odds * _NEAR) or high < odds / _NEAR / (1.0 + odds / _NEAR)
 
 
-def find_crossing(
+def find_required_snr(
     target: float, probe: Probe, guess_db: float, low_db: float, high_db: float, confidence: float
-) -> Crossing:
+) -> RequiredSnr:
     """Bracket a target, close in, and interpolate.
 
     Parameters
@@ -91,7 +91,7 @@ def find_crossing(
     while place is not None and len(search.known) < _MOST_PROBES:
         search.known[place] = probe(_decibels(place), lambda counts: is_off(counts, target))
         place = search.following()
-    return search.crossing()
+    return search.required()
 
 
 def _decibels(place: float) -> float:
@@ -131,20 +131,20 @@ class _Search:
                 return self._aim(min(end, inner), max(end, inner), factor)
         return None
 
-    def crossing(self) -> Crossing:
+    def required(self) -> RequiredSnr:
         """Interpolate between the points around the target."""
         left = self._above()
         right = None if left is None else self._below(left)
         if left is None or right is None:
             side = "below" if left is None else "above"
             end = _decibels(min(self.known) if left is None else max(self.known))
-            return Crossing(self._target, reason=f"the target lies {side} an Es/N0 of {end:g} dB")
+            return RequiredSnr(self._target, reason=f"the target lies {side} an Es/N0 of {end:g} dB")
         knots = [left, *self._between(left, right), right]
         limits = {place: self._interval(place) for place in knots}
         rates = {place: (c.block_errors or 0.5) / c.blocks for place, c in self.known.items()}
         middle = self._meet(knots, rates, last=True)
         nearest = min(knots, key=lambda place: abs(place - middle))
-        return Crossing(
+        return RequiredSnr(
             self._target,
             _decibels(middle),
             _decibels(self._meet(knots, {place: limits[place][0] for place in knots}, last=False)),

@@ -14,9 +14,9 @@ from typing import Literal
 import numpy as np
 
 from benchmarks.runs.statistics import bootstrap_interval
-from benchmarks.runs.store import Store
 from benchmarks.settings.errors import InputError
 from benchmarks.systems.crossing import by_source, first_crossing
+from benchmarks.systems.curves import CurveRow
 from semantic.metrics.catalog import describe
 
 __all__ = ["Better", "Between", "Claim", "Finding", "Meets", "Verdict"]
@@ -80,15 +80,15 @@ class Better:
         """Systems that a run must have."""
         return self.better, self.worse
 
-    def hold(self, store: Store, metric: str, cbr: str | None) -> Finding:
+    def hold(self, rows: Sequence[CurveRow], metric: str, cbr: str | None, confidence: float) -> Finding:
         """Judge from the differences of sources."""
-        first, second = (by_source(store, name, metric, cbr) for name in self.systems)
+        first, second = (by_source(rows, name, metric, cbr) for name in self.systems)
         snrs = [snr for snr in sorted(first.keys() & second.keys()) if self.low_db <= snr <= self.high_db]
         sources = _common([first, second], snrs)
         sign = 1.0 if describe(metric).higher_is_better else -1.0
         ours, theirs = (np.array([[curve[x][s] for x in snrs] for s in sources]) for curve in (first, second))
         gain = sign * (ours - theirs).mean(axis=1)
-        low, high = bootstrap_interval(gain, sources, float(store.spec["confidence"]))
+        low, high = bootstrap_interval(gain, sources, confidence)
         share = 100 * float(gain.mean()) / abs(float(theirs.mean())) if theirs.mean() else np.nan
         verdict: Verdict = "holds" if low > 0 else "does not hold" if high < 0 else "undecided"
         where = f" at {_range(snrs)}" if np.isfinite(self.low_db) or np.isfinite(self.high_db) else ""
@@ -125,9 +125,9 @@ class Between:
         """Systems that a run must have."""
         return (self.system,)
 
-    def hold(self, store: Store, metric: str, cbr: str | None) -> Finding:
+    def hold(self, rows: Sequence[CurveRow], metric: str, cbr: str | None, confidence: float) -> Finding:
         """Report the lowest and the highest mean over the sources."""
-        curve = by_source(store, self.system, metric, cbr)
+        curve = by_source(rows, self.system, metric, cbr)
         means = [float(np.mean(list(values.values()))) for values in curve.values() if values]
         here = f"{min(means):.3f} to {max(means):.3f} at {_range(sorted(curve))}"
         return Finding(
@@ -161,9 +161,9 @@ class Meets:
         """Systems that a run must have."""
         return self.first, self.second
 
-    def hold(self, store: Store, metric: str, cbr: str | None) -> Finding:
+    def hold(self, rows: Sequence[CurveRow], metric: str, cbr: str | None, confidence: float) -> Finding:
         """Report the crossing of the mean curves."""
-        curves = [by_source(store, name, metric, cbr) for name in self.systems]
+        curves = [by_source(rows, name, metric, cbr) for name in self.systems]
         snrs = sorted(curves[0].keys() & curves[1].keys())
         sources = _common(curves, snrs)
         sign = 1.0 if describe(metric).higher_is_better else -1.0

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from benchmarks.papers.claims import Better, Between, Claim, Finding, Meets
-from benchmarks.runs.store import Store, write_csv
+from benchmarks.runs.results import Result, write_csv
 from benchmarks.runs.table import Column, plain
 from benchmarks.settings.compare import CompareSpec
 from benchmarks.settings.errors import InputError
 from benchmarks.systems.compare import CompareRun, run_compare
-from benchmarks.systems.plots import plot_compare
+from benchmarks.systems.curves import CurveRow
+from benchmarks.systems.plots import plot_rows
 
 __all__ = ["CLAIMS", "Reproduction", "reproduce"]
 
@@ -50,8 +52,8 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
 """What each paper says in words, or the order that its figures are said to show (no figure of its own)."""
 
 
-@dataclass(frozen=True)
-class Reproduction:
+@dataclass(frozen=True, repr=False)
+class Reproduction(Result):
     """A comparison, and what it says to the paper's claims.
 
     Attributes
@@ -73,14 +75,24 @@ class Reproduction:
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""
-        findings = [asdict(finding) for finding in self.findings]
-        return {"paper": self.paper, "findings": findings, **self.run.to_json()}
+        return {"paper": self.paper, "findings": self.to_csv_rows(), **self.run.to_json()}
 
     def to_text(self) -> str:
         """Return the comparison's table, and that of the claims."""
-        titles = ("claim", "published", "metric", "here", "verdict")
-        cells = [[f.statement, f.published, f.metric, f.here, f.verdict] for f in self.findings]
-        return f"{self.run.to_text()}\n\n{plain([Column(title, 1) for title in titles], cells)}"
+        return f"{self.run.to_text()}\n\n{plain(_FINDINGS, self.findings)}"
+
+    def to_csv_rows(self) -> list[dict[str, Any]]:
+        """Return the findings as rows of ``claims.csv``."""
+        return [asdict(finding) for finding in self.findings]
+
+
+_FINDINGS: tuple[Column[Finding], ...] = (
+    Column("claim", attrgetter("statement")),
+    Column("published", attrgetter("published")),
+    Column("metric", attrgetter("metric")),
+    Column("here", attrgetter("here")),
+    Column("verdict", attrgetter("verdict")),
+)
 
 
 def reproduce(paper: str, spec: CompareSpec, out: Path, workers: int = 1) -> Reproduction:
@@ -109,26 +121,19 @@ def reproduce(paper: str, spec: CompareSpec, out: Path, workers: int = 1) -> Rep
     run = run_compare(spec, out, workers)
     if run.interrupted:
         return Reproduction(paper, run, (), ())
-    store = Store.read(out)
-    try:
-        cbr = spec.cbr[0]
-        findings = tuple(
-            claim.hold(store, metric, cbr)
-            for claim in CLAIMS[paper]
-            if (metric := _metric(claim.metrics, run.rows, claim.systems)) is not None
-        )
-    finally:
-        store.close()
-    write_csv(out / "claims.csv", [asdict(finding) for finding in findings])
+    findings = tuple(
+        claim.hold(run.rows, metric, spec.cbr[0], spec.confidence)
+        for claim in CLAIMS[paper]
+        if (metric := _metric(claim.metrics, run.rows, claim.systems)) is not None
+    )
     described = [asdict(finding) for finding in findings]
+    write_csv(out / "claims.csv", described)
     (out / "claims.json").write_text(json.dumps(described, indent=2), encoding="utf-8")
-    return Reproduction(paper, run, findings, tuple(plot_compare(out)))
+    return Reproduction(paper, run, findings, tuple(plot_rows(run.rows, out)))
 
 
-def _metric(names: Sequence[str], rows: Sequence[dict[str, Any]], systems: Sequence[str]) -> str | None:
+def _metric(names: Sequence[str], rows: Sequence[CurveRow], systems: Sequence[str]) -> str | None:
     """Find the first of the metrics, or of a metric's networks, that all systems have in a run."""
-    had = [
-        {metric for row in rows if row["system"] == system for metric in row["metrics"]} for system in systems
-    ]
+    had = [{metric for row in rows if row.system == system for metric in row.metrics} for system in systems]
     shared = sorted(set.intersection(*had))
     return next((metric for name in names for metric in shared if metric.partition(":")[0] == name), None)

@@ -18,73 +18,23 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-
+from benchmarks.runs.results import Result, write_csv
 from benchmarks.runs.statistics import bootstrap_interval
-from benchmarks.runs.store import write_csv
 from benchmarks.runs.table import Column, LiveTable, plain
 from benchmarks.runs.versions import versions
-from benchmarks.settings.ber import Count
+from benchmarks.settings.captioners import CaptionersSpec
 from benchmarks.settings.errors import InputError, input_errors
 from semantic.metrics.references import bleu, corpus_bleu
 from semantic.samples.captioned import load_captioned
 from semantic.scenes import dataset as scenes
 from semantic.zoo.presets import resolve
 
-__all__ = ["PUBLISHED", "Caption", "CaptionersSpec", "Table1", "run_captioners"]
+__all__ = ["PUBLISHED", "Caption", "Table1", "run_captioners"]
 
 PUBLISHED = {"llava-interleave-qwen-0.5b": (0.1485, 42), "llava-1.5-7b": (0.1451, 190)}
 """BLEU and text length in the letter's Table I, by the preset with the same language model."""
-
-
-class CaptionersSpec(BaseModel):
-    """Everything ``semphy captioners`` is told.
-
-    Attributes
-    ----------
-    models:
-        Presets or folders (`semantic.zoo.presets.resolve`).
-    images:
-        As `semantic.samples.captioned.load_captioned` takes it, or ``scenes:easy``, ``scenes:medium``,
-        ``scenes:hard``: drawn ones.
-    captions:
-        File of captions; None finds it.
-    image_size:
-        Pictures are resized to squares of this many pixels; None keeps them (scenes: 64).
-    prompt:
-        None is each captioner's own.
-    max_tokens:
-        Longest caption, in tokens of the captioner; what reaches it is counted as cut.
-    max_sources:
-        Take only the first so many pictures; of scenes 8 unless told.
-    device, dtype:
-        Where the captioners run, and in which precision.
-    seed:
-        Of the scenes.
-    confidence:
-        Of the interval of the mean sentence BLEU.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    models: tuple[str, ...] = Field(min_length=1)
-    images: str
-    captions: str | None = None
-    image_size: Count | None = None
-    prompt: str | None = None
-    max_tokens: Count = 256
-    max_sources: Count | None = None
-    device: str = "cpu"
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    seed: Annotated[int, Field(ge=0)] = 1
-    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
-
-    @field_validator("models", mode="before")
-    @classmethod
-    def _list(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
 @dataclass(frozen=True)
@@ -126,8 +76,8 @@ class _Said:
     peak_bytes: int
 
 
-@dataclass(frozen=True)
-class Table1:
+@dataclass(frozen=True, repr=False)
+class Table1(Result):
     """The table.
 
     Attributes
@@ -156,32 +106,43 @@ class Table1:
 
     def to_text(self) -> str:
         """Return the table, with the letter's figures in the last two columns."""
-        titles = ["model", "images", "BLEU", *(f"BLEU-{n}" for n in range(1, 5))]
-        titles += ["chars", "words", "tokens", "cut", "parameters", "s/caption", "peak_GB"]
-        columns = [Column(title, 1) for title in (*titles, "BLEU_letter", "length_letter")]
-        return plain(columns, [_cells(row) for row in self.rows])
+        return plain(_COLUMNS, self.rows)
+
+    def to_csv_rows(self) -> list[dict[str, Any]]:
+        """Return the rows."""
+        return self.rows
 
     def write(self, folder: Path) -> None:
         """Write ``table1.csv``, ``captions.csv`` and ``table1.json`` into a folder, made if need be."""
         folder.mkdir(parents=True, exist_ok=True)
-        write_csv(folder / "table1.csv", self.rows)
+        self.to_csv(folder / "table1.csv")
         write_csv(folder / "captions.csv", [asdict(caption) for caption in self.captions])
         (folder / "table1.json").write_text(json.dumps(self.to_json(), indent=2), encoding="utf-8")
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    return [
-        row["model"],
-        str(row["images"]),
-        *(f"{row[name]:.4f}" for name in ("bleu", "bleu_1", "bleu_2", "bleu_3", "bleu_4")),
-        *(f"{row[name]:.1f}" for name in ("characters", "words", "tokens")),
-        str(row["cut"]),
-        f"{row['parameters'] / 1e6:.3g}M",
-        f"{row['seconds']:.3g}",
-        f"{row['peak_bytes'] / 1e9:.2f}",
-        "-" if row["bleu_letter"] is None else f"{row['bleu_letter']:.4f}",
-        "-" if row["length_letter"] is None else str(row["length_letter"]),
-    ]
+def _number(name: str, form: str, title: str | None = None) -> Column[dict[str, Any]]:
+    return Column(title or name, lambda row: "-" if row[name] is None else format(row[name], form))
+
+
+_COLUMNS: tuple[Column[dict[str, Any]], ...] = (
+    Column("model", lambda row: row["model"]),
+    _number("images", "d"),
+    _number("bleu", ".4f", "BLEU"),
+    *(_number(f"bleu_{n}", ".4f", f"BLEU-{n}") for n in (1, 2, 3, 4)),
+    _number("characters", ".1f", "chars"),
+    _number("words", ".1f"),
+    _number("tokens", ".1f"),
+    _number("cut", "d"),
+    Column("parameters", lambda row: f"{row['parameters'] / 1e6:.3g}M"),
+    _number("seconds", ".3g", "s/caption"),
+    Column("peak_GB", lambda row: f"{row['peak_bytes'] / 1e9:.2f}"),
+    _number("bleu_letter", ".4f", "BLEU_letter"),
+    _number("length_letter", "d"),
+)
+_PROGRESS: tuple[Column[tuple[str, float]], ...] = (
+    Column("captioner", lambda done: done[0], 30),
+    Column("seconds", lambda done: f"{done[1]:.1f}", 8),
+)
 
 
 def run_captioners(spec: CaptionersSpec, out: Path | None = None) -> Table1:
@@ -201,11 +162,11 @@ def run_captioners(spec: CaptionersSpec, out: Path | None = None) -> Table1:
         pictures = _pictures(spec)
     references = [picture.captions for picture in pictures]
     rows, captions = [], []
-    with LiveTable((Column("captioner", 30), Column("seconds", 8))) as progress:
+    with LiveTable(_PROGRESS) as progress:
         for model, folder in zip(spec.models, folders, strict=True):
             start = time.perf_counter()
             said = _alone(spec, folder)
-            progress.update(model, [model, f"{time.perf_counter() - start:.1f}"], done=True)
+            progress.update(model, (model, time.perf_counter() - start), done=True)
             mine = list(_captions(model, pictures, said))
             captions += mine
             rows.append(_row(spec, model, references, said, mine))

@@ -6,24 +6,23 @@ A run directory holds ``spec.yaml`` (for people and ``--config``), ``results.sql
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import yaml
 
+from benchmarks.runs.conditions import Condition, differences
 from benchmarks.runs.versions import command_line, versions
-from benchmarks.settings.ber import differences
 from benchmarks.settings.errors import InputError
 
-__all__ = ["Condition", "Store", "write_csv"]
+__all__ = ["Row", "Store"]
 
 _DATABASE = "results.sqlite"
 _TABLES = """
@@ -39,34 +38,16 @@ CREATE TABLE conditions (
     id TEXT PRIMARY KEY, description TEXT NOT NULL, stop TEXT
 );
 """
-Value = int | float | str | None
-Row = tuple[str, int | str, Mapping[str, Value]]
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One point of a run as it stands in the store.
-
-    Attributes
-    ----------
-    id:
-        From `benchmarks.settings.ber.condition_id`.
-    description:
-        What the id was made of, and what describes it further.
-    stop:
-        Why it ended; None while it has not.
-    """
-
-    id: str
-    description: dict[str, Any]
-    stop: str | None
+Row = tuple[str, int | str, Mapping[str, Any]]
+"""Condition, item and values by column."""
 
 
 class Store:
     """Raw rows of a run, on disk or, without a folder, in memory.
 
     A row belongs to a condition and an item (for ``ber`` the first block of a chunk, for ``compare`` a
-    picture and trial); the pair is the primary key.
+    picture and trial); the pair is the primary key. A store is a context
+    manager: leaving it releases the file.
 
     Parameters
     ----------
@@ -98,22 +79,29 @@ class Store:
         self.folder = folder
         self.columns = tuple(columns)
         self.versions = versions()
-        with _refusals(folder):
-            self._db = sqlite3.connect(":memory:" if folder is None else _claim(folder), timeout=60)
-            with self._db:
-                self._db.execute("BEGIN IMMEDIATE")
-                if not self._exists():
-                    self._create(kind, columns, identity)
-        self._check(kind, identity)
+        with ExitStack() as undo:
+            with _refusals(folder):
+                self._db = sqlite3.connect(":memory:" if folder is None else _claim(folder), timeout=60)
+                undo.callback(self.close)
+                with self._db:
+                    self._db.execute("BEGIN IMMEDIATE")
+                    if not self._exists():
+                        self._create(kind, columns, identity)
+            self._check(kind, identity)
+            self._begin(kind, spec)
+            undo.pop_all()  # it stays open
+
+    def _begin(self, kind: str, spec: Mapping[str, Any]) -> None:
+        """Record a session, with what it was told."""
         command = command_line()
         with self._db:
             self.session = self._db.execute(
                 "INSERT INTO sessions (started, command, versions, spec) VALUES (?, ?, ?, ?)",
                 (datetime.now(UTC).isoformat(), command, json.dumps(self.versions), json.dumps(spec)),
             ).lastrowid
-        if folder is not None:
+        if self.folder is not None:
             record = {"kind": kind, "spec": dict(spec), "versions": self.versions, "command": command}
-            (folder / "spec.yaml").write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
+            (self.folder / "spec.yaml").write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> Store:
@@ -130,14 +118,24 @@ class Store:
         store = cls.__new__(cls)
         # A run that was killed may need its last transaction rolled back, which takes leave to write.
         mode = "rw" if os.access(path, os.W_OK) and os.access(folder, os.W_OK) else "ro"
-        with _refusals(folder):
+        with ExitStack() as undo, _refusals(folder):
             store._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=60)
+            undo.callback(store.close)
             if not store._exists():
                 raise InputError(f"{str(folder)!r} holds an empty run")
-        store.folder, store.session = folder, None
-        store.columns = tuple(json.loads(store._meta("columns")))
-        store.versions = json.loads(store._latest("versions"))
+            store.folder, store.session = folder, None
+            store.columns = tuple(json.loads(store._meta("columns")))
+            store.versions = json.loads(store._latest("versions"))
+            undo.pop_all()  # it stays open
         return store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @property
     def kind(self) -> str:
@@ -158,7 +156,7 @@ class Store:
                 (condition, json.dumps(description)),
             )
 
-    def add(self, condition: str, item: int | str, values: Mapping[str, Value]) -> None:
+    def add(self, condition: str, item: int | str, values: Mapping[str, Any]) -> None:
         """Add one row in a transaction of its own; see `add_all`."""
         self.add_all([(condition, item, values)])
 
@@ -265,14 +263,3 @@ def _refusals(folder: Path | None) -> Iterator[None]:
         raise
     except (OSError, sqlite3.Error) as error:
         raise InputError(f"cannot use {str(folder)!r} as a run directory: {error}") from error
-
-
-def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows that share their columns, in one step so that a reader never sees half a file."""
-    partial = path.with_suffix(".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        if rows:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-    partial.replace(path)

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-__all__ = ["Column", "LiveTable", "duration", "plain", "rate"]
+__all__ = ["Column", "LiveTable", "decibels", "duration", "plain", "rate"]
+
+Shown = TypeVar("Shown")
+Whole = TypeVar("Whole")
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of a table.
+class Column(Generic[Shown]):
+    """A column of a table of objects.
 
     Attributes
     ----------
     title:
         Heading.
+    cell:
+        What it says of an object.
     width:
         Characters that its cells need.
     rank:
@@ -30,11 +35,16 @@ class Column:
     """
 
     title: str
-    width: int
+    cell: Callable[[Shown], str]
+    width: int = 1
     rank: int = 0
 
+    def of(self, part: Callable[[Whole], Shown]) -> Column[Whole]:
+        """The same column in a table of objects that have such a one as a part."""
+        return Column(self.title, lambda whole: self.cell(part(whole)), self.width, self.rank)
 
-class LiveTable:
+
+class LiveTable(Generic[Shown]):
     """Rows that change while work goes on, keyed by point.
 
     On a terminal the table is redrawn in place and removed at the end, when the caller prints the final one.
@@ -48,7 +58,7 @@ class LiveTable:
         Where; standard error unless given.
     """
 
-    def __init__(self, columns: Sequence[Column], console: Console | None = None) -> None:
+    def __init__(self, columns: Sequence[Column[Shown]], console: Console | None = None) -> None:
         self.columns = tuple(columns)
         self.console = console or Console(stderr=True)
         self._rows: dict[Hashable, Sequence[str]] = {}
@@ -67,13 +77,14 @@ class LiveTable:
         if self.console.is_terminal:
             self._live.stop()
 
-    def update(self, key: Hashable, cells: Sequence[str], done: bool = False) -> None:
+    def update(self, key: Hashable, row: Shown, done: bool = False) -> None:
         """Show a row; ``done`` says that it will not change any more."""
-        self._rows[key] = cells
         if not self.console.is_terminal:
             if done:
-                self._print(cells)
-        elif done or time.monotonic() - self._drawn > 0.1:
+                self._print(row)
+            return
+        self._rows[key] = _cells(self.columns, row)
+        if done or time.monotonic() - self._drawn > 0.1:
             self._drawn = time.monotonic()
             self._live.update(self._draw(), refresh=True)
 
@@ -81,8 +92,8 @@ class LiveTable:
         """Print a line above the table."""
         self.console.print(f"# {text}", markup=False, highlight=False, soft_wrap=True)
 
-    def _print(self, cells: Sequence[str]) -> None:
-        lines = plain(self.columns, [cells]).splitlines()
+    def _print(self, row: Shown) -> None:
+        lines = plain(self.columns, [row]).splitlines()
         for line in lines[1 if self._headed else 0 :]:
             self.console.print(line, markup=False, highlight=False, soft_wrap=True)
         self._headed = True
@@ -112,20 +123,38 @@ class LiveTable:
         return shown
 
 
-def plain(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out rows as text: a heading behind ``#``, then lines that split at white space."""
+def _cells(columns: Sequence[Column[Shown]], row: Shown) -> list[str]:
+    return [column.cell(row) for column in columns]
+
+
+def plain(columns: Sequence[Column[Shown]], rows: Sequence[Shown]) -> str:
+    """Lay out rows as text: a heading behind ``#``, then lines that split at white space.
+
+    Examples
+    --------
+    >>> print(plain([Column("SNR", "{:g}".format), Column("twice", lambda snr: str(2 * snr))], [3, 10]))
+    # SNR  twice
+        3      6
+       10     20
+    """
+    body = [_cells(columns, row) for row in rows]
     widths = [
-        max(column.width, len(column.title), *(len(row[index]) for row in rows), 0)
+        max(column.width, len(column.title), *(len(cells[index]) for cells in body), 0)
         for index, column in enumerate(columns)
     ]
     heading = "  ".join(column.title.rjust(width) for column, width in zip(columns, widths, strict=True))
-    body = ["  ".join(c.rjust(width) for c, width in zip(row, widths, strict=True)) for row in rows]
-    return "\n".join([f"# {heading}", *(f"  {line}" for line in body)])
+    lines = ["  ".join(c.rjust(width) for c, width in zip(cells, widths, strict=True)) for cells in body]
+    return "\n".join([f"# {heading}", *(f"  {line}" for line in lines)])
 
 
 def rate(value: float) -> str:
     """Write a rate with three significant digits; zero as ``0``."""
     return f"{value:.2e}" if value else "0"
+
+
+def decibels(value: float | None, digits: int = 3) -> str:
+    """Write decibels; unknown ones as ``-``."""
+    return "-" if value is None else f"{value:.{digits}f}"
 
 
 def duration(seconds: float) -> str:

@@ -1,76 +1,17 @@
-"""What a run is asked to do, as checked and frozen settings, and the names of the conditions it asks for."""
+"""Settings of ``semphy ber``, and which engine simulates them."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from benchmarks.settings.codes import DECODERS, CodeSpec, Count, DecoderSpec, Settings, from_file
+from benchmarks.settings.codes import CodeSpec, Count, Settings, from_file
 from benchmarks.settings.errors import InputError
+from benchmarks.settings.ranges import parse_range
 
-__all__ = [
-    "DECODERS",
-    "BerSpec",
-    "CodeSpec",
-    "Count",
-    "DecoderSpec",
-    "SnrSpec",
-    "StopSpec",
-    "condition_id",
-    "differences",
-    "parse_range",
-    "resolve_engine",
-]
-
-_MOST_POINTS = 10_000
-
-
-def parse_range(text: str) -> tuple[float, ...]:
-    """Read decibel values from ``"first:last:step"``, numbers, or a mixture separated by commas.
-
-    The last value belongs to the range when a whole number of steps leads to it. Repeated values count once.
-
-    Raises
-    ------
-    ValueError
-        If the text is no such list, or a step never leads from first to last.
-
-    Examples
-    --------
-    >>> parse_range("0:1:0.5,2,3")
-    (0.0, 0.5, 1.0, 2.0, 3.0)
-    """
-    values: dict[float, None] = {}
-    for part in text.split(","):
-        try:
-            numbers = [Decimal(field.strip()) for field in part.split(":")]
-        except InvalidOperation:
-            numbers = []
-        if len(numbers) not in (1, 3) or not all(number.is_finite() for number in numbers):
-            raise ValueError(
-                "an SNR range is first:last:step or numbers separated by commas, such as 0:4:0.5 or 1,1.5,3, "
-                f"got {text!r}"
-            )
-        values.update(dict.fromkeys(_steps(numbers, text)))
-    return tuple(values)
-
-
-def _steps(numbers: Sequence[Decimal], text: str) -> Iterable[float]:
-    if len(numbers) == 1:
-        return [float(numbers[0])]
-    first, last, step = numbers
-    if step == 0 or (last - first) / step < 0:
-        raise ValueError(f"a step of {step} never leads from {first} to {last} in the SNR range {text!r}")
-    count = int((last - first) / step) + 1
-    if count > _MOST_POINTS:
-        raise ValueError(f"the SNR range {text!r} has {count} points, at most {_MOST_POINTS} work")
-    # Decimal arithmetic: 0.1 + 0.1 + 0.1 must be the 0.3 of another range, because SNRs name conditions.
-    return [float(first + index * step) for index in range(count)]
+__all__ = ["SEARCH_DB", "BerSpec", "Probability", "SnrSpec", "StopSpec", "read_targets", "resolve_engine"]
 
 
 class SnrSpec(Settings):
@@ -264,27 +205,3 @@ def _resolve_device(spec: BerSpec) -> Literal["sionna", "torch"]:
             f"got {code.name} with {code.decoder.algorithm}"
         )
     return "torch" if covered and spec.engine != "sionna" else "sionna"
-
-
-def condition_id(description: Mapping[str, Any]) -> str:
-    """Stable name of a condition: 128 bits of the SHA-256 of its canonical JSON."""
-    text = json.dumps(description, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """Dotted settings in which two descriptions differ, as ``"code.k = 512, now 256"``."""
-    left, right = _flat(old), _flat(new)
-    return [
-        f"{name} = {left.get(name)}, now {right.get(name)}"
-        for name in sorted(left | right)
-        if left.get(name) != right.get(name)
-    ]
-
-
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    leaves: dict[str, Any] = {}
-    for name, value in tree.items():
-        path = f"{prefix}{name}"
-        leaves.update(_flat(value, f"{path}.") if isinstance(value, Mapping) else {path: value})
-    return leaves

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from benchmarks.settings.ber import Count, parse_range
+from benchmarks.settings.codes import Count
+from benchmarks.settings.ranges import parse_range
 from bridge.air.schemes import Decoding
 from bridge.models import Models, load_models, parse_models
 from bridge.systems.catalog import SEMANTIC, build_semantic, build_systems
@@ -24,7 +26,7 @@ from semantic.metrics.catalog import EMBEDDING_METRICS, IMAGE_METRICS, TEXT_METR
 from semantic.zoo.presets import PRESETS, resolve
 from semantic.zoo.weights import WeightsMissing
 
-__all__ = ["CompareSpec"]
+__all__ = ["CompareSpec", "systems_of"]
 
 
 class CompareSpec(BaseModel):
@@ -146,11 +148,15 @@ class CompareSpec(BaseModel):
         for name in self.options:
             if name not in self.systems:
                 raise ValueError(f"options of {name!r}, which is not among the systems {list(self.systems)}")
+        systems_of.cache_clear()  # files that they name may have changed
         try:
-            self.build()
+            systems_of(self)
         except (WeightsMissing, ImportError) as error:
             raise ValueError(str(error)) from error
         return self
+
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
 
     @property
     def checkpoints(self) -> Models:
@@ -158,7 +164,7 @@ class CompareSpec(BaseModel):
         return load_models(parse_models(self.models), self.device)
 
     def build(self) -> list[System]:
-        """Build all systems."""
+        """Build all systems anew; `systems_of` keeps those that were built."""
         channel = parse_channel(self.channel)
         decoding = Decoding(self.decoder, self.schedule, self.iterations, self.engine)
         context = Context(
@@ -228,6 +234,12 @@ class CompareSpec(BaseModel):
             **own,
             **self.model_dump(mode="json", include=shared),
         }
+
+
+@lru_cache(maxsize=1)
+def systems_of(spec: CompareSpec) -> tuple[System, ...]:
+    """Systems of a comparison, built once a process."""
+    return tuple(spec.build())
 
 
 def _contents(text: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,20 +12,20 @@ from benchmarks.runs.sweep import quiet_threads
 from benchmarks.runs.table import Column, plain
 from benchmarks.runs.versions import versions
 
-_TABLE = tuple(
-    Column(title, 8)
-    for title in (
-        "what",
-        "code",
-        "Eb/N0",
-        "schedule",
-        "engine",
-        "BLER",
-        "Mb/s",
-        "Sionna",
-        "ratio",
-        "from",
-        "to",
+_TABLE: tuple[Column[tuple[str, dict[str, Any]]], ...] = tuple(
+    Column(title, cell, 8)
+    for title, cell in (
+        ("what", lambda row: row[0]),
+        ("code", lambda row: f"({row[1]['k']},{row[1]['n']})"),
+        ("Eb/N0", lambda row: f"{row[1]['ebno_db']}"),
+        ("schedule", lambda row: str(row[1]["schedule"])),
+        ("engine", lambda row: str(row[1]["engine"])),
+        ("BLER", lambda row: f"{row[1]['bler']:.1e}"),
+        ("Mb/s", lambda row: f"{row[1]['mbps']:.1f}"),
+        ("Sionna", lambda row: f"{row[1]['sionna_mbps']:.3f}"),
+        ("ratio", lambda row: f"{row[1]['ratio']:.0f}"),
+        ("from", lambda row: f"{row[1]['ratio_low']:.0f}"),
+        ("to", lambda row: f"{row[1]['ratio_high']:.0f}"),
     )
 )
 
@@ -39,7 +40,7 @@ def main(quick: bool, repeats: int | None, out: Path | None, as_json: bool) -> N
     quiet_threads()
     from benchmarks.speed.measure import CASES, QUICK, measure
 
-    found: dict[str, list[dict[str, object]]] = {"decoder": [], "chain": []}
+    found: dict[str, list[dict[str, Any]]] = {"decoder": [], "chain": []}
     for case in QUICK if quick else CASES:
         entries = measure(case, repeats or (3 if quick else 5), seconds=0.3 if quick else 1.0)
         for name, entry in entries.items():
@@ -51,25 +52,8 @@ def main(quick: bool, repeats: int | None, out: Path | None, as_json: bool) -> N
     click.echo(json.dumps(result, indent=2) if as_json else _text(found))
 
 
-def _text(found: dict[str, list[dict[str, object]]]) -> str:
-    rows = [
-        [
-            name,
-            f"({e['k']},{e['n']})",
-            f"{e['ebno_db']}",
-            str(e["schedule"]),
-            str(e["engine"]),
-            f"{e['bler']:.1e}",
-            f"{e['mbps']:.1f}",
-            f"{e['sionna_mbps']:.3f}",
-            f"{e['ratio']:.0f}",
-            f"{e['ratio_low']:.0f}",
-            f"{e['ratio_high']:.0f}",
-        ]
-        for name, entries in found.items()
-        for e in entries
-    ]
-    return plain(_TABLE, rows)
+def _text(found: dict[str, list[dict[str, Any]]]) -> str:
+    return plain(_TABLE, [(name, entry) for name, entries in found.items() for entry in entries])
 
 
 if __name__ == "__main__":

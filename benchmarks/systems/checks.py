@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.settings.compare import CompareSpec
-from benchmarks.systems.evaluate import channel_uses_of, systems_of
+from benchmarks.settings.compare import CompareSpec, systems_of
+from benchmarks.systems.evaluate import channel_uses_of
 from benchmarks.systems.sources import kind_of
 from bridge.systems.pixels.carried import Carried
 from bridge.systems.system import Source

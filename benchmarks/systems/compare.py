@@ -5,32 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from benchmarks.runs.store import Store, write_csv
+from benchmarks.runs.conditions import condition_id
+from benchmarks.runs.results import Result
+from benchmarks.runs.store import Row, Store
 from benchmarks.runs.sweep import run
 from benchmarks.runs.table import Column, LiveTable
-from benchmarks.settings.ber import condition_id
-from benchmarks.settings.compare import CompareSpec
+from benchmarks.settings.compare import CompareSpec, systems_of
 from benchmarks.settings.errors import input_errors
 from benchmarks.systems.checks import check_budgets, check_carriages, check_metrics, check_sources
-from benchmarks.systems.evaluate import (
-    NOTHING,
-    Condition,
-    Job,
-    Row,
-    evaluate,
-    item_of,
-    sources_of,
-    systems_of,
-)
+from benchmarks.systems.curves import CurveRow
+from benchmarks.systems.evaluate import Job, OperatingPoint, evaluate, forget, item_of, sources_of
 from benchmarks.systems.sources import kind_of
-from benchmarks.systems.summary import flat, summarise, table_of
+from benchmarks.systems.summary import curves, table_of, with_intervals
 from bridge.systems.system import Source
 
-__all__ = ["COLUMNS", "CompareRun", "run_compare"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-COLUMNS = {
+__all__ = ["SAMPLE_COLUMNS", "CompareRun", "run_compare"]
+
+Name = TypeVar("Name")
+
+SAMPLE_COLUMNS = {
     "source": "TEXT NOT NULL",
     "trial": "INTEGER NOT NULL",
     "failed": "INTEGER NOT NULL",
@@ -42,16 +41,16 @@ COLUMNS = {
     "ledger": "TEXT NOT NULL",
     "arrived": "TEXT",
 }
-"""Columns of a run's rows, one a condition, source and trial; ``arrived`` is a picture's file or a text."""
+"""Columns of a run's rows in the store, one a condition, source and trial."""
 
 
-def _conditions(spec: CompareSpec) -> list[tuple[Condition, dict[str, Any]]]:
+def _conditions(spec: CompareSpec) -> list[tuple[OperatingPoint, dict[str, Any]]]:
     found = []
     for index, system in enumerate(systems_of(spec)):
         for cbr in spec.cbr if system.modality == "image" else (None,):
             for snr_db in spec.snr:
                 description = spec.describe(system, cbr, snr_db)
-                found.append((Condition(condition_id(description), index, cbr, snr_db), description))
+                found.append((OperatingPoint(condition_id(description), index, cbr, snr_db), description))
     return found
 
 
@@ -59,10 +58,11 @@ class _SourceTask:
     """One source: a single job with whatever its rows in the store still lack."""
 
     def __init__(
-        self, job: Job, name: str, store: Store, done: Mapping[str, set[str]], table: LiveTable
+        self, job: Job, name: str, store: Store, done: Mapping[str, set[str]], table: LiveTable[_SourceTask]
     ) -> None:
         self.job, self.name, self.store, self.done, self.table = job, name, store, done, table
         self.finished = False
+        self.rows = self.failures = 0
 
     def items(self) -> Iterator[Job]:
         """Yield the job."""
@@ -72,15 +72,19 @@ class _SourceTask:
         """Store the rows in one transaction."""
         self.store.add_all([row for row in result if row[1] not in self.done[row[0]]])
         self.finished = True
-        failures = sum(values["failed"] for _, _, values in result)
-        self.table.update(self.name, [self.name, str(len(result)), str(failures)], done=True)
+        self.rows, self.failures = len(result), sum(values["failed"] for _, _, values in result)
+        self.table.update(self.name, self, done=True)
 
 
-_PROGRESS = (Column("source", 24), Column("rows", 6), Column("failures", 8))
+_PROGRESS: tuple[Column[_SourceTask], ...] = (
+    Column("source", lambda task: task.name, 24),
+    Column("rows", lambda task: str(task.rows), 6),
+    Column("failures", lambda task: str(task.failures), 8),
+)
 
 
-@dataclass(frozen=True)
-class CompareRun:
+@dataclass(frozen=True, repr=False)
+class CompareRun(Result):
     """What a comparison found.
 
     Attributes
@@ -90,26 +94,69 @@ class CompareRun:
     versions:
         See `benchmarks.runs.versions`.
     rows:
-        See `benchmarks.systems.summary.summarise`.
+        Envelopes first, then every scheme of its own (`benchmarks.systems.summary.curves`).
     interrupted:
         Whether Ctrl-C ended it.
-    broken:
-        System, source and reason of every row on which a system raised.
     """
 
     spec: dict[str, Any]
     versions: dict[str, str | None]
-    rows: list[dict[str, Any]]
+    rows: list[CurveRow]
     interrupted: bool
-    broken: tuple[str, ...] = ()
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """System, source and reason of every sample on which a system raised."""
+        own = [row for row in self.rows if not row.is_envelope]
+        return tuple(
+            f"{row.system}, {sample.source}: {sample.remark}"
+            for row in own
+            for sample in row.samples
+            if not sample.metrics
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""
-        return {"spec": self.spec, "versions": self.versions, "rows": self.rows}
+        return {"spec": self.spec, "versions": self.versions, "rows": [row.to_json() for row in self.rows]}
 
     def to_text(self) -> str:
         """Return the table of envelopes, bounds and systems without schemes of their own."""
         return table_of(self.rows)
+
+    def to_csv_rows(self) -> list[dict[str, Any]]:
+        """Return all rows as those of ``curves.csv``, three columns a metric."""
+        metrics = list(dict.fromkeys(name for row in self.rows for name in row.metrics))
+        return [row.to_csv_row(metrics) for row in self.rows]
+
+    def plot(self, ax: Axes | None = None, metric: str | None = None, cbr: str | None = None) -> Figure:
+        """Draw one metric against the SNR, as `benchmarks.systems.plots.plot_metric` does.
+
+        Parameters
+        ----------
+        ax:
+            Where to draw; a figure of its own unless given.
+        metric, cbr:
+            Which metric, and of pictures, at which bandwidth ratio; the first unless given.
+
+        Raises
+        ------
+        ValueError
+            If the run lacks them; names those it has.
+        """
+        from benchmarks.systems.plots import plot_metric
+
+        metrics = list(dict.fromkeys(name for row in self.rows for name in row.metrics))
+        chosen = _among(metric, metrics, "metric")
+        having = [row for row in self.rows if chosen in row.metrics]
+        ratio = _among(cbr, list(dict.fromkeys(row.cbr for row in having)), "bandwidth ratio")
+        return plot_metric([row for row in having if row.cbr == ratio], chosen, ax)
+
+
+def _among(asked: Name | None, there: Sequence[Name], what: str) -> Name:
+    """What was asked for, or else the first there is."""
+    if not there or asked not in (None, *there):
+        raise ValueError(f"the run has no {what} {asked!r}; there are {', '.join(map(str, there)) or 'none'}")
+    return there[0] if asked is None else asked
 
 
 def run_compare(spec: CompareSpec, out: Path | None = None, workers: int = 1) -> CompareRun:
@@ -129,53 +176,60 @@ def run_compare(spec: CompareSpec, out: Path | None = None, workers: int = 1) ->
     InputError
         If a setting, a source or the directory cannot work.
     """
-    encoded = None if out is None else out / "encoded"
-    with input_errors():
-        sources = sources_of(spec, encoded)
-        check_sources(sources)
-        check_budgets(spec, sources)
-        check_metrics(spec, sources)
-        check_carriages(spec, sources)
-    described = spec.model_dump(mode="json")
-    store = Store(out, "compare", COLUMNS, described, spec.identity())
-    conditions = _conditions(spec)
-    for condition, description in conditions:
-        store.register(condition.id, description)
-    interrupted = False
+    try:
+        with input_errors():
+            sources = sources_of(spec, None if out is None else out / "encoded")
+            check_sources(sources)
+            check_budgets(spec, sources)
+            check_metrics(spec, sources)
+            check_carriages(spec, sources)
+        described = spec.model_dump(mode="json")
+        with Store(out, "compare", SAMPLE_COLUMNS, described, spec.identity()) as store:
+            conditions = _conditions(spec)
+            interrupted = _fill(store, spec, sources, conditions, workers)
+            rows = with_intervals(curves(store, {point.id for point, _ in conditions}), spec.confidence)
+    finally:
+        forget()
+    found = CompareRun(described, store.versions, rows, interrupted)
+    if out is not None:
+        found.to_csv(out / "curves.csv")
+    return found
+
+
+def _fill(
+    store: Store,
+    spec: CompareSpec,
+    sources: Sequence[Source],
+    conditions: Sequence[tuple[OperatingPoint, dict[str, Any]]],
+    workers: int,
+) -> bool:
+    """Compute the rows that a store lacks; whether Ctrl-C ended it."""
+    for point, description in conditions:
+        store.register(point.id, description)
     with LiveTable(_PROGRESS) as table:
         try:
             run(_tasks(spec, store, sources, conditions, table), evaluate, workers)
         except KeyboardInterrupt:
-            interrupted = True
-    rows = summarise(store, {condition.id for condition, _ in conditions}, spec.confidence)
-    if out is not None:
-        write_csv(out / "curves.csv", flat(rows))
-    broken = tuple(
-        f"{description['system']}, {row['source']}: {row['remark']}"
-        for condition, description in conditions
-        for row in store.rows(condition.id)
-        if row["metrics"] == NOTHING
-    )
-    store.close()
-    return CompareRun(described, store.versions, rows, interrupted, broken)
+            return True
+    return False
 
 
 def _tasks(
     spec: CompareSpec,
     store: Store,
     sources: Sequence[Source],
-    conditions: Sequence[tuple[Condition, dict[str, Any]]],
-    table: LiveTable,
+    conditions: Sequence[tuple[OperatingPoint, dict[str, Any]]],
+    table: LiveTable[_SourceTask],
 ) -> list[_SourceTask]:
-    done = {condition.id: {row["item"] for row in store.rows(condition.id)} for condition, _ in conditions}
+    done = {point.id: {row["item"] for row in store.rows(point.id)} for point, _ in conditions}
     kept = [index for index, source in enumerate(sources) if source.image is not None][: spec.keep]
     tasks = []
     for index, source in enumerate(sources):
         wanted = tuple(
-            condition
-            for condition, description in conditions
+            point
+            for point, description in conditions
             if description["modality"] == kind_of(source)
-            and any(item_of(source, trial) not in done[condition.id] for trial in range(spec.trials))
+            and any(item_of(source, trial) not in done[point.id] for trial in range(spec.trials))
         )
         if wanted:
             job = Job(spec, index, wanted, store.folder, index in kept)

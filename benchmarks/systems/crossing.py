@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,8 @@ from numpy.typing import NDArray
 
 from benchmarks.runs.store import Store
 from benchmarks.settings.errors import InputError
-from benchmarks.systems.summary import summarise
+from benchmarks.systems.curves import CurveRow
+from benchmarks.systems.summary import curves
 from semantic.metrics.catalog import describe
 
 __all__ = ["Crossing", "by_source", "crossing", "first_crossing"]
@@ -67,22 +66,20 @@ def crossing(folder: Path, first: str, second: str, metric: str, cbr: str | None
         If the run lacks a system or the metric or has it under several settings, or both systems share
         fewer than two SNRs or no source.
     """
-    store = Store.read(folder)
-    try:
+    with Store.read(folder) as store:
         if store.kind != "compare":
             raise InputError(f"{str(folder)!r} holds a run of semphy {store.kind}, not of semphy compare")
         confidence = float(store.spec["confidence"])
-        curves = [by_source(store, name, metric, cbr) for name in (first, second)]
-    finally:
-        store.close()
-    snr = sorted(curves[0].keys() & curves[1].keys())
+        rows = curves(store)
+    first_curve, second_curve = (by_source(rows, name, metric, cbr) for name in (first, second))
+    snr = sorted(first_curve.keys() & second_curve.keys())
     if len(snr) < 2:
         raise InputError(f"{first} and {second} share {len(snr)} SNRs in {str(folder)!r}; two are needed")
-    sources = sorted(set.intersection(*(set(curve[x]) for curve in curves for x in snr)))
+    sources = sorted(set.intersection(*(set(curve[x]) for curve in (first_curve, second_curve) for x in snr)))
     if not sources:
         raise InputError(f"{first} and {second} have no source in common in {str(folder)!r}")
     sign = 1.0 if describe(metric).higher_is_better else -1.0
-    gains = np.array([[sign * (curves[1][x][s] - curves[0][x][s]) for x in snr] for s in sources])
+    gains = np.array([[sign * (second_curve[x][s] - first_curve[x][s]) for x in snr] for s in sources])
     found = first_crossing(snr, gains.mean(axis=0))
     draws = np.random.default_rng(1).integers(0, len(sources), (_RESAMPLES, len(sources)))
     each = [first_crossing(snr, gains[draw].mean(axis=0)) for draw in draws] if len(sources) > 1 else []
@@ -94,13 +91,15 @@ def crossing(folder: Path, first: str, second: str, metric: str, cbr: str | None
     return Crossing(first, second, metric, cbr, found, low, high)
 
 
-def by_source(store: Store, system: str, metric: str, cbr: str | None) -> dict[float, dict[str, float]]:
+def by_source(
+    rows: Sequence[CurveRow], system: str, metric: str, cbr: str | None
+) -> dict[float, dict[str, float]]:
     """Mean of a metric over trials, by SNR and source; sources on which the system broke are left out.
 
     Parameters
     ----------
-    store:
-        Run of ``semphy compare``.
+    rows:
+        Curves of a comparison (`benchmarks.systems.summary.curves`).
     system:
         Name in the rows; a family stands for its envelope.
     metric, cbr:
@@ -109,29 +108,17 @@ def by_source(store: Store, system: str, metric: str, cbr: str | None) -> dict[f
     Raises
     ------
     InputError
-        If the run lacks them, or has the system under several settings.
+        If the rows lack them, or have the system under several settings.
     """
-    rows = [row for row in summarise(store) if row["system"] == system and cbr in (None, row["cbr"])]
-    if not rows or metric not in rows[0]["metrics"]:
-        known = sorted({row["system"] for row in summarise(store)})
+    own = [row for row in rows if row.system == system and cbr in (None, row.cbr)]
+    if not own or metric not in own[0].metrics:
+        known = sorted({row.system for row in rows})
         raise InputError(f"the run has no {metric} of {system!r}; its systems are {', '.join(known)}")
-    if len({row["cbr"] for row in rows}) > 1:
+    if len({row.cbr for row in own}) > 1:
         raise InputError(f"{system} has several bandwidth ratios; name one by --cbr")
-    conditions = [
-        ((c.description["system"], c.description["cbr"], c.description["snr_db"]), c.id)
-        for c in store.conditions()
-    ]
-    stored = dict(conditions)
-    found: dict[float, dict[str, float]] = {}
-    for row in rows:
-        name = system if row["scheme"] is None else f"{system}[{row['scheme']}]"
-        key = (name, row["cbr"], row["snr_db"])
-        if sum(key == other for other, _ in conditions) > 1:
+    for row in own:
+        name = system if row.scheme is None else f"{system}[{row.scheme}]"
+        alike = [each for each in rows if (each.system, each.cbr, each.snr_db) == (name, row.cbr, row.snr_db)]
+        if len(alike) > 1:
             raise InputError(f"the run has {name} under several settings; give each a run of its own")
-        values: dict[str, list[float]] = {}
-        for item in store.rows(stored[key]):
-            measured = json.loads(item["metrics"]).get(metric, math.nan)  # none where a system broke
-            values.setdefault(item["source"], []).append(measured)
-        means = {source: float(np.mean(each)) for source, each in values.items()}
-        found[row["snr_db"]] = {source: mean for source, mean in means.items() if not math.isnan(mean)}
-    return found
+    return {row.snr_db: row.by_source(metric) for row in own}

@@ -7,12 +7,12 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from benchmarks.settings.compare import CompareSpec
+from benchmarks.runs.store import Row
+from benchmarks.settings.compare import CompareSpec, systems_of
 from benchmarks.systems.sources import load_sources
 from bridge.air.ledger import Ledger
 from bridge.air.transmission import Reception, Transmission, send
@@ -22,24 +22,27 @@ from phy.units import BandwidthRatio, EsN0
 from semantic.metrics.catalog import describe, measure
 
 __all__ = [
-    "NOTHING",
-    "Condition",
     "Job",
-    "Row",
+    "OperatingPoint",
     "channel_uses_of",
     "evaluate",
+    "forget",
     "item_of",
     "sources_of",
-    "systems_of",
 ]
-
-NOTHING = "{}"
-"""The metrics of a row on which a system raised."""
 
 
 @dataclass(frozen=True)
-class Condition:
-    """One system at one bandwidth ratio and SNR."""
+class OperatingPoint:
+    """One system, by its place among those of the comparison, at one bandwidth ratio and SNR.
+
+    Attributes
+    ----------
+    id:
+        Of its condition in the store.
+    system, cbr, snr_db:
+        What it is.
+    """
 
     id: str
     system: int
@@ -53,34 +56,21 @@ class Job:
 
     spec: CompareSpec
     source: int
-    conditions: tuple[Condition, ...]
+    wanted: tuple[OperatingPoint, ...]
     folder: Path | None
     keep: bool
 
 
-Row = tuple[str, str, dict[str, Any]]
-"""Condition, item and values of one row."""
-
-
 @lru_cache(maxsize=2)
-def _built(spec: str) -> tuple[System, ...]:
-    return tuple(CompareSpec.model_validate_json(spec).build())
-
-
-def systems_of(spec: CompareSpec) -> tuple[System, ...]:
-    """Systems of a comparison, built once a process."""
-    return _built(spec.model_dump_json())
-
-
-@lru_cache(maxsize=2)
-def _loaded(spec: str, folder: Path | None) -> list[Source]:
-    parsed = CompareSpec.model_validate_json(spec)
-    return load_sources(parsed, {system.modality for system in systems_of(parsed)}, folder)
-
-
 def sources_of(spec: CompareSpec, folder: Path | None) -> list[Source]:
     """Sources of a comparison, loaded once a process."""
-    return _loaded(spec.model_dump_json(), folder)
+    return load_sources(spec, {system.modality for system in systems_of(spec)}, folder)
+
+
+def forget() -> None:
+    """Let go of systems and sources: their files may be others when the next comparison starts."""
+    systems_of.cache_clear()
+    sources_of.cache_clear()
 
 
 def item_of(source: Source, trial: int) -> str:
@@ -95,35 +85,33 @@ def evaluate(job: Job) -> list[Row]:
     rows: list[Row] = []
     sent: tuple[tuple[int, str | None], Transmission | Exception] | None = None
     seen: dict[bytes, Row] = {}
-    for condition in job.conditions:
-        system = systems_of(job.spec)[condition.system]
-        snr = EsN0(condition.snr_db)
-        place = (condition.system, condition.cbr)
+    for point in job.wanted:
+        system = systems_of(job.spec)[point.system]
+        snr = EsN0(point.snr_db)
+        place = (point.system, point.cbr)
         if sent is None or system.adapts or place != sent[0]:
-            sent, seen = (place, _encode(job.spec, system, source, condition)), {}
+            sent, seen = (place, _encode(job.spec, system, source, point)), {}
         transmission = sent[1]
         if isinstance(transmission, Exception):
-            rows += [
-                _broken(condition, source, trial, None, transmission) for trial in range(job.spec.trials)
-            ]
+            rows += [_broken(point, source, trial, None, transmission) for trial in range(job.spec.trials)]
             continue
         receptions = send(transmission, snr, _streams(job.spec, source, snr))
         for trial, reception in enumerate(receptions):
             key = _fingerprint(reception, soft=system.modality == "embedding")
             if key not in seen:
-                seen[key] = _decode(job, system, source, condition, transmission, reception)
+                seen[key] = _decode(job, system, source, point, transmission, reception)
             _, _, values = seen[key]
-            rows.append((condition.id, item_of(source, trial), {**values, "trial": trial}))
+            rows.append((point.id, item_of(source, trial), {**values, "trial": trial}))
     source.memory.clear()
     return rows
 
 
 def _encode(
-    spec: CompareSpec, system: System, source: Source, condition: Condition
+    spec: CompareSpec, system: System, source: Source, point: OperatingPoint
 ) -> Transmission | Exception:
     """Encode; what goes wrong with one source is its row's, not the run's."""
     try:
-        return system.encode(source, channel_uses_of(spec, source, condition.cbr), EsN0(condition.snr_db))
+        return system.encode(source, channel_uses_of(spec, source, point.cbr), EsN0(point.snr_db))
     except Exception as error:
         return error
 
@@ -132,16 +120,16 @@ def _decode(
     job: Job,
     system: System,
     source: Source,
-    condition: Condition,
+    point: OperatingPoint,
     transmission: Transmission,
     reception: Reception,
 ) -> Row:
     """Reconstruct and measure."""
     try:
         made = system.decode(reception)
-        return _row(condition, source, transmission, *_judge(job, system, source, made))
+        return _row(point, source, transmission, *_judge(job, system, source, made))
     except Exception as error:
-        return _broken(condition, source, 0, transmission, error)
+        return _broken(point, source, 0, transmission, error)
 
 
 def channel_uses_of(spec: CompareSpec, source: Source, cbr: str | None) -> int | None:
@@ -196,7 +184,7 @@ def _keep(folder: Path | None, made: Reconstruction) -> str | None:
 
 
 def _row(
-    condition: Condition,
+    point: OperatingPoint,
     source: Source,
     transmission: Transmission,
     made: Reconstruction,
@@ -216,11 +204,11 @@ def _row(
         "ledger": json.dumps(ledger.rows()),
         "arrived": made.text if made.image is None else picture,
     }
-    return condition.id, item_of(source, 0), values
+    return point.id, item_of(source, 0), values
 
 
 def _broken(
-    condition: Condition, source: Source, trial: int, transmission: Transmission | None, error: Exception
+    point: OperatingPoint, source: Source, trial: int, transmission: Transmission | None, error: Exception
 ) -> Row:
     """Row of a source on which a system raised: without metrics, with the reason."""
     ledger = Ledger(()) if transmission is None else transmission.ledger
@@ -231,9 +219,9 @@ def _broken(
         "remark": f"{type(error).__name__}: {error}",
         "channel_uses": ledger.channel_uses,
         "information_bits": ledger.information_bits,
-        "metrics": NOTHING,
+        "metrics": "{}",
         "notes": "{}",
         "ledger": json.dumps(ledger.rows()),
         "arrived": None,
     }
-    return condition.id, item_of(source, trial), values
+    return point.id, item_of(source, trial), values

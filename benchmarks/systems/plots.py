@@ -3,232 +3,225 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from itertools import chain, groupby
 from pathlib import Path
-from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
+from benchmarks.runs.figures import COLOURS, FORMATS, MARKERS, drawing, new_figure, percent, save
+from benchmarks.runs.statistics import Interval
 from benchmarks.runs.store import Store
-from benchmarks.systems.summary import arrived, summarise
+from benchmarks.systems.curves import CurveRow, Sample
+from benchmarks.systems.summary import curves, with_intervals
 from semantic.metrics.catalog import describe
 
-__all__ = ["plot_compare"]
+__all__ = ["plot_compare", "plot_metric", "plot_rows"]
 
-COLUMN_INCHES = 3.5
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")  # Okabe and Ito
-_MARKERS = "osD^vP*X"
 _NOUNS = {"image": "pictures", "text": "sentences", "embedding": "vectors"}
+_DPI = 200
 
-Rows = list[dict[str, Any]]
+Rows = Sequence[CurveRow]
 
 
-def plot_compare(folder: Path, formats: Sequence[str] = ("png", "svg", "pdf")) -> list[Path]:
-    """Draw every figure of a run into its folder ``figures``, and return the files."""
-    store = Store.read(folder)
-    try:
-        rows = summarise(store)
-        figures = dict(_curves(rows))
-        figures |= _contact_sheets(store, folder, rows)
-    finally:
-        store.close()
-    target = folder / "figures"
-    target.mkdir(exist_ok=True)
-    written = []
-    for name, figure in figures.items():
-        for suffix in formats:
-            path = target / f"{name}.{suffix}"
-            figure.savefig(path, dpi=200)
-            written.append(path)
-        plt.close(figure)
-    return written
+def plot_compare(store: Store, out: Path | None = None, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Draw every figure of a stored run, with intervals of its own confidence, and return the files.
+
+    Parameters
+    ----------
+    store:
+        Run of ``semphy compare``, in a folder.
+    out:
+        Folder of the figures; ``figures`` in that of the run unless given.
+    formats:
+        Endings of the files.
+    """
+    if store.folder is None:
+        raise ValueError("a run in memory has no folder for figures; draw its result instead: .plot()")
+    rows = with_intervals(curves(store), float(store.spec["confidence"]))
+    return plot_rows(rows, store.folder, out, formats)
+
+
+def plot_rows(
+    rows: Rows, folder: Path, out: Path | None = None, formats: Sequence[str] = FORMATS
+) -> list[Path]:
+    """Draw every figure of curves whose run lies in a folder, and return the files; see `plot_compare`."""
+    target = folder / "figures" if out is None else out
+    figures = chain(_curves(rows), _contact_sheets(folder / "pictures", rows))
+    return [path for name, figure in figures for path in save(figure, target, name, formats, _DPI)]
+
+
+def plot_metric(rows: Rows, metric: str, axes: Axes | None = None) -> Figure:
+    """Draw one metric of curves of one modality and bandwidth ratio against the SNR.
+
+    Envelopes, bounds and systems without schemes have a line with its interval; the schemes below an
+    envelope are thin.
+
+    Parameters
+    ----------
+    rows:
+        From `benchmarks.systems.summary.with_intervals`.
+    metric:
+        One that the rows have.
+    axes:
+        Where to draw; a figure as wide as a column of a paper unless given.
+    """
+    with drawing(axes) as (figure, place):
+        _frame(place, describe(metric).label, rows)
+        _metric_lines(place, rows, metric)
+        place.legend(fontsize=5.5)
+    return figure
 
 
 def _slug(cbr: str | None) -> str:
     return "" if cbr is None else f"-cbr-{cbr.replace('/', 'over')}"
 
 
-def _curves(rows: Rows) -> list[tuple[str, Figure]]:
-    def key(row: dict[str, Any]) -> tuple[str, str]:
-        return row["modality"], row["cbr"] or ""
+def _curves(rows: Rows) -> Iterator[tuple[str, Figure]]:
+    def key(row: CurveRow) -> tuple[str, str]:
+        return row.modality, row.cbr or ""
 
-    figures: list[tuple[str, Figure]] = []
     for (modality, cbr), group in groupby(sorted(rows, key=key), key):
         chosen = list(group)
-        figures.extend(
-            (
-                f"{modality}-{re.sub('[^A-Za-z0-9.]+', '-', name)}{_slug(cbr or None)}",
-                _metric_figure(chosen, name, cbr),
-            )
-            for name in dict.fromkeys(name for row in chosen for name in row["metrics"])
-        )
-        figures.append((f"{modality}-failures{_slug(cbr or None)}", _failure_figure(chosen, cbr)))
-    return figures
+        for name in dict.fromkeys(name for row in chosen for name in row.metrics):
+            readable = re.sub("[^A-Za-z0-9.]+", "-", name)
+            yield f"{modality}-{readable}{_slug(cbr or None)}", plot_metric(chosen, name)
+        yield f"{modality}-failures{_slug(cbr or None)}", _failure_figure(chosen)
 
 
-def _axes(ylabel: str, title: str) -> tuple[Figure, Axes]:
-    figure, axes = plt.subplots(figsize=(COLUMN_INCHES, 2.9), layout="constrained")
-    axes.set_xlabel("$E_s/N_0$ (dB)", fontsize=8)
-    axes.set_ylabel(ylabel, fontsize=8)
-    axes.tick_params(labelsize=7)
+def _frame(axes: Axes, ylabel: str, rows: Rows) -> None:
+    axes.set_xlabel("$E_s/N_0$ (dB)")
+    axes.set_ylabel(ylabel)
     axes.grid(True, linewidth=0.4, alpha=0.5)
-    axes.set_title(title, fontsize=7)
-    return figure, axes
+    axes.set_title(_title(rows))
 
 
-def _title(rows: Rows, cbr: str) -> str:
-    sources, trials = max(row["images"] for row in rows), max(row["trials"] for row in rows)
-    noun = _NOUNS[rows[0]["modality"]]
-    return ", ".join(
-        part
-        for part in (
-            rows[0]["channel"],
-            f"CBR {cbr}" if cbr else "",
-            f"{sources} {noun}",
-            f"{trials} trial{'s' if trials > 1 else ''}",
-        )
-        if part
-    )
+def _title(rows: Rows) -> str:
+    first, trials = rows[0], max(row.trials for row in rows)
+    parts = [
+        first.channel,
+        f"CBR {first.cbr}" if first.cbr else "",
+        f"{max(row.images for row in rows)} {_NOUNS[first.modality]}",
+        f"{trials} trial{'s' if trials > 1 else ''}",
+        f"{percent(first.confidence)} intervals" if first.confidence else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _families(rows: Rows) -> dict[str, str]:
     return {
-        name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(dict.fromkeys(r["family"] for r in rows))
+        name: COLOURS[i % len(COLOURS)] for i, name in enumerate(dict.fromkeys(row.family for row in rows))
     }
 
 
-def _systems(rows: Rows) -> dict[str, Rows]:
-    found: dict[str, Rows] = {}
-    for row in sorted(rows, key=lambda row: row["snr_db"]):
-        found.setdefault(row["system"], []).append(row)
+def _systems(rows: Rows) -> dict[str, list[CurveRow]]:
+    found: dict[str, list[CurveRow]] = {}
+    for row in sorted(rows, key=lambda row: row.snr_db):
+        found.setdefault(row.system, []).append(row)
     return found
 
 
-def _metric_figure(rows: Rows, name: str, cbr: str) -> Figure:
-    label = describe(name).label
-    figure, axes = _axes(label, _title(rows, cbr))
+def _metric_lines(axes: Axes, rows: Rows, metric: str) -> None:
     colours = _families(rows)
-    whole = {row["family"] for row in rows if row["system"] == row["family"]}
-    measured = [row for row in rows if name in row["metrics"]]
+    whole = {row.family for row in rows if row.stands_for_family}
+    measured = [row for row in rows if metric in row.metrics]
     for index, (system, points) in enumerate(_systems(measured).items()):
-        family = points[0]["family"]
-        snr = [point["snr_db"] for point in points]
-        mean, low, high = (
-            [point["metrics"][name][part] for point in points] for part in ("mean", "low", "high")
-        )
+        colour, family = colours[points[0].family], points[0].family
+        snr, values = [point.snr_db for point in points], [point.metrics[metric] for point in points]
+        means = [value.mean for value in values]
         if system != family and family in whole:  # one scheme of a family whose envelope is drawn
-            axes.plot(snr, mean, color=colours[family], linewidth=0.5, alpha=0.45)
+            axes.plot(snr, means, color=colour, linewidth=0.5, alpha=0.45)
             continue
-        bound = points[0]["policy"] == "none"
+        bound = points[0].policy == "none"
         axes.plot(
             snr,
-            mean,
-            color=colours[family],
-            linestyle="--" if bound else ("-", "-.")[index // len(_COLOURS) % 2],
-            marker=None if bound else _MARKERS[index % len(_MARKERS)],
+            means,
+            color=colour,
+            linestyle="--" if bound else ("-", "-.")[index // len(COLOURS) % 2],
+            marker=None if bound else MARKERS[index % len(MARKERS)],
             markersize=3,
             linewidth=1.2,
             label=system,
         )
-        if all(edge is not None for edge in (*low, *high)):
-            axes.fill_between(snr, low, high, color=colours[family], alpha=0.12, linewidth=0)
-    axes.legend(fontsize=5.5)
+        bands = [value.interval for value in values if value.interval is not None]
+        if len(bands) == len(values):
+            low, high = [band.low for band in bands], [band.high for band in bands]
+            axes.fill_between(snr, low, high, color=colour, alpha=0.12, linewidth=0)
+
+
+def _failure_figure(rows: Rows) -> Figure:
+    with drawing() as (figure, axes):
+        _frame(axes, "failure rate", rows)
+        _failure_lines(axes, rows)
     return figure
 
 
-def _failure_figure(rows: Rows, cbr: str) -> Figure:
-    figure, axes = _axes("failure rate", _title(rows, cbr))
+def _failure_lines(axes: Axes, rows: Rows) -> None:
     colours = _families(rows)
     schemes = [
         (system, points)
         for system, points in _systems(rows).items()
-        if points[0]["policy"] != "none" and points[0]["scheme"] is None
+        if points[0].policy != "none" and not points[0].is_envelope
     ]
-    many = len({points[0]["family"] for _, points in schemes}) > 1
+    many = len({points[0].family for _, points in schemes}) > 1
     for index, (system, points) in enumerate(schemes):
-        colour = colours[points[0]["family"]] if many else _COLOURS[index % len(_COLOURS)]
-        snr, failures = [p["snr_db"] for p in points], [p["failure_rate"] for p in points]
-        below = [point["failure_rate"] - point["failure_low"] for point in points]
-        above = [point["failure_high"] - point["failure_rate"] for point in points]
+        rates = [point.failure_rate for point in points]
+        limits = [
+            point.failure_interval or Interval(point.failure_rate, point.failure_rate) for point in points
+        ]
+        below = [rate - limit.low for rate, limit in zip(rates, limits, strict=True)]
+        above = [limit.high - rate for rate, limit in zip(rates, limits, strict=True)]
         axes.errorbar(
-            snr,
-            failures,
+            [point.snr_db for point in points],
+            rates,
             yerr=(below, above),
-            marker=_MARKERS[index % len(_MARKERS)],
+            marker=MARKERS[index % len(MARKERS)],
             markersize=3,
             linewidth=1,
             elinewidth=0.5,
             capsize=1.5,
-            color=colour,
+            color=colours[points[0].family] if many else COLOURS[index % len(COLOURS)],
             label=system,
         )
     axes.set_ylim(-0.03, 1.03)
     if schemes:
         axes.legend(fontsize=4.5)
-    return figure
 
 
-def _contact_sheets(store: Store, folder: Path, rows: Rows) -> dict[str, Figure]:
+def _contact_sheets(pictures: Path, rows: Rows) -> Iterator[tuple[str, Figure]]:
     """One sheet a kept picture: a row a system (of a family its envelope), a column an SNR."""
-    sources = {
-        row["source"]
-        for condition in store.conditions()
-        if condition.description["modality"] == "image"
-        for row in store.rows(condition.id)
-        if row["arrived"]
-    }
-    sheets = {}
+    images = [row for row in rows if row.modality == "image"]
+    sources = {sample.source for row in images for sample in row.samples if sample.arrived}
     for source in sorted(sources):
-        pictures = arrived(store, source)
-        for cbr in dict.fromkeys(row["cbr"] for row in rows if row["cbr"]):
-            shown = [row for row in rows if row["cbr"] == cbr and row["system"] == row["family"]]
-            sheet = _sheet(
-                folder, [(row, pictures.get((_stored_name(row), cbr, row["snr_db"]))) for row in shown]
-            )
-            if sheet is not None:
-                sheets[f"pictures-{Path(source).stem}{_slug(cbr)}"] = sheet
-    return sheets
+        for cbr in dict.fromkeys(row.cbr for row in images if row.cbr):
+            shown = [row for row in images if row.cbr == cbr and row.stands_for_family]
+            kept = [(row, sample) for row in shown if (sample := _kept(row, source)) is not None]
+            if kept:
+                yield f"pictures-{Path(source).stem}{_slug(cbr)}", _sheet(pictures, kept)
 
 
-def _stored_name(row: dict[str, Any]) -> str:
-    return row["system"] if row["scheme"] is None else f"{row['system']}[{row['scheme']}]"
+def _kept(row: CurveRow, source: str) -> Sample | None:
+    """The first trial of a source, if its picture was kept."""
+    first = (sample for sample in row.samples if sample.source == source and sample.trial == 0)
+    return next((sample for sample in first if sample.arrived is not None), None)
 
 
-def _sheet(
-    folder: Path, cells: list[tuple[dict[str, Any], tuple[str, dict[str, float]] | None]]
-) -> Figure | None:
-    found = [(row, cell) for row, cell in cells if cell is not None]
-    if not found:
-        return None
-    systems = list(dict.fromkeys(row["system"] for row, _ in found))
-    snrs = sorted({row["snr_db"] for row, _ in found})
-    size = (1.15 * len(snrs) + 0.2, 1.35 * len(systems) + 0.2)
-    figure, grid = plt.subplots(len(systems), len(snrs), figsize=size, layout="constrained", squeeze=False)
+def _sheet(pictures: Path, kept: Sequence[tuple[CurveRow, Sample]]) -> Figure:
+    systems = list(dict.fromkeys(row.system for row, _ in kept))
+    snrs = sorted({row.snr_db for row, _ in kept})
+    figure = new_figure(1.15 * len(snrs) + 0.2, 1.35 * len(systems) + 0.2)
+    grid = figure.subplots(len(systems), len(snrs), squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    for row, cell in found:
-        name, metrics = cell
-        axes = grid[systems.index(row["system"])][snrs.index(row["snr_db"])]
-        axes.imshow(Image.open(folder / "pictures" / name))
-        label, value = next(iter(metrics.items()))
-        scheme = "" if row["scheme"] is None else f"\n{row['scheme']}"
-        axes.set_title(f"{row['snr_db']:g} dB, {label} {value:.1f}{scheme}", fontsize=5)
-    for index, system in enumerate(systems):
-        grid[index][0].text(
-            -0.04,
-            0.5,
-            system,
-            transform=grid[index][0].transAxes,
-            rotation=90,
-            va="center",
-            ha="right",
-            fontsize=6,
-        )
+    for row, sample in kept:
+        axes = grid[systems.index(row.system)][snrs.index(row.snr_db)]
+        axes.imshow(Image.open(pictures / str(sample.arrived)))
+        label, value = next(iter(sample.metrics.items()))
+        scheme = "" if row.scheme is None else f"\n{row.scheme}"
+        axes.set_title(f"{row.snr_db:g} dB, {label} {value:.1f}{scheme}", fontsize=5)
+    for system, axes in zip(systems, grid[:, 0], strict=True):
+        beside = {"rotation": 90, "va": "center", "ha": "right", "fontsize": 6}
+        axes.text(-0.04, 0.5, system, transform=axes.transAxes, **beside)
     return figure

@@ -9,8 +9,8 @@ from typing import Any
 
 from PIL import Image
 
-from benchmarks.settings.ber import parse_range
 from benchmarks.settings.errors import input_errors
+from benchmarks.settings.ranges import parse_range
 from bridge.air.transmission import Transmission, send
 from bridge.systems.catalog import build_systems
 from bridge.systems.system import Reconstruction, Source, System

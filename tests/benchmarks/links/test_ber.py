@@ -11,6 +11,7 @@ from scipy import stats
 
 from benchmarks.links.ber import run_ber
 from benchmarks.links.counting import Chunk, Counts, chunk_end, count, on_grid
+from benchmarks.links.results import PointStats
 from benchmarks.settings.ber import BerSpec
 from benchmarks.settings.errors import InputError
 from benchmarks.settings.reading import read_settings
@@ -27,8 +28,8 @@ def uncoded(**settings: Any) -> BerSpec:
     return spec(**{"code__name": "none", "code__k": 64, "modulation": "qpsk", **settings})
 
 
-def counted(points: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
-    return [tuple(point[name] for name in COUNTED) for point in points]
+def counted(points: list[PointStats]) -> list[tuple[Any, ...]]:
+    return [tuple(getattr(point, name) for name in COUNTED) for point in points]
 
 
 def test_chunks_tile_the_blocks_and_stay_few() -> None:
@@ -57,7 +58,7 @@ def test_counts_do_not_depend_on_batches_or_workers(engine: str) -> None:
         run_ber(settings, batch_size=batch, workers=workers).points
         for batch, workers in ((1, 1), (7, 1), (64, 1), (7, 2))
     ]
-    assert runs[0][0]["block_errors"] > 10
+    assert runs[0][0].block_errors > 10
     assert all(counted(points) == counted(runs[0]) for points in runs[1:])
 
 
@@ -68,21 +69,21 @@ def test_uncoded_ber_meets_the_closed_form(modulation: str, bits: int) -> None:
     ladder = {"kind": "ebno", "values_db": "0,3,6"}
     settings = uncoded(modulation=modulation, snr=ladder, stop__max_blocks=4096, stop__block_errors=10**9)
     for point in run_ber(settings).points:
-        ebno = 10 ** (point["ebno_db"] / 10)
-        assert point["esno_db"] == pytest.approx(point["ebno_db"] + 10 * math.log10(bits), abs=1e-6)
+        ebno = 10 ** (point.ebno_db / 10)
+        assert point.esno_db == pytest.approx(point.ebno_db + 10 * math.log10(bits), abs=1e-6)
         expected = stats.norm.sf(math.sqrt(2 * ebno))
-        test = stats.binomtest(point["bit_errors"], point["bits"], expected)
+        test = stats.binomtest(point.bit_errors, point.bits, expected)
         assert test.pvalue > 0.01 / 6
-        assert point["ber_low"] < point["ber"] < point["ber_high"]
+        assert point.ber_low < point.ber < point.ber_high
         # a block of 64 independent bits
-        blocks = stats.binomtest(point["block_errors"], point["blocks"], 1 - (1 - expected) ** 64)
+        blocks = stats.binomtest(point.block_errors, point.blocks, 1 - (1 - expected) ** 64)
         assert blocks.pvalue > 0.01 / 6
 
 
 def test_interval_is_of_the_confidence_asked_for() -> None:
     narrow = run_ber(uncoded(stop__max_blocks=64, confidence=0.5)).points[0]
     wide = run_ber(uncoded(stop__max_blocks=64, confidence=0.999)).points[0]
-    assert wide["bler_low"] < narrow["bler_low"] < narrow["bler_high"] < wide["bler_high"]
+    assert wide.bler_low < narrow.bler_low < narrow.bler_high < wide.bler_high
 
 
 def test_systems_under_comparison_meet_the_same_noise() -> None:
@@ -107,14 +108,14 @@ def test_ebno_and_esno_name_the_same_condition(tmp_path: Path) -> None:
 
 def test_no_errors_are_an_upper_bound() -> None:
     point = run_ber(uncoded(snr={"kind": "ebno", "values_db": "20"}, stop__max_blocks=64)).points[0]
-    assert (point["bler"], point["bler_low"], point["ber"], point["ber_low"]) == (0, 0, 0, 0)
-    assert 0.02 < point["bler_high"] < 0.1
-    assert 0 < point["ber_high"] < 0.1
+    assert (point.bler, point.bler_low, point.ber, point.ber_low) == (0, 0, 0, 0)
+    assert 0.02 < point.bler_high < 0.1
+    assert 0 < point.ber_high < 0.1
 
 
 def test_rules_stop_a_point() -> None:
     def stop(**settings: Any) -> str:
-        return str(run_ber(uncoded(**settings)).points[0]["stop"])
+        return str(run_ber(uncoded(**settings)).points[0].stop)
 
     assert stop(stop__block_errors=10) == "block errors"
     assert stop(stop__max_blocks=10) == "max blocks"
@@ -124,15 +125,15 @@ def test_rules_stop_a_point() -> None:
 def test_points_behind_the_target_are_absent_not_zero() -> None:
     ladder = {"kind": "ebno", "values_db": "0,4,9,10,11"}
     result = run_ber(uncoded(snr=ladder, stop__max_blocks=256, stop__below_bler=0.2))
-    assert [point["ebno_db"] for point in result.points] == [0, 4, 9]
-    assert result.points[-1]["bler"] < 0.2 < result.points[-2]["bler"]
+    assert [point.ebno_db for point in result.points] == [0, 4, 9]
+    assert result.points[-1].bler < 0.2 < result.points[-2].bler
 
 
 def test_more_points_and_more_errors_build_on_what_is_there(tmp_path: Path) -> None:
     run_ber(uncoded(stop__max_blocks=100), tmp_path / "run")
     grown = run_ber(uncoded(stop__max_blocks=333, snr={"kind": "ebno", "values_db": "4,2"}), tmp_path / "run")
     fresh = run_ber(uncoded(stop__max_blocks=333, snr={"kind": "ebno", "values_db": "4,2"}))
-    assert [point["ebno_db"] for point in grown.points] == [4, 2]
+    assert [point.ebno_db for point in grown.points] == [4, 2]
     assert counted(grown.points) == counted(fresh.points)
     lines = (tmp_path / "run" / "curves.csv").read_text().splitlines()
     assert len(lines) == 3
@@ -147,7 +148,7 @@ def test_finished_points_are_not_simulated_again(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("benchmarks.links.ber.count", forbidden)
     assert run_ber(uncoded(stop__max_blocks=100), tmp_path / "run").points == first.points
     # asking for less than there is gives all there is
-    assert run_ber(uncoded(stop__max_blocks=50), tmp_path / "run").points[0]["blocks"] == 100
+    assert run_ber(uncoded(stop__max_blocks=50), tmp_path / "run").points[0].blocks == 100
 
 
 def test_another_channel_in_the_same_directory_is_refused(tmp_path: Path) -> None:
@@ -162,7 +163,7 @@ def test_another_channel_in_the_same_directory_is_refused(tmp_path: Path) -> Non
 def test_record_names_what_really_ran(asked: str, ran: str, early_stop: bool) -> None:
     settings = spec(code__k=64, code__n=128, modulation="4qam", engine=asked, stop__max_blocks=1)
     result = run_ber(settings)
-    assert result.spec["engine"] == result.points[0]["engine"] == ran
+    assert result.spec["engine"] == result.points[0].engine == ran
     assert result.spec["code"]["decoder"]["early_stop"] is early_stop
     assert result.spec["modulation"] == "qpsk"
 
@@ -170,14 +171,14 @@ def test_record_names_what_really_ran(asked: str, ran: str, early_stop: bool) ->
 @pytest.mark.parametrize("name", ["conv", "turbo", "polar5g"])
 def test_every_code_runs(name: str) -> None:
     result = run_ber(spec(code__name=name, code__k=40, modulation="qam16", stop__max_blocks=20))
-    assert result.points[0]["bits"] == 800
+    assert result.points[0].bits == 800
     assert result.spec["code"]["n"] > 40
 
 
 def test_filler_counts_as_channel_use() -> None:
     # 128 coded bits take 22 symbols of 6 bits, so a bit costs 22/64 of a use.
     point = run_ber(spec(code__k=64, code__n=128, modulation="qam64", stop__max_blocks=1)).points[0]
-    assert point["esno_db"] - point["ebno_db"] == pytest.approx(10 * math.log10(64 / 22), abs=2e-6)
+    assert point.esno_db - point.ebno_db == pytest.approx(10 * math.log10(64 / 22), abs=2e-6)
 
 
 @pytest.mark.parametrize(
@@ -219,11 +220,11 @@ def test_engines_count_the_same() -> None:
     found = {
         engine: run_ber(spec(engine=engine, **settings)).points for engine in ("sionna", "compiled", "torch")
     }
-    assert 10 < found["sionna"][0]["block_errors"] < 182
-    assert all(points[0]["engine"] == engine for engine, points in found.items())
+    assert 10 < found["sionna"][0].block_errors < 182
+    assert all(points[0].engine == engine for engine, points in found.items())
     for engine in ("compiled", "torch"):
-        assert abs(found[engine][0]["block_errors"] - found["sionna"][0]["block_errors"]) <= 1
-        assert found[engine][0]["bit_errors"] == pytest.approx(found["sionna"][0]["bit_errors"], rel=0.02)
+        assert abs(found[engine][0].block_errors - found["sionna"][0].block_errors) <= 1
+        assert found[engine][0].bit_errors == pytest.approx(found["sionna"][0].bit_errors, rel=0.02)
 
 
 def test_a_device_that_is_not_there_is_named() -> None:

@@ -13,7 +13,8 @@ from scipy import integrate
 
 from benchmarks.cli.main import main
 from benchmarks.links.counting import Chunk, Counts
-from benchmarks.links.mcs import McsSpec, limit_db, run_mcs
+from benchmarks.links.mcs import limit_db, run_mcs
+from benchmarks.settings.mcs import McsSpec
 from benchmarks.settings.reading import read_settings
 from bridge.air.schemes import parse_schemes
 
@@ -63,14 +64,16 @@ def test_table_rises_stays_above_capacity_and_resumes(
         decoder__iterations=10,
     )
     found = run_mcs(small, tmp_path / "run")
-    assert [row["scheme"] for row in found.schemes] == ["1/3-qpsk", "1/2-qpsk", "1/2-qam16"]
-    assert [row["bits_per_use"] for row in found.schemes] == pytest.approx([2 / 3, 1.0, 2.0], rel=1e-2)
-    snrs = [row["esno_db"] for row in found.schemes]
+    assert [row.scheme for row in found.schemes] == ["1/3-qpsk", "1/2-qpsk", "1/2-qam16"]
+    assert [row.bits_per_use for row in found.schemes] == pytest.approx([2 / 3, 1.0, 2.0], rel=1e-2)
+    snrs = [row.target.esno_db or math.nan for row in found.schemes]
     assert snrs == sorted(snrs)
     for row in found.schemes:
         # min-sum at 256 bits: between the normal approximation, at about 1 dB, and 4 dB from capacity
-        assert 0.8 < row["gap_db"] < 4
-        assert row["esno_low_db"] <= row["esno_db"] <= row["esno_high_db"]
+        assert row.gap_db is not None and 0.8 < row.gap_db < 4
+        target = row.target
+        assert target.esno_low_db is not None and target.esno_high_db is not None
+        assert target.esno_low_db <= (target.esno_db or math.nan) <= target.esno_high_db
     with (tmp_path / "run" / "schemes.csv").open() as file:
         assert [row["scheme"] for row in csv.DictReader(file)] == ["1/3-qpsk", "1/2-qpsk", "1/2-qam16"]
 

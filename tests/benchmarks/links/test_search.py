@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 
 from benchmarks.links.ber import run_ber
 from benchmarks.links.counting import Chunk, Counts, chunk_end
-from benchmarks.links.search import Crossing, find_crossing, is_off, reachable
+from benchmarks.links.search import RequiredSnr, find_required_snr, is_off, reachable
 from benchmarks.settings.errors import InputError
 from benchmarks.settings.reading import read_curves
 
@@ -39,7 +39,7 @@ def outage(esno_db: float) -> float:
 
 def searched(
     bler: Callable[[float], float], target: float, seed: int, low_db: float = -30, high_db: float = 60
-) -> tuple[Crossing, dict[float, int]]:
+) -> tuple[RequiredSnr, dict[float, int]]:
     """Search with blocks that are coin tosses, and what it cost."""
     rng, cost = np.random.default_rng(seed), dict[float, int]()
 
@@ -54,7 +54,7 @@ def searched(
         return Counts(blocks, errors)
 
     guess_db = rng.uniform(-2, 6)
-    return find_crossing(target, probe, guess_db, low_db, high_db, 0.95), cost
+    return find_required_snr(target, probe, guess_db, low_db, high_db, 0.95), cost
 
 
 @pytest.mark.parametrize("bler", [waterfall, cliff, outage])
@@ -106,17 +106,19 @@ def specs(**flags: Any) -> Any:
 
 def test_uncoded_blocks_meet_the_closed_form() -> None:
     found = run_ber(specs(stop__block_errors=400, confidence=0.99, engine="sionna"))
-    assert [target["target_bler"] for target in found.targets] == [0.1, 0.01]
+    assert [target.target_bler for target in found.targets] == [0.1, 0.01]
     for target in found.targets:
-        true_db = brentq(lambda ebno_db, t=target: uncoded_bler(ebno_db, 64) - t["target_bler"], 0, 15)
-        assert target["ebno_low_db"] < true_db < target["ebno_high_db"]
-        assert target["ebno_high_db"] - target["ebno_low_db"] < 0.25
-        assert target["esno_db"] - target["ebno_db"] == pytest.approx(10 * math.log10(2), abs=1e-4)
+        true_db = brentq(lambda ebno_db, t=target: uncoded_bler(ebno_db, 64) - t.target_bler, 0, 15)
+        assert target.esno_db is not None and target.ebno_db is not None
+        assert target.ebno_low_db is not None and target.ebno_high_db is not None
+        assert target.ebno_low_db < true_db < target.ebno_high_db
+        assert target.ebno_high_db - target.ebno_low_db < 0.25
+        assert target.esno_db - target.ebno_db == pytest.approx(10 * math.log10(2), abs=1e-4)
     assert found.spec["snr"]["values_db"] == [-2, 60]
     assert set(found.to_json()) == {"spec", "versions", "points", "targets"}
-    stops = {point["stop"] for point in found.points}
+    stops = {point.stop for point in found.points}
     assert stops <= {"block errors", "off target"}
-    snrs = [point["esno_db"] for point in found.points]
+    snrs = [point.esno_db for point in found.points]
     assert snrs == sorted(snrs)
 
 
@@ -144,7 +146,7 @@ def test_targets_that_cannot_be_told_are_refused(tmp_path: Path) -> None:
 
 def test_search_stays_inside_the_range_given() -> None:
     found = run_ber(specs(snr={"kind": "ebno", "values_db": "0:4:1"}))
-    assert [target["ebno_db"] for target in found.targets] == [None, None]
-    assert all(0 <= point["ebno_db"] <= 4.001 for point in found.points)
-    assert "above" in found.targets[0]["reason"]
+    assert [target.ebno_db for target in found.targets] == [None, None]
+    assert all(0 <= point.ebno_db <= 4.001 for point in found.points)
+    assert "above" in str(found.targets[0].reason)
     assert len(found.to_text().splitlines()) == 3

@@ -17,59 +17,62 @@ from benchmarks.papers.reproduce import CLAIMS, reproduce
 from benchmarks.runs.store import Store
 from benchmarks.settings.compare import CompareSpec
 from benchmarks.settings.errors import InputError
-from benchmarks.systems.compare import COLUMNS
+from benchmarks.systems.compare import SAMPLE_COLUMNS
+from benchmarks.systems.curves import CurveRow
+from benchmarks.systems.summary import curves
 
 PRESETS = Path(benchmarks.__file__).parent / "presets"
 
 
-def write(folder: Path, metric: str, curves: Mapping[str, Mapping[float, Sequence[float]]]) -> Store:
+def stored(
+    folder: Path, metric: str, points: Mapping[str, Mapping[float, Sequence[float]]]
+) -> list[CurveRow]:
     """A run whose systems have these values of the metric, one a source, at each SNR."""
-    store = Store(folder, "compare", COLUMNS, {"confidence": 0.95}, {})
-    for system, points in curves.items():
-        for snr_db, values in points.items():
-            about = {"system": system, "family": system, "modality": "image", "cbr": "1/48"}
-            about |= {"snr_db": snr_db, "policy": "mean", "channel": "awgn", "engine": "compiled"}
-            store.register(f"{system} {snr_db}", {**about, "metrics": [metric]})
-            row = dict.fromkeys(COLUMNS, "") | {"trial": 0, "failed": 0, "arrived": None}
-            row |= {"channel_uses": 100, "information_bits": 100}
-            store.add_all(
-                [
-                    (
-                        f"{system} {snr_db}",
-                        f"{n}/0",
-                        {**row, "source": f"{n}", "metrics": json.dumps({metric: v})},
-                    )
-                    for n, v in enumerate(values)
-                ]
-            )
-    return store
+    with Store(folder, "compare", SAMPLE_COLUMNS, {}, {}) as store:
+        for system, curve in points.items():
+            for snr_db, values in curve.items():
+                about = {"system": system, "family": system, "modality": "image", "cbr": "1/48"}
+                about |= {"snr_db": snr_db, "policy": "mean", "channel": "awgn", "engine": "compiled"}
+                store.register(f"{system} {snr_db}", {**about, "metrics": [metric]})
+                row = dict.fromkeys(SAMPLE_COLUMNS, "") | {"trial": 0, "failed": 0, "arrived": None}
+                row |= {"channel_uses": 100, "information_bits": 100}
+                store.add_all(
+                    [
+                        (
+                            f"{system} {snr_db}",
+                            f"{n}/0",
+                            {**row, "source": f"{n}", "metrics": json.dumps({metric: v})},
+                        )
+                        for n, v in enumerate(values)
+                    ]
+                )
+        return curves(store)
 
 
 def test_better_is_judged_by_source_and_in_the_metrics_direction(tmp_path: Path) -> None:
     spread = [0.1, 0.5, 0.9, 0.3, 0.7, 0.2, 0.8, 0.5]  # sources differ by far more than systems
     ours = {0.0: [v + 0.02 for v in spread], 3.0: [v + 0.03 for v in spread], 9.0: [v - 0.5 for v in spread]}
     theirs = dict.fromkeys(ours, spread)
-    store = write(tmp_path / "scene", "scene", {"a": ours, "b": theirs})
+    rows = stored(tmp_path / "scene", "scene", {"a": ours, "b": theirs})
     claim = Better("a", "b", ("scene",), "5 %", high_db=3)
-    found = claim.hold(store, "scene", "1/48")
+    found = claim.hold(rows, "scene", "1/48", 0.95)
     assert (found.verdict, found.published, found.metric) == ("holds", "5 %", "scene")
     assert found.statement == "a is better than b at 0 to 3 dB"
     assert found.here == "0.525 against 0.500: by 0.025 [0.025, 0.025], 5 %"
-    assert Better("b", "a", ("scene",), high_db=3).hold(store, "scene", "1/48").verdict == "does not hold"
-    assert Better("a", "b", ("scene",)).hold(store, "scene", "1/48").verdict == "does not hold"
+    assert (
+        Better("b", "a", ("scene",), high_db=3).hold(rows, "scene", "1/48", 0.95).verdict == "does not hold"
+    )
+    assert Better("a", "b", ("scene",)).hold(rows, "scene", "1/48", 0.95).verdict == "does not hold"
     with pytest.raises(InputError, match="no SNR"):
-        Better("a", "b", ("scene",), low_db=20).hold(store, "scene", "1/48")
-    store.close()
-    errors = write(tmp_path / "lpips", "lpips-alex", {"a": ours, "b": theirs})  # smaller is better
-    assert Better("b", "a", ("lpips",), high_db=3).hold(errors, "lpips-alex", "1/48").verdict == "holds"
-    errors.close()
+        Better("a", "b", ("scene",), low_db=20).hold(rows, "scene", "1/48", 0.95)
+    errors = stored(tmp_path / "lpips", "lpips-alex", {"a": ours, "b": theirs})  # smaller is better
+    assert Better("b", "a", ("lpips",), high_db=3).hold(errors, "lpips-alex", "1/48", 0.95).verdict == "holds"
 
 
 def test_better_is_undecided_where_sources_disagree(tmp_path: Path) -> None:
     values = [0.4, 0.6, 0.4, 0.6, 0.4, 0.61]
-    store = write(tmp_path, "scene", {"a": {0.0: values}, "b": {0.0: [0.5] * 6}})
-    assert Better("a", "b", ("scene",)).hold(store, "scene", "1/48").verdict == "undecided"
-    store.close()
+    rows = stored(tmp_path, "scene", {"a": {0.0: values}, "b": {0.0: [0.5] * 6}})
+    assert Better("a", "b", ("scene",)).hold(rows, "scene", "1/48", 0.95).verdict == "undecided"
 
 
 def test_between_and_meets_report_what_is_there(tmp_path: Path) -> None:
@@ -78,14 +81,18 @@ def test_between_and_meets_report_what_is_there(tmp_path: Path) -> None:
         "steep": {0.0: [0.1, 0.1], 6.0: [0.5, 0.5], 12.0: [0.9, 0.9]},
         "best": {0.0: [0.9, 0.9], 6.0: [0.9, 0.9], 12.0: [1.0, 1.0]},
     }
-    store = write(tmp_path, "scene", curves)
-    flat = Between("flat", ("scene",), "at all SNRs", 0.6, 0.7).hold(store, "scene", "1/48")
+    rows = stored(tmp_path, "scene", curves)
+    flat = Between("flat", ("scene",), "at all SNRs", 0.6, 0.7).hold(rows, "scene", "1/48", 0.95)
     assert (flat.here, flat.verdict) == ("0.600 to 0.700 at 0 to 12 dB", "reported")
     # means: 0.65, 0.7, 0.6 against 0.1, 0.5, 0.9: from -0.2 at 6 dB to 0.3 at 12 dB
-    assert Meets("flat", "steep", ("scene",), "9 dB").hold(store, "scene", "1/48").here == "at 8.4 dB"
-    assert Meets("best", "steep", ("scene",), "-").hold(store, "scene", "1/48").here == "not at 0 to 12 dB"
-    assert Meets("steep", "best", ("scene",), "-").hold(store, "scene", "1/48").here == "better from 0 dB on"
-    store.close()
+    assert Meets("flat", "steep", ("scene",), "9 dB").hold(rows, "scene", "1/48", 0.95).here == "at 8.4 dB"
+    assert (
+        Meets("best", "steep", ("scene",), "-").hold(rows, "scene", "1/48", 0.95).here == "not at 0 to 12 dB"
+    )
+    assert (
+        Meets("steep", "best", ("scene",), "-").hold(rows, "scene", "1/48", 0.95).here
+        == "better from 0 dB on"
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import sacrebleu
 
-from benchmarks.papers.table1 import PUBLISHED, CaptionersSpec, Table1, run_captioners
+from benchmarks.papers.table1 import PUBLISHED, Table1, run_captioners
+from benchmarks.settings.captioners import CaptionersSpec
 from benchmarks.settings.errors import InputError
 from benchmarks.settings.reading import read_settings
 from semantic.models.captioning import load_captioner

@@ -93,7 +93,9 @@ def assert_same_as_uninterrupted(out: Path, max_blocks: int) -> None:
     resumed = run_ber(reference(max_blocks), out).points
     assert_counted_once(out)
     whole = run_ber(reference(max_blocks)).points
-    assert [[p[name] for name in COUNTED] for p in resumed] == [[p[name] for name in COUNTED] for p in whole]
+    assert [[getattr(p, name) for name in COUNTED] for p in resumed] == [
+        [getattr(p, name) for name in COUNTED] for p in whole
+    ]
 
 
 def alive(session: int) -> bool:

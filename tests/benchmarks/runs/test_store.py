@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from benchmarks.runs.store import Store, write_csv
+from benchmarks.runs.results import write_csv
+from benchmarks.runs.store import Store
 from benchmarks.settings.errors import InputError
 
 COLUMNS = {"errors": "INTEGER NOT NULL", "note": "TEXT"}

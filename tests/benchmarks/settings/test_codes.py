@@ -11,6 +11,7 @@ import yaml
 from scipy.sparse import csr_matrix
 
 from benchmarks.links.ber import run_ber
+from benchmarks.runs.store import Store
 from benchmarks.settings.ber import BerSpec, resolve_engine
 from benchmarks.settings.codes import split_names
 from benchmarks.settings.errors import InputError
@@ -86,10 +87,10 @@ def test_one_run_holds_several_codes_and_takes_more(tmp_path: Path) -> None:
     out = tmp_path / "run"
     settings = {"code__k": 32, "stop__max_blocks": 64}
     both = run_ber(curves("conv,none", **settings), out)
-    assert [point["code"] for point in both.points] == ["conv", "none"]
+    assert [point.code for point in both.points] == ["conv", "none"]
     assert [code["name"] for code in both.spec["code"]] == ["conv", "none"]
     assert both.spec["engine"] == "auto"
-    assert [point["engine"] for point in both.points] == ["sionna", "compiled"]
+    assert [point.engine for point in both.points] == ["sionna", "compiled"]
     more = run_ber(curves("polar5g,conv", **settings), out)
     assert more.points[1] == both.points[0]
     assert len((out / "curves.csv").read_text().splitlines()) == 4
@@ -101,7 +102,8 @@ def test_one_run_holds_several_codes_and_takes_more(tmp_path: Path) -> None:
 
     from benchmarks.links.plots import load_curves, plot_ber
 
-    found = load_curves(out)
+    with Store.read(out) as store:
+        found = load_curves(store)
     assert [curve.condition["code"]["name"] for curve in found] == ["conv", "none", "polar5g"]
     axes = plot_ber(found).axes[0]
     assert axes.get_xlabel().startswith("$E_b")
@@ -112,9 +114,9 @@ def test_matrix_from_a_file(hamming: Path, tmp_path: Path) -> None:
     spec = curves(f"alist:{hamming}", stop__max_blocks=256)
     found = run_ber(spec, out)
     assert (found.spec["code"]["k"], found.spec["code"]["n"]) == (4, 7)
-    assert found.points[0]["code"] == "alist:hamming"
-    assert found.points[0]["engine"] == "compiled"
-    assert found.points[0]["bits"] == 4 * 256
+    assert found.points[0].code == "alist:hamming"
+    assert found.points[0].engine == "compiled"
+    assert found.points[0].bits == 4 * 256
     # the same matrix elsewhere is the same condition, another one is not
     (tmp_path / "moved").mkdir()
     copy = hamming.rename(tmp_path / "moved" / "hamming.alist")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from benchmarks.settings.ber import BerSpec, condition_id, differences, parse_range
+from benchmarks.runs.conditions import condition_id, differences
+from benchmarks.settings.ber import BerSpec, parse_range
 from benchmarks.settings.errors import InputError
 from benchmarks.settings.reading import read_settings, yaml_value
 

@@ -104,31 +104,26 @@ def test_killed_and_resumed(whole: Path, tmp_path: Path) -> None:
 
 def test_envelope_takes_the_best_scheme(whole: Path) -> None:
     rows = run_compare(spec(), whole).rows
-    by_system = {(row["system"], row["snr_db"]): row for row in rows}
+    by_system = {(row.system, row.snr_db): row for row in rows}
     for snr, scheme in ((2.0, "1/2-qpsk"), (8.0, "1/2-qam16")):
         envelope = by_system["jpeg-ldpc", snr]
-        assert envelope["scheme"] == scheme
-        own = by_system[f"jpeg-ldpc[{scheme}]", snr]
-        assert envelope["metrics"] == own["metrics"]
-        assert envelope["metrics"]["psnr"]["mean"] == max(
-            row["metrics"]["psnr"]["mean"]
+        assert envelope.scheme == scheme
+        assert envelope.metrics == by_system[f"jpeg-ldpc[{scheme}]", snr].metrics
+        assert envelope.metrics["psnr"].mean == max(
+            row.metrics["psnr"].mean
             for row in rows
-            if row["system"].startswith("jpeg-ldpc[") and row["snr_db"] == snr
+            if row.system.startswith("jpeg-ldpc[") and row.snr_db == snr
         )
-        assert (
-            envelope["metrics"]["psnr"]["mean"] < by_system["jpeg-capacity", snr]["metrics"]["psnr"]["mean"]
-        )
-    assert by_system["jpeg-ldpc[1/2-qam16]", 2.0]["failure_rate"] == 1.0
+        assert envelope.metrics["psnr"].mean < by_system["jpeg-capacity", snr].metrics["psnr"].mean
+    assert by_system["jpeg-ldpc[1/2-qam16]", 2.0].failure_rate == 1.0
 
 
 def test_failed_pictures_are_kept_as_shown(whole: Path) -> None:
     from PIL import Image
 
-    store = Store.read(whole)
-    arrived = {
-        row["arrived"] for c in store.conditions() for row in store.rows(c.id) if row["source"] == "astronaut"
-    }
-    store.close()
+    with Store.read(whole) as store:
+        rows = [row for condition in store.conditions() for row in store.rows(condition.id)]
+    arrived = {row["arrived"] for row in rows if row["source"] == "astronaut"}
     arrived.discard(None)
     assert arrived
     for name in arrived:
@@ -138,7 +133,8 @@ def test_failed_pictures_are_kept_as_shown(whole: Path) -> None:
 def test_figures_are_drawn(whole: Path) -> None:
     from benchmarks.systems.plots import plot_compare
 
-    files = {path.name for path in plot_compare(whole, formats=("png",))}
+    with Store.read(whole) as store:
+        files = {path.name for path in plot_compare(store, formats=("png",))}
     assert files == {
         "image-psnr-cbr-1over12.png",
         "image-ssim-cbr-1over12.png",

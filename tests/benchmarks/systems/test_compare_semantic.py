@@ -102,7 +102,7 @@ def test_every_system_end_to_end(models: str, tmp_path: Path) -> None:
         measured = json.loads(row["metrics"])
         words = about["system"] != "deep-jscc"
         assert set(measured) == {"psnr", "scene"} | ({"bleu-1", "scene-text"} if words else set())
-    assert {row["system"] for row in result.rows} == set(SEMANTIC)
+    assert {row.system for row in result.rows} == set(SEMANTIC)
     assert "multi-sc" in result.to_text()
 
 
@@ -148,7 +148,7 @@ def test_a_model_that_raises_costs_its_rows_only(
     assert len(broken) == 2
     assert len({row["source"] for row in broken}) == 1
     assert all(row["remark"] == "RuntimeError: out of memory" for row in broken)
-    assert all(row["errors"] == 1 and row["images"] == 3 for row in result.rows)
+    assert all(row.errors == 1 and row.images == 3 for row in result.rows)
     assert len(result.broken) == 2
     assert "text-only" in result.broken[0] and "out of memory" in result.broken[0]
 

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.cli.main import main
 from benchmarks.runs.store import Store
 from benchmarks.settings.errors import InputError
-from benchmarks.systems.compare import COLUMNS
+from benchmarks.systems.compare import SAMPLE_COLUMNS
 from benchmarks.systems.crossing import Crossing, crossing, first_crossing
 
 Run = Callable[..., tuple[int, str, str]]
@@ -57,7 +57,7 @@ def write(
     folder: Path, curves: Mapping[str, Mapping[float, Sequence[float]]], metric: str = "snr-out", **about: Any
 ) -> None:
     """A run whose systems have these values of the metric, one a source, at each SNR."""
-    store = Store(folder, "compare", COLUMNS, {"confidence": 0.95}, {})
+    store = Store(folder, "compare", SAMPLE_COLUMNS, {"confidence": 0.95}, {})
     shared: dict[str, Any] = {"policy": "zero", "channel": "awgn", "engine": "compiled", "metrics": [metric]}
     for system, points in curves.items():
         for snr_db, values in points.items():
@@ -70,7 +70,7 @@ def write(
                         name,
                         f"{source}/0",
                         {
-                            **dict.fromkeys(COLUMNS, ""),
+                            **dict.fromkeys(SAMPLE_COLUMNS, ""),
                             **{"source": f"source-{source}", "trial": 0, "failed": 0, "arrived": None},
                             **{"channel_uses": 100, "information_bits": 100},
                             "metrics": json.dumps({} if value is None else {metric: value}),

@@ -25,11 +25,11 @@ def points(data_dir: Path) -> dict[tuple[str, float], dict[str, float]]:
         "keep": 0,
     }
     rows = run_compare(read_settings(CompareSpec, flags=flags), workers=1).rows
-    assert all(row["images"] == 24 for row in rows)
+    assert all(row.images == 24 for row in rows)
     return {
-        (row["system"], row["snr_db"]): {
-            "psnr": row["metrics"]["psnr"]["mean"],
-            "failed": row["failure_rate"],
+        (row.system, row.snr_db): {
+            "psnr": row.metrics["psnr"].mean,
+            "failed": row.failure_rate,
         }
         for row in rows
     }

@@ -1,0 +1,58 @@
+"""Settings of ``semphy captioners``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from benchmarks.settings.ber import Probability
+from benchmarks.settings.codes import Count, Settings
+
+__all__ = ["CaptionersSpec"]
+
+
+class CaptionersSpec(Settings):
+    """Everything ``semphy captioners`` is told.
+
+    Attributes
+    ----------
+    models:
+        Presets or folders (`semantic.zoo.presets.resolve`).
+    images:
+        As `semantic.samples.captioned.load_captioned` takes it, or ``scenes:easy``, ``scenes:medium``,
+        ``scenes:hard``: drawn ones.
+    captions:
+        File of captions; None finds it.
+    image_size:
+        Pictures are resized to squares of this many pixels; None keeps them (scenes: 64).
+    prompt:
+        None is each captioner's own.
+    max_tokens:
+        Longest caption, in tokens of the captioner; what reaches it is counted as cut.
+    max_sources:
+        Take only the first so many pictures; of scenes 8 unless told.
+    device, dtype:
+        Where the captioners run, and in which precision.
+    seed:
+        Of the scenes.
+    confidence:
+        Of the interval of the mean sentence BLEU.
+    """
+
+    models: tuple[str, ...] = Field(min_length=1)
+    images: str
+    captions: str | None = None
+    image_size: Count | None = None
+    prompt: str | None = None
+    max_tokens: Count = 256
+    max_sources: Count | None = None
+    device: str = "cpu"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    seed: Annotated[int, Field(ge=0)] = 1
+    confidence: Probability = 0.95
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _list(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
