@@ -47,7 +47,7 @@ class Result(ABC):
         try:
             import pandas
         except ImportError as error:
-            raise ImportError("to_frame() needs pandas: pip install pandas") from error
+            raise ImportError("to_frame() needs pandas: pip install 'semphy[frames]'") from error
         return pandas.DataFrame(self.to_csv_rows())
 
 

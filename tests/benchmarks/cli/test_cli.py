@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.cli.main import cli, main
+from benchmarks.cli.main import cli
 
 POINT = {
     "code",
@@ -22,17 +22,6 @@ POINT = {
 SMALL = ["--code", "none", "--k", "16", "--max-blocks", "64"]
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return call
 
 
 def test_help_answers_in_under_a_second() -> None:
@@ -104,6 +93,31 @@ def test_run_directory_and_figures(run: Run, tmp_path: Path) -> None:
     assert status == 0
     assert [path.suffix for path in files] == [".png", ".svg", ".pdf"]
     assert all(path.parent == out / "figures" and path.stat().st_size > 1000 for path in files)
+
+
+def test_every_command_opens_its_run_once_and_closes_it(
+    run: Run, tmp_path: Path, connections: list[Any]
+) -> None:
+    ber, mcs, compare = (str(tmp_path / name) for name in ("ber", "mcs", "compare"))
+    system = ["--texts", str(tmp_path / "words.txt"), "--systems", "text-uncoded,text-ldpc", "--snr", "0,9"]
+    (tmp_path / "words.txt").write_text("one\ntwo\n")
+    for arguments in (
+        ["ber", *SMALL, "--ebno", "0,4", "--out", ber],
+        ["mcs", "--schemes", "1/2-qpsk", "--block-bits", "64", "--block-errors", "20", "--out", mcs],
+        ["compare", *system, "--out", compare],
+        ["plot", ber],
+        ["plot", compare],
+        ["crossing", compare, "text-ldpc[1/2-qpsk]", "text-uncoded[1-qpsk]", "--metric", "cer"],
+    ):
+        connections.clear()
+        status, _, err = run(*arguments)
+        assert (status, [each.closed for each in connections]) == (0, [True]), (arguments, err)
+    connections.clear()
+    assert run("plot", ber, mcs, "--out", str(tmp_path / "both"))[0] == 0
+    assert [each.closed for each in connections] == [True] * 2
+    for wrong in (["plot", ber, compare], ["ber", *SMALL, "--ebno", "1", "--out", compare]):
+        assert run(*wrong)[0] == 2
+        assert all(each.closed for each in connections)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file
 
-from benchmarks.cli.main import main
 from benchmarks.machine.training import bundled
 from bridge.training.recipes import RECIPES, find_data, prepare
 from semantic.models.correction import BartCorrector
@@ -19,17 +18,6 @@ from semantic.zoo.presets import PRESETS
 from tests.tiny.imagenet import write_imagenet
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture(scope="module")

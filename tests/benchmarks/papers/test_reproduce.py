@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,6 +15,7 @@ import benchmarks
 from benchmarks.cli import main as cli
 from benchmarks.papers.claims import Better, Between, Meets
 from benchmarks.papers.reproduce import CLAIMS, reproduce
+from benchmarks.runs.statistics import Interval, bootstrap_interval
 from benchmarks.runs.store import Store
 from benchmarks.settings.compare import CompareSpec
 from benchmarks.settings.errors import InputError
@@ -108,7 +110,9 @@ def test_the_presets_have_the_systems_and_metrics_of_the_claims(paper: str, pres
     assert set(settings) <= set(CompareSpec.model_fields)
 
 
-def test_a_paper_from_preset_to_claims(tmp_path: Path) -> None:
+def test_a_paper_from_preset_to_claims(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connections: list[Any]
+) -> None:
     from tiny.systems import write_models
 
     folders = write_models(tmp_path / "models")
@@ -123,7 +127,17 @@ def test_a_paper_from_preset_to_claims(tmp_path: Path) -> None:
             "cbr": ["1/1"],
         }
     )
+    intervals = []
+
+    def counting(*given: Any) -> Interval:
+        intervals.append(given)
+        return bootstrap_interval(*given)
+
+    monkeypatch.setattr("benchmarks.systems.summary.bootstrap_interval", counting)
     found = reproduce("vlf-msc", spec, tmp_path / "run")
+    # each mean's once, for table, claims and figures, from a run that was opened once
+    assert len(intervals) == sum(len(row.metrics) for row in found.run.rows if not row.is_envelope)
+    assert [each.closed for each in connections] == [True]
     assert found.run.broken == ()
     assert [finding.metric for finding in found.findings] == ["scene-text", "scene"] * 2 + ["scene"] * 2
     assert "vlf-msc is better than text-only at 9 dB" in found.to_text()

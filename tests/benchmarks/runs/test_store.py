@@ -65,13 +65,24 @@ def test_record_names_versions_and_command(tmp_path: Path) -> None:
     assert record["command"]
 
 
-def test_other_runs_are_refused(tmp_path: Path) -> None:
+def test_a_store_closes_at_the_end_of_its_context(tmp_path: Path, connections: list[Any]) -> None:
+    with make(tmp_path / "run") as store:
+        assert [each.closed for each in connections] == [False]
+        store.register("c", {})
+    with pytest.raises(KeyError), Store.read(tmp_path / "run") as store:
+        assert [condition.id for condition in store.conditions()] == ["c"]
+        raise KeyError
+    assert [each.closed for each in connections] == [True] * 2
+
+
+def test_other_runs_are_refused(tmp_path: Path, connections: list[Any]) -> None:
     folder = tmp_path / "run"
     make(folder).close()
     with pytest.raises(InputError, match="semphy test"):
         make(folder, kind="other")
     with pytest.raises(InputError, match=r"code\.k = 512, now 256"):
         make(folder, identity={"seed": 1, "code": {"k": 256}})
+    assert [each.closed for each in connections] == [True] * 3
 
 
 def test_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:

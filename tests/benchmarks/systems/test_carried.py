@@ -14,23 +14,11 @@ import pytest
 import safetensors.numpy
 import yaml
 
-from benchmarks.cli.main import main
 from benchmarks.runs.store import Store
 
 Run = Callable[..., tuple[int, str, str]]
 PRESETS = Path(__file__).parents[3] / "benchmarks" / "presets"
 ROWS = np.random.default_rng(0).standard_normal((3, 64)).astype(np.float32)
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return call
 
 
 def compare(run: Run, payload: str, carriages: Sequence[str], *arguments: str) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,9 @@ from benchmarks.settings.compare import CompareSpec
 from benchmarks.settings.errors import InputError
 from benchmarks.settings.reading import read_settings
 from benchmarks.systems.compare import run_compare
+from bridge.systems.system import System
 
+Run = Callable[..., tuple[int, str, str]]
 QUICK: dict[str, Any] = {
     "systems": "jpeg-ldpc,jpeg-capacity,text-ldpc,text-uncoded",
     "image_size": 128,
@@ -57,6 +60,21 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_rows_add_up(whole: Path) -> None:
     # pictures: (2 schemes + 1 bound) x 2 SNRs x 2 pictures x 3 trials; sentences: 2 systems x 2 x 2 x 3
     assert len(stored(whole)) == 36 + 24
+
+
+def test_systems_are_built_once_a_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    built, build = [], CompareSpec.build
+
+    def counting(self: CompareSpec) -> list[System]:
+        built.append(self)
+        return build(self)
+
+    monkeypatch.setattr(CompareSpec, "build", counting)
+    for _ in range(2):  # the next command builds its own: files that systems are made of may have changed
+        built.clear()
+        arguments = ("compare", "--systems", "text-uncoded,text-ldpc", "--max-sources", "1", "--snr", "2,8")
+        status, _, err = run(*arguments)
+        assert (status, len(built)) == (0, 1), err
 
 
 def test_same_rows_for_two_workers(whole: Path, tmp_path: Path) -> None:

@@ -10,24 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.cli.main import main
 from benchmarks.runs.store import Store
 from benchmarks.settings.errors import InputError
 from benchmarks.systems.compare import SAMPLE_COLUMNS
 from benchmarks.systems.crossing import Crossing, crossing, first_crossing
 
 Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return call
 
 
 # -- curves made by hand ------------------------------------------------------------------------------------

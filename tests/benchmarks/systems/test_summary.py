@@ -1,0 +1,174 @@
+"""Curves of a comparison: means and failures from samples, envelopes, and intervals computed once."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from benchmarks.runs.statistics import bootstrap_interval
+from benchmarks.runs.store import Store
+from benchmarks.systems.compare import SAMPLE_COLUMNS, CompareRun
+from benchmarks.systems.curves import CurveRow
+from benchmarks.systems.plots import plot_compare
+from benchmarks.systems.summary import curves, table_of, with_intervals
+
+Values = Mapping[str, Sequence[float | None]]
+"""A metric of three sources in two trials each, by system; None where a system raised."""
+
+SCHEMES: Values = {
+    "bpg[a]": [30.0, 32.0, 34.0, 36.0, 20.0, 10.0],
+    "bpg[b]": [31.0, 31.0, 31.0, 31.0, 31.0, 31.0],
+    "bpg-capacity": [40.0, 41.0, 42.0, 43.0, 44.0, 45.0],
+}
+
+
+def store_of(
+    values: Values, folder: Path | None = None, snrs: Sequence[float] = (0.0,), confidence: float = 0.95
+) -> Store:
+    """A run of picture systems at one bandwidth ratio; every sixth sample fails."""
+    store = Store(folder, "compare", SAMPLE_COLUMNS, {"confidence": confidence}, {})
+    for name, found in values.items():
+        for snr_db in snrs:
+            about: dict[str, Any] = {"system": name, "family": name.partition("[")[0], "modality": "image"}
+            about |= {"cbr": "1/24", "snr_db": snr_db, "channel": "awgn", "engine": "compiled"}
+            about |= {"policy": "none" if "capacity" in name else "mean", "metrics": ["psnr"]}
+            store.register(f"{name} {snr_db}", about)
+            for index, value in enumerate(found):
+                row = {"source": f"picture-{index // 2}", "trial": index % 2, "failed": int(index == 5)}
+                row |= {"remark": "lost" if index == 5 else "", "channel_uses": 100 + index}
+                row |= {"information_bits": 0 if "capacity" in name else 200, "arrived": None}
+                row |= {"metrics": json.dumps({} if value is None else {"psnr": value})}
+                store.add(f"{name} {snr_db}", f"{index // 2}/{index % 2}", {**row, "notes": "", "ledger": ""})
+    return store
+
+
+def named(rows: Sequence[CurveRow]) -> dict[str, CurveRow]:
+    return {row.system: row for row in rows}
+
+
+def test_counts_and_means_follow_from_the_samples() -> None:
+    with store_of(SCHEMES) as store:
+        rows = named(curves(store))
+    row = rows["bpg[a]"]
+    assert (row.images, row.trials, row.errors, row.failures) == (3, 2, 0, 1)
+    assert row.failure_rate == pytest.approx(1 / 6)
+    assert row.channel_uses == 102.5
+    assert row.ebno_db == pytest.approx(-10 * math.log10(6 * 200 / 615))
+    assert row.metrics["psnr"].mean == 27.0
+    assert row.by_source("psnr") == {"picture-0": 31.0, "picture-1": 35.0, "picture-2": 15.0}
+    assert rows["bpg-capacity"].ebno_db is None and rows["bpg-capacity"].engine is None
+    assert (row.confidence, row.failure_interval, row.metrics["psnr"].interval) == (None, None, None)
+
+
+def test_an_envelope_repeats_its_scheme() -> None:
+    with store_of(SCHEMES) as store:
+        rows = with_intervals(curves(store), 0.95)
+    best = rows[0]
+    assert (best.system, best.scheme, best.is_envelope) == ("bpg", "b", True)
+    assert best.metrics is named(rows)["bpg[b]"].metrics
+    assert [line.split()[:2] for line in table_of(rows).splitlines()[1:]] == [
+        ["bpg", "b"],
+        ["bpg-capacity", "-"],
+    ]
+
+
+def test_a_sample_on_which_a_system_raised_is_in_no_mean() -> None:
+    values = [30.0, None, 34.0, 36.0, 20.0, 10.0]
+    with store_of({"bpg[a]": values}) as store:
+        row = named(curves(store))["bpg[a]"]
+        run = CompareRun({}, {}, curves(store), interrupted=False)
+    assert (row.errors, row.images) == (1, 3)
+    assert row.metrics["psnr"].mean == 26.0
+    assert row.by_source("psnr") == {"picture-1": 35.0, "picture-2": 15.0}
+    assert run.broken == ("bpg[a], picture-0: ",)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.95])
+def test_intervals_are_of_the_confidence_asked_for(confidence: float) -> None:
+    with store_of(SCHEMES) as store:
+        row = named(with_intervals(curves(store), confidence))["bpg[a]"]
+    wilson = stats.binomtest(1, 6).proportion_ci(confidence, method="wilson")
+    assert row.failure_interval == pytest.approx((wilson.low, wilson.high), rel=1e-9)
+    expected = bootstrap_interval(SCHEMES["bpg[a]"], [0, 0, 1, 1, 2, 2], confidence)  # type: ignore[arg-type]
+    assert row.metrics["psnr"].interval == expected
+    assert row.to_json()["metrics"] == {"psnr": {"mean": 27.0, "low": expected.low, "high": expected.high}}
+
+
+def test_every_interval_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def counting(values: Sequence[float], groups: Sequence[object], confidence: float) -> Any:
+        calls.append(values)
+        return bootstrap_interval(values, groups, confidence)
+
+    monkeypatch.setattr("benchmarks.systems.summary.bootstrap_interval", counting)
+    with store_of(SCHEMES, snrs=(0.0, 3.0)) as store:
+        rows = curves(store)
+    assert not calls
+    with_intervals(rows, 0.95)
+    assert (len(rows), len(calls)) == (8, 6)  # envelopes repeat what their schemes have
+
+
+def test_json_and_csv_keep_their_keys_and_order() -> None:
+    with store_of({**SCHEMES, "words": []}) as store:
+        rows = with_intervals(curves(store), 0.95)
+    names = (
+        "system family scheme modality snr_db ebno_db cbr channel channel_uses images trials policy engine"
+    )
+    keys = [*names.split(), "errors", "failure_rate", "failure_low", "failure_high"]
+    assert list(rows[0].to_json()) == [*keys, "metrics"]
+    run = CompareRun({}, {}, rows, interrupted=False)
+    assert list(run.to_csv_rows()[0]) == [*keys, "psnr", "psnr_low", "psnr_high"]
+    assert list(rows[0].to_csv_row(["psnr", "ssim"]).values())[-3:] == [None] * 3
+    assert {row.system for row in rows} == {"bpg", *SCHEMES}  # what was not simulated is absent
+
+
+def bands(axes: Axes) -> list[float]:
+    return [y for band in axes.collections for path in band.get_paths() for y in path.vertices[:, 1].tolist()]
+
+
+def test_figures_have_the_runs_own_confidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bands of a run at 50 % are those at 50 %, and the title says so."""
+    made: dict[str, Figure] = {}
+
+    def keep(figure: Figure, folder: Path, name: str, *others: Any) -> list[Path]:
+        made[name] = figure
+        return [folder / name]
+
+    monkeypatch.setattr("benchmarks.systems.plots.save", keep)
+    with store_of(SCHEMES, tmp_path / "run", snrs=(0.0, 3.0), confidence=0.5) as store:
+        files = plot_compare(store, tmp_path / "elsewhere")
+    assert {path.parent for path in files} == {tmp_path / "elsewhere"}
+    (axes,) = made["image-psnr-cbr-1over24"].axes
+    assert axes.get_title() == "awgn, CBR 1/24, 3 pictures, 2 trials, 50 % intervals"
+    limits = bootstrap_interval(SCHEMES["bpg-capacity"], [0, 0, 1, 1, 2, 2], 0.5)  # type: ignore[arg-type]
+    assert set(limits) <= set(bands(axes))
+    (failures,) = made["image-failures-cbr-1over24"].axes
+    wilson = stats.binomtest(1, 6).proportion_ci(0.5, method="wilson")
+    edges = np.unique(np.round(bands(failures), 9))
+    assert {round(wilson.low, 9), round(wilson.high, 9)} <= set(edges.tolist())
+
+
+def test_a_run_draws_the_metric_and_ratio_asked_for() -> None:
+    with store_of(SCHEMES, snrs=(0.0, 3.0)) as store:
+        run = CompareRun({}, {}, with_intervals(curves(store), 0.95), interrupted=False)
+    given = Figure().add_subplot()
+    assert run.plot(given, "psnr", "1/24") is given.get_figure()
+    drawn = {str(line.get_label()): list(line.get_ydata()) for line in given.lines}  # type: ignore[arg-type]
+    assert drawn["bpg"] == [31.0, 31.0]
+    assert drawn["bpg-capacity"] == [42.5, 42.5]
+    assert isinstance(run.plot(), Figure)
+    for wrong in ({"metric": "ssim"}, {"cbr": "1/6"}):
+        with pytest.raises(ValueError, match="there are (psnr|1/24)"):
+            run.plot(**wrong)
+    with pytest.raises(ValueError, match="none"):
+        CompareRun({}, {}, [], interrupted=True).plot()
