@@ -22,7 +22,7 @@ COUNT_COLUMNS = {
 }
 """Columns of a chunk in the store, those of `Counts`; its item is its first block."""
 
-INTERRUPTED = "interrupted"
+_INTERRUPTED = "interrupted"
 """Why a point ended that no rule has ended."""
 
 _JSON = (
@@ -75,7 +75,7 @@ class PointStats:
     channel_uses: int
     filler_bits: int
     counts: Counts
-    stop: str = INTERRUPTED
+    stop: str = _INTERRUPTED
     confidence: float = 0.95
 
     @classmethod
@@ -83,7 +83,7 @@ class PointStats:
         cls, description: Mapping[str, Any], counts: Counts, stop: str | None, confidence: float
     ) -> PointStats:
         """Make one of a condition's description in the store."""
-        return cls(**description, counts=counts, stop=stop or INTERRUPTED, confidence=confidence)
+        return cls(**description, counts=counts, stop=stop or _INTERRUPTED, confidence=confidence)
 
     def __add__(self, other: PointStats) -> PointStats:
         """Add the counts of the same link at the same SNR over other blocks, those of other seeds.

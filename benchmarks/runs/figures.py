@@ -40,7 +40,7 @@ _STYLE: dict[Any, Any] = {
 }
 
 
-class _Shown(Figure):
+class _NotebookFigure(Figure):
     """A figure that notebooks show as the last value of a cell, whether or not pyplot was imported."""
 
     def _repr_png_(self) -> bytes:
@@ -51,7 +51,7 @@ class _Shown(Figure):
 
 def new_figure(width: float = COLUMN_INCHES, height: float = 2.9) -> Figure:
     """Make a figure of a size in inches that lays itself out."""
-    figure = _Shown(figsize=(width, height), layout="constrained")
+    figure = _NotebookFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 

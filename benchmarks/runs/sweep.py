@@ -21,28 +21,28 @@ from benchmarks.settings.errors import InputError
 
 __all__ = ["Task", "cores", "open_pool", "quiet_threads", "run"]
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+Work = TypeVar("Work")
+Done = TypeVar("Done")
 Taken = TypeVar("Taken", contravariant=True)
 
 
-class Task(Protocol[Item, Taken]):
+class Task(Protocol[Work, Taken]):
     """Something that needs a sequence of items computed, one condition as a rule."""
 
     @property
     def finished(self) -> bool:
         """Whether no further result is wanted; asked before each item is computed or accepted."""
 
-    def items(self) -> Iterator[Item]:
+    def items(self) -> Iterator[Work]:
         """Work items in order, drawn lazily and possibly ahead of their acceptance."""
 
-    def accept(self, item: Item, result: Taken) -> None:
+    def accept(self, item: Work, result: Taken) -> None:
         """Take the result of the next item."""
 
 
 def run(
-    tasks: Iterable[Task[Item, Result]],
-    work: Callable[[Item], Result],
+    tasks: Iterable[Task[Work, Done]],
+    work: Callable[[Work], Done],
     workers: int = 1,
     pool: ProcessPoolExecutor | None = None,
 ) -> None:
@@ -80,7 +80,7 @@ def run(
             ) from error
 
 
-def _wanted(task: Task[Item, Result]) -> Iterator[Item]:
+def _wanted(task: Task[Work, Done]) -> Iterator[Work]:
     for item in task.items():
         if task.finished:
             return
@@ -88,12 +88,12 @@ def _wanted(task: Task[Item, Result]) -> Iterator[Item]:
 
 
 def _run_ahead(
-    stream: Iterator[tuple[Task[Item, Result], Item]],
-    work: Callable[[Item], Result],
+    stream: Iterator[tuple[Task[Work, Done], Work]],
+    work: Callable[[Work], Done],
     pool: ProcessPoolExecutor,
     ahead: int,
 ) -> None:
-    pending: deque[tuple[Task[Item, Result], Item, Future[Result]]] = deque()
+    pending: deque[tuple[Task[Work, Done], Work, Future[Done]]] = deque()
     while True:
         while len(pending) < ahead and (drawn := next(stream, None)) is not None:
             pending.append((*drawn, pool.submit(work, drawn[1])))
