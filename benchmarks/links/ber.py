@@ -10,8 +10,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.links.chains import Chain, SpecifiedLink
 from benchmarks.links.counting import Counts, count
-from benchmarks.links.points import Chain, Point, Session
+from benchmarks.links.points import Point, Session
 from benchmarks.links.results import COUNT_COLUMNS, PointStats, TargetRow, load_points
 from benchmarks.links.search import RequiredSnr, find_required_snr, reachable
 from benchmarks.runs.conditions import differences
@@ -147,16 +148,17 @@ def run_ber(
     InputError
         If a spec or the directory cannot work.
     """
-    chains = [Chain.of(one) for one in ([spec] if isinstance(spec, BerSpec) else spec)]
-    described = _described([chain.spec for chain in chains])
-    identity = chains[0].spec.identity()
-    for chain in chains:
-        for difference in differences(identity, chain.spec.identity()):
+    links = [SpecifiedLink.of(one) for one in ([spec] if isinstance(spec, BerSpec) else spec)]
+    described = _described([link.spec for link in links])
+    identity = links[0].spec.identity()
+    for link in links:
+        for difference in differences(identity, link.spec.identity()):
             raise InputError(f"curves of one run share all settings but the code, got {difference}")
+    chains = [link.chain() for link in links]
     check_targets(chains)
     with Store(out, "ber", COUNT_COLUMNS, described, identity) as store:
         outcome = simulate(chains, store, workers, batch_size)
-        points = keep_points(store, outcome, chains[0].spec.confidence)
+        points = keep_points(store, outcome, chains[0].plan.confidence)
     return BerRun(described, store.versions, points, outcome.targets, outcome.interrupted)
 
 
@@ -180,9 +182,9 @@ def _described(specs: Sequence[BerSpec]) -> dict[str, Any]:
 def check_targets(chains: Sequence[Chain]) -> None:
     """Raise an `InputError` if there is a target that the largest number of blocks cannot tell."""
     for chain in chains:
-        blocks = chain.spec.stop.max_blocks
-        for target in chain.spec.target_bler:
-            if not reachable(target, blocks, chain.spec.confidence):
+        blocks = chain.plan.stop.max_blocks
+        for target in chain.plan.target_bler:
+            if not reachable(target, blocks, chain.plan.confidence):
                 raise InputError(
                     f"{blocks} blocks cannot tell whether the BLER is below {target:g}: "
                     f"--max-blocks must be about {100 / target:.0g}"
@@ -237,11 +239,13 @@ def simulate(
 
         session = Session(store, show, batch_size, time.perf_counter())
         for chain in chains:
-            table.note(chain.name)
-            if filler := chain.link.filler_bits:
-                table.note(f"{filler} filler bits a block fill its last symbol, no bit interleaver")
+            table.note(f"{chain.link.name}, seed {chain.plan.seed}")
+            if chain.filler_bits:
+                table.note(
+                    f"{chain.filler_bits} filler bits a block fill its last symbol, no bit interleaver"
+                )
         try:
-            if any(chain.spec.target_bler for chain in chains):
+            if any(chain.plan.target_bler for chain in chains):
                 with open_pool(workers) as pool:
                     for chain in chains:
                         _search(session, chain, workers, pool, outcome)
@@ -255,23 +259,20 @@ def simulate(
 def _climb(
     session: Session, chains: Sequence[Chain], workers: int, table: LiveTable[Point], outcome: Outcome
 ) -> None:
-    points = [
-        Point(session, chain, chain.to_esno(value)) for chain in chains for value in chain.spec.snr.values_db
-    ]
+    points = [Point(session, chain, esno_db) for chain in chains for esno_db in chain.values_esno_db]
     outcome.conditions = list(dict.fromkeys(point.condition for point in points))
     run(points, count, workers)
     for chain in chains:
         if chain.ended and not all(point.counts.blocks for point in points if point.chain is chain):
-            floor = chain.spec.stop.below_bler
-            table.note(f"{chain.link.code.name}: ended behind the first point with a BLER below {floor:g}")
+            floor = chain.plan.stop.below_bler
+            table.note(f"{chain.label}: ended behind the first point with a BLER below {floor:g}")
 
 
 def _search(
     session: Session, chain: Chain, workers: int, pool: ProcessPoolExecutor | None, outcome: Outcome
 ) -> None:
-    spec = chain.spec
-    ends = [chain.to_esno(value) for value in (min(spec.snr.values_db), max(spec.snr.values_db))]
-    guess_db = theory.capacity_snr(chain.link.bits_per_use).db + 2.0
+    plan, values = chain.plan, chain.values_esno_db
+    guess_db = theory.capacity_snr(chain.bits_per_use).db + 2.0
     tried: dict[float, Point] = {}
 
     def probe(esno_db: float, enough: Callable[[Counts], bool]) -> Counts:
@@ -282,8 +283,8 @@ def _search(
 
     before = list(outcome.conditions)
     try:
-        for target in spec.target_bler:
-            found = find_required_snr(target, probe, guess_db, ends[0], ends[1], spec.confidence)
+        for target in plan.target_bler:
+            found = find_required_snr(target, probe, guess_db, min(values), max(values), plan.confidence)
             outcome.targets.append(_target(chain, found))
             guess_db = guess_db if found.esno_db is None else found.esno_db
     finally:
@@ -296,7 +297,7 @@ def _target(chain: Chain, found: RequiredSnr) -> TargetRow:
 
     counts = found.counts
     return TargetRow(
-        code=chain.spec.code.label,
+        code=chain.label,
         target_bler=found.target,
         esno_db=found.esno_db,
         ebno_db=ebno(found.esno_db),
@@ -308,6 +309,6 @@ def _target(chain: Chain, found: RequiredSnr) -> TargetRow:
         bler=counts.block_errors / counts.blocks if counts else None,
         blocks=counts.blocks if counts else None,
         block_errors=counts.block_errors if counts else None,
-        engine=chain.spec.engine,
+        engine=chain.condition()["engine"],
         reason=found.reason or None,
     )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from scipy.optimize import brentq
 
 from benchmarks.links.ber import check_targets, keep_points, simulate
-from benchmarks.links.points import Chain
+from benchmarks.links.chains import SpecifiedLink
 from benchmarks.links.results import COUNT_COLUMNS, PointStats, TargetRow
 from benchmarks.runs.results import Result
 from benchmarks.runs.store import Store
@@ -163,13 +163,14 @@ def run_mcs(
     """
     with input_errors():
         schemes = parse_schemes(spec.schemes)
-        chains = [Chain.of(spec.of(scheme), scheme.name) for scheme in schemes]
+        links = [SpecifiedLink.of(spec.of(scheme)) for scheme in schemes]
+    chains = [link.chain(scheme.name) for link, scheme in zip(links, schemes, strict=True)]
     check_targets(chains)
-    engines = {chain.spec.engine for chain in chains}
+    engines = {link.spec.engine for link in links}
     resolved = spec.model_copy(
         update={
-            "channel": chains[0].spec.channel,
-            "decoder": chains[0].spec.code.decoder,
+            "channel": links[0].spec.channel,
+            "decoder": links[0].spec.code.decoder,
             "engine": engines.pop() if len(engines) == 1 else "auto",
         }
     )
@@ -178,18 +179,18 @@ def run_mcs(
     with Store(out, "mcs", COUNT_COLUMNS, described, identity) as store:
         outcome = simulate(chains, store, workers, batch_size, title="scheme")
         points = keep_points(store, outcome, spec.confidence)
-    order = [chain for chain in chains for _ in spec.target_bler]
-    rows = [_row(chain, target) for chain, target in zip(order, outcome.targets, strict=False)]
+    order = [link for link in links for _ in spec.target_bler]
+    rows = [_row(link, target) for link, target in zip(order, outcome.targets, strict=False)]
     found = McsRun(described, store.versions, rows, points, outcome.interrupted)
     if out is not None:
         found.to_csv(out / "schemes.csv")
     return found
 
 
-def _row(chain: Chain, target: TargetRow) -> SchemeRow:
-    code, modulation, efficiency = chain.link.code, chain.spec.modulation, chain.link.bits_per_use
-    limit = limit_db(chain.spec.channel, efficiency, target.target_bler, modulation == "bpsk")
-    return SchemeRow(chain.label, modulation, code.k, code.n, efficiency, target, limit)
+def _row(link: SpecifiedLink, target: TargetRow) -> SchemeRow:
+    code, modulation, efficiency = link.link.code, link.spec.modulation, link.link.bits_per_use
+    limit = limit_db(link.spec.channel, efficiency, target.target_bler, modulation == "bpsk")
+    return SchemeRow(target.code, modulation, code.k, code.n, efficiency, target, limit)
 
 
 def limit_db(channel: str, bits_per_use: float, target_bler: float, real: bool = False) -> float | None:

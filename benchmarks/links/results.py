@@ -222,12 +222,12 @@ class PointStats:
 
 @dataclass(frozen=True)
 class TargetRow:
-    """The SNR at which a code meets a block error rate.
+    """The SNR at which a link meets a block error rate.
 
     Attributes
     ----------
     code:
-        Its name.
+        Name of its code, or what else tells it from others.
     target_bler:
         The block error rate.
     esno_db, ebno_db:

@@ -1,0 +1,211 @@
+"""Links to be swept: what a curve needs of one, and the links that settings describe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import torch
+
+from benchmarks.links.counting import RULES_VERSION, Chunk, build_link
+from benchmarks.runs.conditions import condition_id
+from benchmarks.settings.ber import BerSpec, SnrSpec, StopSpec
+from benchmarks.settings.codes import from_file
+from benchmarks.settings.errors import InputError
+from phy.links.digital import DigitalLink
+from phy.random import Stream
+from phy.units import EbN0, EsN0
+
+__all__ = ["Chain", "Decided", "Plan", "SpecifiedLink", "Sweepable"]
+
+
+class Decided(Protocol):
+    """What a link delivers: the bits that were decided, ``[batch, k]``, and whatever else it has to tell."""
+
+    @property
+    def bits(self) -> torch.Tensor:
+        """Decided information bits, ``[batch, k]``, ``torch.uint8``."""
+
+
+class Sweepable(Protocol):
+    """Anything that carries rows of bits at an SNR, so that its errors can be counted."""
+
+    @property
+    def name(self) -> str:
+        """Its parts, for people."""
+
+    @property
+    def k(self) -> int:
+        """Information bits a row."""
+
+    @property
+    def channel_uses(self) -> int:
+        """Complex channel uses a row."""
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that its counts depend on, apart from the SNR and the seed, as JSON can hold it."""
+
+    def __call__(self, bits: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> Decided:
+        """Send bits ``[batch, k]`` at an Es/N0, with one stream a row for fading and noise."""
+
+
+@dataclass(frozen=True)
+class SpecifiedLink:
+    """The link that settings describe, a `Sweepable`.
+
+    Attributes
+    ----------
+    spec:
+        The settings, resolved by the parts that were built.
+    link:
+        What they describe.
+    """
+
+    spec: BerSpec
+    link: DigitalLink
+
+    @classmethod
+    def of(cls, spec: BerSpec) -> SpecifiedLink:
+        """Build the link of a spec, and resolve the spec by it.
+
+        Raises
+        ------
+        InputError
+            If a part does not exist or the parts do not fit together.
+        """
+        if from_file(spec.code.name):
+            build_link.cache_clear()  # the file may have changed
+        link = build_link(spec.code, spec.modulation, spec.demapping, spec.channel)
+        built = {"k": link.code.k, "n": link.code.n}
+        for name, value in built.items():
+            asked = getattr(spec.code, name)
+            if from_file(spec.code.name) and asked not in (None, value):
+                raise InputError(f"{link.code.name} has {name}={value}, got {name}={asked}; leave it out")
+        digest = getattr(link.code, "digest", None)
+        if spec.code.digest not in (None, digest):
+            raise InputError(f"the matrix of {spec.code.name} is not the one that the settings are about")
+        names = link.modulation.name, link.channel.name
+        return cls(spec.resolved(link.code.n, *names, k=link.code.k, digest=digest), link)
+
+    @property
+    def name(self) -> str:
+        """Parts and engine, for people."""
+        return f"{self.link.name}, engine {self.spec.engine}"
+
+    @property
+    def k(self) -> int:
+        """Information bits a block."""
+        return self.link.code.k
+
+    @property
+    def channel_uses(self) -> int:
+        """Complex channel uses a block."""
+        return self.link.channel_uses
+
+    def describe(self) -> dict[str, Any]:
+        """What all points of its curve share, apart from the seed."""
+        return {name: value for name, value in self.spec.condition().items() if name != "seed"}
+
+    def __call__(self, bits: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> Decided:
+        """Send one block a row; see `phy.links.digital.DigitalLink`."""
+        return self.link(bits, snr, streams)
+
+    def chain(self, label: str | None = None) -> Chain:
+        """Its curve as the settings want it, with a label that is the code's unless given."""
+        spec = self.spec
+        plan = Plan(spec.snr, spec.stop, spec.seed, spec.target_bler, spec.confidence)
+        chunk = partial(Chunk, spec)
+        return Chain(self, plan, chunk, label or spec.code.label, self.link.filler_bits)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How links are swept.
+
+    Attributes
+    ----------
+    snr:
+        Points, or the ends of the interval to search for targets.
+    stop:
+        When a point has been simulated enough.
+    seed:
+        Root of every random draw.
+    target_bler:
+        Block error rates whose SNR is searched.
+    confidence:
+        Of the intervals.
+    """
+
+    snr: SnrSpec
+    stop: StopSpec
+    seed: int
+    target_bler: tuple[float, ...] = ()
+    confidence: float = 0.95
+
+
+@dataclass
+class Chain:
+    """One curve under way.
+
+    Attributes
+    ----------
+    link:
+        What is swept.
+    plan:
+        Where, and how far.
+    chunk:
+        Makes the work of ``(esno_db, first, blocks, batch_size)``.
+    label:
+        What it is called among others.
+    filler_bits:
+        Bits a row that fill its last symbol.
+    ended:
+        Whether the points behind the current one are left out.
+    """
+
+    link: Sweepable
+    plan: Plan
+    chunk: Callable[[float, int, int, int], Chunk]
+    label: str
+    filler_bits: int = 0
+    ended: bool = False
+
+    @property
+    def bits_per_use(self) -> float:
+        """Information bits a channel use: what turns Es/N0 into Eb/N0."""
+        return self.link.k / self.link.channel_uses
+
+    @property
+    def batch_size(self) -> int:
+        """Blocks computed at once unless told otherwise."""
+        return max(1, min(256, 2**17 // max(self.link.k, self.link.channel_uses)))
+
+    @property
+    def values_esno_db(self) -> list[float]:
+        """Es/N0 of the plan's values."""
+        values = self.plan.snr.values_db
+        if self.plan.snr.kind == "esno":
+            return list(values)
+        return [EbN0(value).to_esn0(self.bits_per_use).db for value in values]
+
+    def to_ebno(self, esno_db: float) -> float:
+        """Eb/N0 of an Es/N0."""
+        return EsN0(esno_db).to_ebn0(self.bits_per_use).db
+
+    def condition(self) -> dict[str, Any]:
+        """What all points of the curve share."""
+        return {"counting": RULES_VERSION, **self.link.describe(), "seed": self.plan.seed}
+
+    def describe(self, esno_db: float) -> tuple[str, dict[str, Any]]:
+        """Id and description of one point."""
+        esno_db = round(esno_db, 6) + 0.0  # what names the condition is what is simulated, to the last digit
+        condition = {**self.condition(), "esno_db": f"{esno_db:.6f}"}
+        return condition_id(condition), {
+            "condition": condition,
+            "esno_db": esno_db,
+            "ebno_db": round(self.to_ebno(esno_db), 6) + 0.0,
+            "channel_uses": self.link.channel_uses,
+            "filler_bits": self.filler_bits,
+        }

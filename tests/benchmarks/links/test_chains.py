@@ -1,0 +1,109 @@
+"""Chains: any object that carries bits makes a curve; the link of settings is one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from scipy import stats
+
+from benchmarks.links.chains import Chain, Plan, SpecifiedLink, Sweepable
+from benchmarks.links.counting import Chunk, Counts
+from benchmarks.links.points import Point, Session
+from benchmarks.links.results import COUNT_COLUMNS
+from benchmarks.runs.store import Store
+from benchmarks.runs.sweep import run
+from benchmarks.settings.ber import BerSpec, SnrSpec, StopSpec
+from benchmarks.settings.reading import read_settings
+from phy import random
+from phy.random import Stream
+from phy.units import EsN0
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """Bits as a link of somebody's own delivers them."""
+
+    bits: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Flips:
+    """A binary symmetric channel, of which a chain knows nothing else."""
+
+    p: float
+    k: int = 32
+    channel_uses: int = 16
+    name: str = "flips"
+
+    def describe(self) -> dict[str, Any]:
+        return {"flips": self.p, "k": self.k}
+
+    def __call__(self, bits: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> Arrived:
+        wrong = torch.stack([torch.from_numpy(s.generator().random(self.k) < self.p) for s in streams])
+        return Arrived(bits ^ wrong.to(torch.uint8))
+
+
+def counted(link: Sweepable, chunk: Chunk) -> Counts:
+    """Send the blocks of a chunk through a link."""
+    streams = [Stream(1, link.name, index) for index in range(chunk.first, chunk.first + chunk.blocks)]
+    sent = random.bits([stream.child("bits") for stream in streams], link.k)
+    wrong = (link(sent, EsN0(chunk.esno_db), streams).bits != sent).sum(dim=1)
+    errors, squares = int((wrong > 0).sum()), int((wrong * wrong).sum())
+    return Counts(chunk.blocks, errors, sent.numel(), int(wrong.sum()), squares, 0.001)
+
+
+def chain_of(link: Sweepable, seed: int = 1, **stop: Any) -> Chain:
+    plan = Plan(SnrSpec(kind="ebno", values_db=(0.0,)), StopSpec(**stop), seed)
+    spec = BerSpec(snr=plan.snr)  # what a chunk carries today; a link of somebody's own needs none
+    return Chain(link, plan, partial(Chunk, spec), link.name)
+
+
+def test_an_object_with_five_members_is_swept() -> None:
+    link = Flips(0.01)
+    chain = chain_of(link, max_blocks=2000, block_errors=10**6)
+    assert chain.values_esno_db == pytest.approx([10 * torch.log10(torch.tensor(2.0)).item()], abs=1e-6)
+    shown = []
+    with Store(None, "ber", COUNT_COLUMNS, {}, {}) as store:
+        session = Session(store, shown.append)
+        point = Point(session, chain, chain.values_esno_db[0])
+        run([point], partial(counted, link))
+        (condition,) = store.conditions()
+    assert (point.stop, point.counts.blocks, point.counts.bits) == ("max blocks", 2000, 64_000)
+    assert stats.binomtest(point.counts.bit_errors, 64_000, 0.01).pvalue > 0.001
+    assert stats.binomtest(point.counts.block_errors, 2000, 1 - 0.99**32).pvalue > 0.001
+    assert point.stats.ber_low < 0.01 < point.stats.ber_high
+    assert condition.description["channel_uses"] == 16
+    assert condition.description["ebno_db"] == pytest.approx(0.0, abs=1e-6)
+    assert shown[-1] is point
+
+
+def test_a_point_is_named_by_what_the_link_describes() -> None:
+    """And by SNR and seed, never by the label or the rules that end it."""
+    name, description = chain_of(Flips(0.01)).describe(3.0)
+    assert description["condition"] == {
+        **{"counting": 1, "flips": 0.01, "k": 32, "seed": 1},
+        "esno_db": "3.000000",
+    }
+    assert chain_of(Flips(0.01, name="other"), max_blocks=7).describe(3.0)[0] == name
+    others = [chain_of(Flips(0.02)).describe(3.0), chain_of(Flips(0.01), seed=2).describe(3.0)]
+    assert len({name, *(other for other, _ in others), chain_of(Flips(0.01)).describe(3.1)[0]}) == 4
+
+
+def test_the_link_of_settings_keeps_its_name() -> None:
+    """Ids as they stand in runs that were made before links could be objects."""
+    flags = {
+        "code.name": "none",
+        "code.k": 64,
+        "modulation": "qpsk",
+        "snr": {"kind": "esno", "values_db": "3"},
+    }
+    link = SpecifiedLink.of(read_settings(BerSpec, flags=flags))
+    assert (link.k, link.channel_uses, link.chain().label, link.chain("x").label) == (64, 32, "none", "x")
+    assert link.chain().describe(3.0)[0] == "133ae1811f134d7d78ebcea90500d9af"
+    bits = random.bits([Stream(1)], 64)
+    assert torch.equal(link(bits, EsN0(60.0), [Stream(2)]).bits, bits)
