@@ -6,7 +6,6 @@ import math
 from typing import Literal, get_args
 
 import torch
-from sionna.phy.mapping import Constellation, Mapper
 
 __all__ = ["Demapping", "Modulation"]
 
@@ -22,8 +21,8 @@ _CHUNK = 1 << 14  # real samples demapped at a time: the exponents of one chunk 
 class Modulation:
     """A memoryless modulation with perfect knowledge of the noise variance at the receiver.
 
-    Constellation points, labels and mapping are Sionna's, which follow TS 38.211, 5.1 (Gray labels, unit
-    mean energy); BPSK is +1 for bit 0 and -1 for bit 1 on the real axis. A square QAM carries its even
+    Points and labels are those of TS 38.211, 5.1 (Gray labels, unit mean energy), and Sionna's to the last
+    digit; BPSK is +1 for bit 0 and -1 for bit 1 on the real axis. A square QAM carries its even
     label bits on the real and its odd ones on the imaginary axis, so the demapper works on each axis by
     itself: the same LLRs as over all points, from ``2 sqrt(M)`` instead of ``M`` distances.
 
@@ -63,19 +62,16 @@ class Modulation:
         self.demapping = demapping
         self.device = torch.empty(0, device=device).device
         self.bits_per_symbol = _BITS[self.name.removesuffix(_NATURAL)]
-        kind = "pam" if self.bits_per_symbol == 1 else "qam"
-        where = {"precision": "single", "device": str(self.device)}
-        constellation = Constellation(kind, self.bits_per_symbol, **where)
+        levels = _gray_levels(self.bits_per_symbol // self.axes, self.axes)
         if self.name.endswith(_NATURAL):
-            levels = _real_axis(constellation.points).sort(descending=True).values
-            constellation = Constellation("custom", self.bits_per_symbol, _square(levels), **where)
-        self._mapper = Mapper(constellation=constellation, **where)
-        self._levels = _real_axis(self.points)
+            levels = levels.sort(descending=True).values
+        self._levels = levels.to(self.device)
+        self._points = _points(self._levels, self.axes)
 
     @property
     def points(self) -> torch.Tensor:
         """Points in the order of their labels, first bit in front: ``[2**m]``, ``torch.complex64``."""
-        return self._mapper.constellation.points
+        return self._points
 
     @property
     def axes(self) -> int:
@@ -111,7 +107,11 @@ class Modulation:
                 f"{bits.shape[-1]} bits are no multiple of the {self.bits_per_symbol} bits of a {self.name} "
                 "symbol; append filler (phy.bits.pad) or send them through a DigitalLink, which does"
             )
-        return self._mapper(bits)
+        each = bits.reshape(*bits.shape[:-1], bits.shape[-1] // self.bits_per_symbol, self.bits_per_symbol)
+        labels = each[..., 0].to(torch.int32)
+        for place in range(1, self.bits_per_symbol):
+            labels = 2 * labels + each[..., place]
+        return self._points[labels]
 
     def demap(
         self, symbols: torch.Tensor, no: torch.Tensor, prior: torch.Tensor | None = None
@@ -186,29 +186,31 @@ def _canonical(name: str) -> str:
     return key + _NATURAL if natural else key
 
 
-def _square(levels: torch.Tensor) -> torch.Tensor:
-    """Points of a QAM whose axes have these levels, even label bits on the real axis: ``[L^2]``."""
+def _gray_levels(bits: int, axes: int) -> torch.Tensor:
+    """Amplitudes of one axis in the order of its labels: ``[2**bits]`` (TS 38.211, clauses 5.1.2 to 5.1.7).
+
+    A further bit b in front mirrors the amplitudes a behind it: (1 - 2 b)(2^i - a).
+    """
+    levels = torch.tensor([1.0, -1.0])
+    for place in range(1, bits):
+        outer = 2**place - levels
+        levels = torch.cat([outer, -outer])
+    return levels * (axes * levels.square().mean()).rsqrt()
+
+
+def _points(levels: torch.Tensor, axes: int) -> torch.Tensor:
+    """Points whose axes have these levels, even label bits on the real axis: ``[L^axes]``."""
+    if axes == 1:
+        return torch.complex(levels, torch.zeros_like(levels))
     bits = int(math.log2(len(levels)))
     labels = torch.arange(4**bits, device=levels.device)
-    axes = []
+    parts = []
     for last in (1, 0):  # of the label's bits, where the last one of this axis stands
         index = torch.zeros_like(labels)
         for bit in range(bits):
             index |= ((labels >> (2 * bit + last)) & 1) << bit
-        axes.append(levels[index])
-    return torch.complex(*axes)
-
-
-def _real_axis(points: torch.Tensor) -> torch.Tensor:
-    """Amplitudes of the real axis, where the label bits of the imaginary axis are zero."""
-    bits = int(math.log2(len(points)))
-    if bits == 1:
-        return points.real
-    labels = torch.arange(2 ** (bits // 2), device=points.device)
-    spread = torch.zeros_like(labels)
-    for bit in range(bits // 2):
-        spread |= ((labels >> bit) & 1) << (2 * bit + 1)
-    return points[spread].real
+        parts.append(levels[index])
+    return torch.complex(*parts)
 
 
 def _axis_llr(

@@ -60,7 +60,7 @@ class SpecifiedLink:
     spec:
         The settings, resolved by the parts that were built.
     link:
-        What they describe.
+        What they describe, decoded by the engine that is built at once.
     """
 
     spec: BerSpec
@@ -109,8 +109,10 @@ class SpecifiedLink:
         return {name: value for name, value in self.spec.condition().items() if name != "seed"}
 
     def __call__(self, bits: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> Decided:
-        """Send one block a row; see `phy.links.digital.DigitalLink`."""
-        return self.link(bits, snr, streams)
+        """Send one block a row, decoded by the spec's engine; see `phy.links.digital.DigitalLink`."""
+        spec = self.spec
+        parts = (spec.code, spec.modulation, spec.demapping, spec.channel, spec.engine, spec.device)
+        return build_link(*parts)(bits, snr, streams)
 
     def chain(self, label: str | None = None) -> Chain:
         """Its curve as the settings want it, with a label that is the code's unless given."""

@@ -8,24 +8,25 @@ into chunks by a rule that knows nothing of batch sizes or workers.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache, partial
+from functools import lru_cache
+
+import torch
 
 from benchmarks.settings.ber import BerSpec
-from benchmarks.settings.codes import CodeSpec, from_file
+from benchmarks.settings.codes import CodeSpec
 from benchmarks.settings.errors import InputError
 from phy import random
+from phy.chain.chain import ChainCode, CompiledChain
 from phy.channels.names import parse_channel
-from phy.coding.code import Code
-from phy.coding.ldpc.sionna import LDPC5G
-from phy.coding.uncoded import Uncoded
+from phy.coding.catalog import code_kind
 from phy.links.digital import DigitalLink
 from phy.modulation import Modulation
 from phy.random import Stream
 from phy.units import EsN0
 
-__all__ = ["RULES_VERSION", "Chunk", "Counts", "build_link", "chunk_end", "count", "on_grid"]
+__all__ = ["RULES_VERSION", "Chunk", "Counts", "build_chain", "build_link", "chunk_end", "count", "on_grid"]
 
 RULES_VERSION = 1
 """Version of the rules by which a block draws and a point is cut; part of every condition."""
@@ -92,9 +93,14 @@ def _chunk_size(done: int) -> int:
 
 @lru_cache(maxsize=4)
 def build_link(
-    code: CodeSpec, modulation: str, demapping: str, channel: str, engine: str = "sionna", device: str = "cpu"
+    code: CodeSpec,
+    modulation: str,
+    demapping: str,
+    channel: str,
+    engine: str | None = None,
+    device: str = "cpu",
 ) -> DigitalLink:
-    """Build the chain that a spec describes, decoded by Sionna or by PyTorch on a device.
+    """Build the chain that a spec describes, decoded by an engine (None: the code's first) on a device.
 
     Raises
     ------
@@ -103,58 +109,26 @@ def build_link(
     """
     try:
         mapping = Modulation(modulation, demapping, device)  # type: ignore[arg-type]
-        made = _build_code(code, mapping.bits_per_symbol, engine, device)
+        kind, m = code_kind(code.name), mapping.bits_per_symbol
+        made = kind.build(
+            code.k,
+            code.n,
+            code.decoder.of(engine or kind.engines[0]),
+            device=device,
+            # TS 38.212 interleaves whole symbols only; where the link needs filler there is no interleaver.
+            bits_per_symbol=m if code.n and code.n % m == 0 else None,
+            name=code.name,
+        )
         return DigitalLink(made, mapping, parse_channel(channel))
     except (ValueError, RuntimeError, AssertionError) as error:  # PyTorch's words for a missing device
         raise InputError(" ".join(str(error).split())) from error
 
 
-def _build_code(code: CodeSpec, bits_per_symbol: int, engine: str, device: str) -> Code:
-    decoder = code.decoder
-    if from_file(code.name):
-        from phy.coding.ldpc.matrix import matrix_code
-        from phy.coding.propagation.compiled import FixedPoint
-
-        return matrix_code(
-            code.name,
-            algorithm=decoder.algorithm or "sum-product",
-            schedule=decoder.schedule or "flooding",
-            iterations=decoder.iterations or 20,
-            early_stop=decoder.early_stop,
-            fixed_point=FixedPoint.of(decoder.llr_bits) if decoder.llr_bits else None,
-        )
-    if code.k is None:
-        raise ValueError(f"code {code.name} needs a number of information bits k")
-    if code.name == "none":
-        return Uncoded(code.k)
-    if code.name == "conv":
-        from phy.coding.convolutional import Convolutional
-
-        return Convolutional(code.k, code.n, device=device)
-    if code.name == "turbo":
-        from phy.coding.turbo import Turbo
-
-        return Turbo(code.k, code.n, iterations=decoder.iterations or 8, device=device)
-    length = 2 * code.k if code.n is None else code.n
-    if code.name == "polar5g":
-        from phy.coding.polar import Polar5G
-
-        return Polar5G(code.k, length, decoder=decoder.algorithm or "scl", device=device)
-    make: Callable[..., Code] = LDPC5G
-    if engine == "torch":
-        from phy.coding.ldpc.torch import TorchLDPC5G
-
-        make = partial(TorchLDPC5G, early_stop=decoder.early_stop)
-    return make(
-        code.k,
-        length,
-        # TS 38.212 interleaves whole symbols only; where the link needs filler there is no interleaver.
-        bits_per_symbol=None if length % bits_per_symbol else bits_per_symbol,
-        decoder=decoder.algorithm or "sum-product",
-        schedule=decoder.schedule or "flooding",
-        iterations=decoder.iterations or 20,
-        device=device,
-    )
+@lru_cache(maxsize=4)
+def build_chain(code: CodeSpec, modulation: str, demapping: str, channel: str) -> CompiledChain:
+    """Build the same in compiled code, if it is covered (`benchmarks.settings.ber.resolve_engine`)."""
+    link = build_link(code, modulation, demapping, channel, "compiled")
+    return CompiledChain(ChainCode.of(link.code), link.modulation, link.channel)
 
 
 @lru_cache(maxsize=4)
@@ -183,10 +157,6 @@ def count(chunk: Chunk) -> Counts:
 
 
 def _count_compiled(chunk: Chunk) -> Counts:
-    import torch
-
-    from benchmarks.links.compiled import build_chain
-
     spec = chunk.spec
     chain = build_chain(spec.code, spec.modulation, spec.demapping, spec.channel)
     root = Stream(spec.seed, spec.channel, f"esno={chunk.esno_db:.6f}")

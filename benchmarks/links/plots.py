@@ -66,6 +66,9 @@ class Curve:
             parts.append(f"{decoder['algorithm']} {decoder['iterations']}")
         if decoder["llr_bits"]:
             parts.append(f"{decoder['llr_bits']} bits")
+        parts += [
+            f"{name} {decoder[name]:g}" for name in ("factor", "offset") if decoder.get(name) is not None
+        ]
         return ", ".join([*(parts or ["uncoded"]), self.condition["modulation"], self.condition["channel"]])
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.links.counting import Counts
 from benchmarks.runs.statistics import Interval, clustered_rate_interval, rate_interval
 from benchmarks.runs.store import Store
+from benchmarks.settings.codes import DecoderSpec
 
 __all__ = ["COUNT_COLUMNS", "PointStats", "TargetRow", "counted", "load_points"]
 
@@ -211,7 +212,7 @@ class PointStats:
             "code": code["name"],
             "k": code["k"],
             "n": code["n"],
-            **code["decoder"],
+            **{name: code["decoder"].get(name) for name in DecoderSpec.model_fields},
             **{name: self.condition[name] for name in ("modulation", "demapping", "channel")},
             "seed": self.seeds[0] if len(self.seeds) == 1 else "+".join(map(str, self.seeds)),
             "channel_uses": self.channel_uses,

@@ -17,25 +17,26 @@ CARRIAGES = (
 
 def catalogue() -> dict[str, list[str]]:
     """Names that the options take, by kind."""
-    from benchmarks.settings.codes import DECODERS, LLR_BITS, decoders
     from benchmarks.settings.presets import preset_names
     from bridge.air.schemes import SCHEME_SETS
     from bridge.models import ROLES, TIERS
-    from bridge.systems.catalog import CARRIERS, SEMANTIC
+    from bridge.systems.catalog import SEMANTIC, carriers
     from bridge.systems.pixels.bounds import KINDS
     from bridge.systems.pixels.codecs import CODECS
+    from phy.coding.catalog import CODES
+    from phy.coding.decoding import ENGINES, SCHEDULES
+    from phy.coding.fixed_point import LLR_BITS
     from semantic.metrics.catalog import METRICS, NETWORK_METRICS
     from semantic.samples.downloads import DATA_SETS
     from semantic.zoo.presets import BUNDLES, PRESETS
 
-    codes = [*DECODERS, "alist:FILE", "qc:FILE"]
-    carriers = [*CARRIERS, *KINDS]
     return {
-        "codes": codes,
-        **{f"decoders of {code}": list(decoders(code)) for code in codes},
-        "schedules of LDPC": ["flooding", "layered"],
+        "codes": [kind.label for kind in CODES.values()],
+        **{f"decoders of {kind.label}": list(kind.decoders) for kind in CODES.values()},
+        **{f"engines of {kind.label}": list(kind.engines) for kind in CODES.values()},
+        "schedules of LDPC": list(SCHEDULES),
         "llr-bits of LDPC": [str(bits) for bits in LLR_BITS],
-        "engines": ["auto", "sionna", "compiled"],
+        "engines": ["auto", *ENGINES],
         "modulations": ["bpsk", "qpsk", "qam16", "qam64", "qam256", "qam1024"],
         "demappings": ["app", "maxlog"],
         "channels": [
@@ -51,8 +52,8 @@ def catalogue() -> dict[str, list[str]]:
         ],
         "codecs": list(CODECS),
         "systems": [
-            *(f"{codec}-{carrier}" for codec in CODECS for carrier in carriers),
-            *(f"text-{c}" for c in CARRIERS),
+            *(f"{codec}-{carrier}" for codec in CODECS for carrier in (*carriers(), *KINDS)),
+            *(f"text-{carrier}" for carrier in carriers()),
         ],
         "schemes": list(SCHEME_SETS),
         "semantic systems": [*SEMANTIC, "FILE.py:CLASS"],

@@ -151,7 +151,7 @@ def _compiled() -> str:
     import numba
     from numba.core import event
 
-    from benchmarks.links.compiled import build_chain
+    from benchmarks.links.counting import build_chain
     from benchmarks.settings.codes import CodeSpec
     from phy.coding.propagation.lanes import decode_frames
     from phy.random import Stream

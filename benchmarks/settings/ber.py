@@ -10,6 +10,8 @@ from pydantic import Field, field_validator, model_validator
 from benchmarks.settings.codes import CodeSpec, Count, Settings, from_file
 from benchmarks.settings.errors import InputError
 from benchmarks.settings.ranges import parse_range
+from phy.coding.catalog import CODES, code_kind
+from phy.coding.decoding import MIN_SUM
 
 __all__ = ["SEARCH_DB", "BerSpec", "Probability", "SnrSpec", "StopSpec", "read_targets", "resolve_engine"]
 
@@ -159,7 +161,6 @@ def read_targets(value: object) -> object:
     return (value,) if isinstance(value, int | float) else value
 
 
-_COMPILED_CODES = "ldpc5g, none, alist:FILE and qc:FILE"
 _COMPILED_CHANNELS = ("awgn", "rayleigh", "rayleigh-block")
 
 
@@ -174,16 +175,17 @@ def resolve_engine(spec: BerSpec) -> Literal["sionna", "compiled", "torch"]:
     InputError
         If the engine that was asked for, or the only one that decodes the code, does not cover the rest.
     """
-    code = spec.code
+    code, kind = spec.code, code_kind(spec.code.name)
     if spec.engine == "torch" or spec.device != "cpu":
         return _resolve_device(spec)
     missing = []
-    if code.name not in ("ldpc5g", "none") and not from_file(code.name):
-        missing.append(f"code {code.name} (it has {_COMPILED_CODES})")
+    if "compiled" not in kind.engines:
+        has = ", ".join(other.label for other in CODES.values() if "compiled" in other.engines)
+        missing.append(f"code {code.name} (it has {has})")
     if spec.channel not in _COMPILED_CHANNELS:
         missing.append(f"channel {spec.channel} (it has {', '.join(_COMPILED_CHANNELS)})")
     fixed = code.decoder.llr_bits
-    only = f"code {code.label}" if from_file(code.name) else f"llr_bits={fixed}" if fixed else None
+    only = f"code {code.label}" if "sionna" not in kind.engines else f"llr_bits={fixed}" if fixed else None
     if spec.engine == "sionna" and only:
         raise InputError(f"the sionna engine does not cover {only}; use --engine compiled or auto")
     if missing and (only or spec.engine == "compiled"):
@@ -198,7 +200,7 @@ def _resolve_device(spec: BerSpec) -> Literal["sionna", "torch"]:
     if code.decoder.llr_bits or from_file(code.name) or spec.engine == "compiled":
         what = f"llr_bits={code.decoder.llr_bits}" if code.decoder.llr_bits else f"code {code.label}"
         raise InputError(f"{what} with engine {spec.engine} runs on device cpu only, got {spec.device!r}")
-    covered = code.name == "ldpc5g" and "minsum" in (code.decoder.algorithm or "")
+    covered = "torch" in code_kind(code.name).engines and code.decoder.algorithm in MIN_SUM
     if spec.engine == "torch" and not covered:
         raise InputError(
             "the torch engine decodes ldpc5g with minsum, offset-minsum or normalized-minsum, "

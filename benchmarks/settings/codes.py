@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-__all__ = [
-    "DECODERS",
-    "LLR_BITS",
-    "CodeSpec",
-    "Count",
-    "DecoderSpec",
-    "Settings",
-    "decoders",
-    "from_file",
-    "one_by_one",
-    "split_names",
-]
+from phy.coding.catalog import CODES, CodeKind, code_kind
+from phy.coding.decoding import Decoding
+from phy.coding.fixed_point import FixedPoint
 
-_BELIEF_PROPAGATION = ("sum-product", "minsum", "offset-minsum", "normalized-minsum")
-DECODERS: dict[str, tuple[str, ...]] = {
-    "ldpc5g": _BELIEF_PROPAGATION,
-    "polar5g": ("scl", "sc"),
-    "conv": ("viterbi",),
-    "turbo": ("bcjr",),
-    "none": ("hard",),
-}
-"""Decoding algorithms of each code; the first one is the default. Matrices from files take ldpc5g's."""
-
-LLR_BITS = (3, 4, 5, 6, 7, 8, 16)
-"""Widths of fixed-point LLRs (`phy.coding.propagation.compiled.FixedPoint`)."""
-
-_FILES = ("alist:", "qc:")
+__all__ = ["CodeSpec", "Count", "DecoderSpec", "Settings", "from_file", "one_by_one", "split_names"]
 
 
 def _whole(value: object) -> object:
@@ -61,20 +39,7 @@ class Settings(BaseModel):
 
 def from_file(name: str) -> bool:
     """Whether a code's name is that of a parity-check matrix in a file."""
-    return name.startswith(_FILES)
-
-
-def decoders(name: str) -> tuple[str, ...]:
-    """Decoding algorithms of a code, the default first."""
-    return _BELIEF_PROPAGATION if from_file(name) else DECODERS[name]
-
-
-def _is_ldpc(name: str) -> bool:
-    return name == "ldpc5g" or from_file(name)
-
-
-def _iterations(name: str) -> int | None:
-    return 20 if _is_ldpc(name) else 8 if name == "turbo" else None
+    return code_kind(name).from_file
 
 
 class DecoderSpec(Settings):
@@ -83,15 +48,17 @@ class DecoderSpec(Settings):
     Attributes
     ----------
     algorithm:
-        One of `decoders` of the code.
+        One of the code's decoders (`phy.coding.catalog`), the first if left out.
     schedule:
-        Order of the message updates of an LDPC decoder.
+        Order of the message updates of an LDPC decoder, ``flooding`` if left out.
     iterations:
         Most iterations of an iterative decoder.
     early_stop:
         Whether the decoder may end before ``iterations`` when the syndrome is zero.
     llr_bits:
-        Width of fixed-point LLRs, one of `LLR_BITS`; None is floating point.
+        Width of fixed-point LLRs; None is floating point.
+    factor, offset:
+        Of normalised and of offset-min-sum.
     """
 
     algorithm: str | None = None
@@ -99,6 +66,64 @@ class DecoderSpec(Settings):
     iterations: Count | None = None
     early_stop: bool = True
     llr_bits: Count | None = None
+    factor: float | None = None
+    offset: float | None = None
+
+    def filled(self, kind: CodeKind) -> DecoderSpec:
+        """Return the settings with the code's own in place of what was left out.
+
+        Raises
+        ------
+        ValueError
+            If the code, or its algorithm, takes none of a setting, or a number is outside its range.
+        """
+        algorithm = self.algorithm or kind.decoders[0]
+        for setting, value in self:
+            if value is not None and not _takes(kind, setting, value):
+                raise ValueError(_refusal(kind, setting, value))
+        for setting, rule in _RULES.items():
+            if (value := getattr(self, setting)) is not None and algorithm != rule:
+                raise ValueError(f"{setting} belongs to {rule}, got {setting}={value} with {algorithm}")
+        own = {
+            "algorithm": algorithm,
+            "schedule": self.schedule or ("flooding" if kind.propagates else None),
+            "iterations": self.iterations or kind.iterations,
+        }
+        filled = self.model_copy(update=own)
+        filled.of(kind.engines[0])  # which checks the numbers
+        return filled
+
+    def of(self, engine: str) -> Decoding:
+        """Return what a decoder is told by these settings, once they are `filled`."""
+        form = None if self.llr_bits is None else FixedPoint.of(self.llr_bits)
+        given = self.model_dump(exclude={"llr_bits"}, exclude_none=True)
+        return Decoding(**given, fixed_point=form, engine=engine)
+
+    def identity(self) -> dict[str, Any]:
+        """What tells this decoder from others; a factor or an offset only where it is not the usual one."""
+        usual = Decoding()
+        unsaid = {name for name in _RULES if getattr(self, name) in (None, getattr(usual, name))}
+        return self.model_dump(mode="json", exclude=unsaid)
+
+
+_RULES = {"factor": "normalized-minsum", "offset": "offset-minsum"}
+"""Settings of single algorithms."""
+
+
+def _takes(kind: CodeKind, setting: str, value: object) -> bool:
+    """Whether a setting of the decoder means something to a code."""
+    if setting == "algorithm":
+        return value in kind.decoders
+    if setting in ("schedule", "llr_bits", *_RULES):
+        return kind.propagates
+    return setting != "iterations" or kind.iterations is not None
+
+
+def _refusal(kind: CodeKind, setting: str, value: object) -> str:
+    if setting == "algorithm":
+        return f"the decoder of {kind.label} is {' or '.join(kind.decoders)}, got {value!r}"
+    who = "codes with an iterative decoder take" if setting == "iterations" else "LDPC codes take"
+    return f"only {who} {setting}, got {setting}={value} for {kind.label}"
 
 
 class CodeSpec(Settings):
@@ -107,8 +132,8 @@ class CodeSpec(Settings):
     Attributes
     ----------
     name:
-        One of the keys of `DECODERS`, or ``alist:FILE`` or ``qc:FILE`` with ``,puncture=POSITIONS`` and
-        ``,shorten=POSITIONS`` as `phy.coding.ldpc.matrix.matrix_code` reads them.
+        A name of `phy.coding.catalog.CODES`, with files ``alist:FILE`` or ``qc:FILE`` and
+        ``,puncture=POSITIONS`` and ``,shorten=POSITIONS`` as `phy.coding.ldpc.matrix.matrix_code` reads them.
     k:
         Information bits a block; None is what a matrix from a file has.
     n:
@@ -137,7 +162,7 @@ class CodeSpec(Settings):
 
     def identity(self) -> dict[str, Any]:
         """What tells this code from others: of a matrix the digest, wherever its file lies."""
-        described = self.model_dump(mode="json")
+        described = {**self.model_dump(mode="json"), "decoder": self.decoder.identity()}
         return {**described, "name": self.label} if self.digest else described
 
     @model_validator(mode="before")
@@ -145,23 +170,23 @@ class CodeSpec(Settings):
     def _lengths(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
             return data
-        name = data.get("name", "ldpc5g")
-        if isinstance(name, str) and from_file(name):
+        kind = CODES.get(str(data.get("name", "ldpc5g")).partition(":")[0])
+        if kind is None or kind.from_file:
             return {**data, "k": data.get("k")}
-        k = data.get("k") or (1024 if name == "none" else 512)
-        lengths = {"none": 1, "ldpc5g": 2, "polar5g": 2}
-        n = data.get("n")
-        if n is None and name in lengths and isinstance(whole := _whole(k), int) and whole > 0:
-            n = lengths[name] * whole
+        k, n = data.get("k"), data.get("n")
+        k = kind.k if k is None else k
+        if n is None and kind.expansion and isinstance(whole := _whole(k), int) and whole > 0:
+            n = kind.expansion * whole
         return {**data, "k": k, "n": n}
 
-    @model_validator(mode="after")
-    def _known(self) -> Self:
-        if self.name not in DECODERS and not from_file(self.name):
-            raise ValueError(
-                f"code.name must be {', '.join(DECODERS)}, alist:FILE or qc:FILE, got {self.name!r}"
-            )
-        return self
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            code_kind(name)
+        except ValueError as error:
+            raise ValueError(f"code.name: {error}") from error
+        return name
 
     @model_validator(mode="after")
     def _rate(self) -> Self:
@@ -178,42 +203,8 @@ class CodeSpec(Settings):
 
     @model_validator(mode="after")
     def _decoder(self) -> Self:
-        choices, ldpc = decoders(self.name), _is_ldpc(self.name)
-        decoder = self.decoder
-        if decoder.algorithm is not None and decoder.algorithm not in choices:
-            raise ValueError(f"the decoder of {self.name} is {_either(choices)}, got {decoder.algorithm!r}")
-        if decoder.schedule is not None and not ldpc:
-            raise ValueError(f"only LDPC codes have a schedule, got {decoder.schedule!r} for {self.name}")
-        if decoder.iterations is not None and _iterations(self.name) is None:
-            raise ValueError(f"only LDPC codes and turbo iterate, got {decoder.iterations} for {self.name}")
-        filled = decoder.model_copy(
-            update={
-                "algorithm": decoder.algorithm or choices[0],
-                "schedule": decoder.schedule or ("flooding" if ldpc else None),
-                "iterations": decoder.iterations or _iterations(self.name),
-            }
-        )
-        _check_llr_bits(self.name, filled)
-        object.__setattr__(self, "decoder", filled)
+        object.__setattr__(self, "decoder", self.decoder.filled(code_kind(self.name)))
         return self
-
-
-def _check_llr_bits(name: str, decoder: DecoderSpec) -> None:
-    if decoder.llr_bits is None:
-        return
-    if decoder.llr_bits not in LLR_BITS:
-        raise ValueError(f"llr_bits must be {_either([*map(str, LLR_BITS)])}, got {decoder.llr_bits}")
-    if not _is_ldpc(name):
-        raise ValueError(f"only LDPC codes decode in fixed point, got llr_bits={decoder.llr_bits} for {name}")
-    if decoder.algorithm == "sum-product":
-        raise ValueError(
-            f"llr_bits={decoder.llr_bits} needs a min-sum decoder: add --decoder minsum, offset-minsum or "
-            "normalized-minsum (sum-product has no fixed-point form)"
-        )
-
-
-def _either(choices: Sequence[str]) -> str:
-    return " or ".join(filter(None, [", ".join(choices[:-1]), choices[-1]]))
 
 
 def split_names(text: str) -> list[str]:
@@ -256,27 +247,19 @@ def one_by_one(code: object) -> list[Any]:
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"code {name!r} is named twice in {code['name']!r}")
-    if len(names) == 1 or not all(name in DECODERS or from_file(name) for name in names):
+    kinds = {name: CODES.get(name.partition(":")[0]) for name in names}
+    if len(names) == 1 or None in kinds.values():
         return [{**code, "name": name} for name in names]
-    decoder = code.get("decoder") or {}
+    decoder = {name: value for name, value in (code.get("decoder") or {}).items() if value is not None}
     for setting, value in decoder.items():
-        if value is not None and not any(_takes(name, setting, value) for name in names):
+        if not any(_takes(kind, setting, value) for kind in kinds.values() if kind):
             raise ValueError(f"none of the codes {', '.join(names)} takes {setting} {value!r}")
-    return [{**_own_lengths(code, name), "name": name, "decoder": _own(decoder, name)} for name in names]
+    return [_own(code, decoder, name, kind) for name, kind in kinds.items() if kind]
 
 
-def _own_lengths(code: Mapping[str, Any], name: str) -> dict[str, Any]:
-    unused = ("k", "n") if from_file(name) else ("n",) if name == "none" else ()
-    return {key: value for key, value in code.items() if key not in unused}
-
-
-def _own(decoder: Mapping[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in decoder.items() if _takes(name, key, value)}
-
-
-def _takes(name: str, setting: str, value: object) -> bool:
-    if setting == "algorithm":
-        return value in decoders(name)
-    if setting in ("schedule", "llr_bits"):
-        return _is_ldpc(name)
-    return setting != "iterations" or _iterations(name) is not None
+def _own(code: Mapping[str, Any], decoder: Mapping[str, Any], name: str, kind: CodeKind) -> dict[str, Any]:
+    """Settings of one code of several: what it takes of the lengths and of the decoder."""
+    unused = ("k", "n") if kind.from_file else ("n",) if name == "none" else ()
+    lengths = {key: value for key, value in code.items() if key not in unused}
+    own = {key: value for key, value in decoder.items() if _takes(kind, key, value)}
+    return {**lengths, "name": name, "decoder": own}

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from benchmarks.settings.codes import Count
 from benchmarks.settings.ranges import parse_range
-from bridge.air.schemes import Decoding
 from bridge.models import Models, load_models, parse_models
 from bridge.systems.catalog import SEMANTIC, build_semantic, build_systems
 from bridge.systems.context import Context
@@ -21,6 +20,7 @@ from bridge.systems.pixels.carried import Carried
 from bridge.systems.pixels.separation import POLICIES
 from bridge.systems.system import System
 from phy.channels.names import parse_channel
+from phy.coding.decoding import Decoding
 from phy.units import BandwidthRatio
 from semantic.metrics.catalog import EMBEDDING_METRICS, IMAGE_METRICS, TEXT_METRICS, describe
 from semantic.zoo.presets import PRESETS, resolve
@@ -166,7 +166,7 @@ class CompareSpec(BaseModel):
     def build(self) -> list[System]:
         """Build all systems anew; `systems_of` keeps those that were built."""
         channel = parse_channel(self.channel)
-        decoding = Decoding(self.decoder, self.schedule, self.iterations, self.engine)
+        decoding = Decoding(self.decoder, self.schedule, self.iterations, engine=self.engine)
         context = Context(
             channel,
             self.schemes,

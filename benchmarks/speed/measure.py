@@ -6,7 +6,6 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import torch
@@ -16,8 +15,10 @@ from sionna.phy.mapping import BinarySource, Constellation, Demapper, Mapper
 
 from phy.chain.chain import ChainCode, CompiledChain
 from phy.channels.flat import AWGN
-from phy.coding.ldpc.compiled import CompiledLDPC5G
-from phy.coding.propagation.compiled import FixedPoint
+from phy.coding.decoding import Decoding
+from phy.coding.fixed_point import FixedPoint
+from phy.coding.ldpc.compiled import CompiledDecoder
+from phy.coding.ldpc.ldpc5g import LDPC5G
 from phy.modulation import Modulation
 from phy.random import Stream
 from phy.units import EbN0, EsN0
@@ -49,17 +50,11 @@ class Case:
         """Es/N0 of BPSK at this rate."""
         return EbN0(self.ebno_db).to_esn0(self.k / self.n)
 
-    @cached_property
-    def code(self) -> CompiledLDPC5G:
-        """Our code with its decoder."""
-        return CompiledLDPC5G(
-            self.k,
-            self.n,
-            decoder="offset-minsum",
-            schedule=self.schedule,
-            iterations=self.iterations,
-            fixed_point=None if self.llr_bits is None else FixedPoint.of(self.llr_bits),
-        )
+    @property
+    def decoding(self) -> Decoding:
+        """How our side decodes."""
+        form = None if self.llr_bits is None else FixedPoint.of(self.llr_bits)
+        return Decoding("offset-minsum", self.schedule, self.iterations, fixed_point=form)
 
     @property
     def engine(self) -> str:
@@ -130,11 +125,13 @@ def measure(case: Case, repeats: int, batch: int = 64, seconds: float = 0.5) -> 
     """
     sionna, threads = _PlainSionna(case), torch.get_num_threads()
     _, llr = sionna.llr(batch)
-    chain = CompiledChain(ChainCode.ldpc5g(case.code), Modulation("bpsk"), AWGN())
+    code = LDPC5G(case.k, case.n, decoding=case.decoding)
+    chain = CompiledChain(ChainCode.of(code), Modulation("bpsk"), AWGN())
     stream = Stream(1, "speed", case.k, case.ebno_db.hex())
-    frames = case.code.variables(_repeated(llr))
+    decoder = CompiledDecoder(code.structure, case.decoding)
+    frames = decoder.variables(_repeated(llr))
     count = _Counter(case, chain, stream, threads)
-    decode = case.code.propagation.decode
+    decode = decoder.propagation.decode
     pairs = {
         "decoder": _turns(
             repeats,

@@ -21,10 +21,11 @@ from typing import Protocol
 import torch
 
 from bridge.air.ledger import Entry
-from bridge.air.schemes import Decoding, Scheme, transport_block
+from bridge.air.schemes import Scheme, transport_block
 from bridge.air.transmission import Part, Reception, SymbolPart, part_over_link
 from bridge.payloads.packed import Arrived, Packed
 from phy.channels.channel import Channel
+from phy.coding.decoding import Decoding
 from phy.coding.transport.format import TransportFormat
 from phy.links.analog import AnalogLink
 from phy.links.digital import DigitalLink

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bridge.air.carriage import Analog, Carriage, Digital, Fill
-from bridge.air.schemes import Decoding, Scheme, parse_schemes
+from bridge.air.schemes import Scheme, parse_schemes
 from phy.channels.channel import Channel
+from phy.coding.decoding import Decoding
 from phy.modulation import Modulation
 
 __all__ = ["parse_carriage"]

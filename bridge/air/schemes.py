@@ -5,36 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any
 
-from phy.coding.ldpc.compiled import CompiledLDPC5G
-from phy.coding.ldpc.sionna import LDPC5G
+from phy.coding.catalog import code_kind
+from phy.coding.decoding import Decoding
 from phy.coding.transport.block import TransportBlock, TransportFormat
 from phy.modulation import Modulation
 
-__all__ = ["SCHEME_SETS", "SCRAMBLING", "Decoding", "Scheme", "parse_schemes"]
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How an LDPC decoder runs; other codes have one decoder each and ignore it.
-
-    Attributes
-    ----------
-    decoder, schedule, iterations:
-        As in `phy.coding.ldpc.sionna.LDPC5G`.
-    engine:
-        ``sionna``, or ``compiled``: the same arithmetic, and a frame ends when its checks hold.
-    """
-
-    decoder: str = "sum-product"
-    schedule: str = "layered"
-    iterations: int = 20
-    engine: str = "compiled"
-
-    def __post_init__(self) -> None:
-        if self.engine not in ("compiled", "sionna"):
-            raise ValueError(f"engine must be compiled or sionna, got {self.engine!r}")
+__all__ = ["SCHEME_SETS", "SCRAMBLING", "Scheme", "parse_schemes", "transport_block"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +25,7 @@ class Scheme:
     modulation:
         Name of the constellation (`phy.modulation`).
     code:
-        ``ldpc5g``, ``polar5g``, ``conv``, ``turbo`` or ``none``.
+        A name of `phy.coding.catalog.CODES`.
     block_bits:
         Coded bits that a code block has at most; None segments as TS 38.212 does.
     """
@@ -95,30 +72,12 @@ its block would sit on the inner points of a QAM: less energy than accounted for
 
 @lru_cache(maxsize=16)
 def transport_block(form: TransportFormat, code: str, decoding: Decoding, device: str) -> TransportBlock:
-    """Build the encoder and decoder of a transport block, or return the one built before."""
-    if code != "ldpc5g":
-        return TransportBlock(form, code=code, scrambling=SCRAMBLING, device=device)
-    make: type[LDPC5G] = LDPC5G
-    options: dict[str, Any] = {
-        "decoder": decoding.decoder,
-        "schedule": decoding.schedule,
-        "iterations": decoding.iterations,
-        "bits_per_symbol": form.bits_per_symbol,
-        "base_graph": form.base_graph,
-    }
-    if decoding.engine == "compiled":
-        if device != "cpu":
-            raise ValueError(f"the compiled engine runs on the CPU, got device {device!r}; use engine sionna")
-        make = CompiledLDPC5G
-    else:
-        options["device"] = device
-    return TransportBlock(
-        form,
-        code=code,
-        scrambling=SCRAMBLING,
-        block_coder=lambda k, n: make(k, n, **options),
-        device=device,
-    )
+    """Build the encoder and decoder of a transport block, or return the one built before.
+
+    ``decoding`` is meant for LDPC codes; a code that knows no such algorithm is decoded as by default.
+    """
+    own = decoding if decoding.algorithm in code_kind(code).decoders else None
+    return TransportBlock(form, code, own, scrambling=SCRAMBLING, device=device)
 
 
 def _set(entries: str, block_bits: int | None = None) -> tuple[Scheme, ...]:

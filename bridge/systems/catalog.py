@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bridge.air.schemes import Decoding, parse_schemes
+from bridge.air.schemes import parse_schemes
 from bridge.systems.context import Context
 from bridge.systems.pixels.bounds import KINDS, Bound
 from bridge.systems.pixels.codecs import CODECS
@@ -26,12 +26,11 @@ from bridge.systems.semantic.vlf_msc import VlfMsc
 from bridge.systems.semantic.vlm_csc import VlmCsc
 from bridge.systems.system import System
 from phy.channels.channel import Channel
+from phy.coding.catalog import CODES
+from phy.coding.decoding import Decoding
 from phy.source.pictures.codec import ImageCodec
 
-__all__ = ["CARRIERS", "SEMANTIC", "build_semantic", "build_systems"]
-
-CARRIERS = {"ldpc": "ldpc5g", "polar": "polar5g", "conv": "conv", "turbo": "turbo", "uncoded": "none"}
-"""Channel codes by the last part of a system's name."""
+__all__ = ["SEMANTIC", "build_semantic", "build_systems", "carriers"]
 
 SEMANTIC: dict[str, Callable[..., System]] = {
     "multi-sc": MultiSC,
@@ -44,6 +43,11 @@ SEMANTIC: dict[str, Callable[..., System]] = {
     "selection": Selection,
 }
 """Systems with models by name; each is called with a `Context` and options."""
+
+
+def carriers() -> dict[str, str]:
+    """Channel codes by the last part of a system's name: ``ldpc`` is ``ldpc5g``."""
+    return {kind.carrier or kind.name: kind.name for kind in CODES.values() if not kind.from_file}
 
 
 def build_systems(
@@ -81,9 +85,9 @@ def build_systems(
                 )
             return [Bound(name, _codec(name, name.removesuffix(f"-{kind}")), kind)]
     source, _, carrier = name.rpartition("-")
-    if carrier not in CARRIERS:
+    code = carriers().get(carrier)
+    if code is None:
         raise _unknown(name)
-    code = CARRIERS[carrier]
     chosen = parse_schemes(schemes, code)
     if code == "none":
         modulations = dict.fromkeys(scheme.modulation for scheme in chosen)
@@ -104,7 +108,7 @@ def _codec(name: str, codec: str) -> ImageCodec:
 def _unknown(name: str) -> ValueError:
     return ValueError(
         f"unknown system {name!r}: write CODEC-CARRIER, text-CARRIER or CODEC-BOUND with a codec of "
-        f"{', '.join(CODECS)}; a carrier of {', '.join(CARRIERS)}; a bound of {', '.join(KINDS)}"
+        f"{', '.join(CODECS)}; a carrier of {', '.join(carriers())}; a bound of {', '.join(KINDS)}"
     )
 
 

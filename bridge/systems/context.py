@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from bridge.air.carriage import Digital
-from bridge.air.schemes import Decoding, Scheme, parse_schemes
+from bridge.air.schemes import Scheme, parse_schemes
 from bridge.models import Models
 from bridge.payloads import TextPayload
 from phy.channels.channel import Channel
+from phy.coding.decoding import Decoding
 from phy.source.text.coders import TextCoder, TokenIds, parse_text_coder
 from phy.source.text.tokens import load_tokenizer
 from semantic.samples.pictures import bundled_tokenizer

@@ -34,7 +34,22 @@ class Decoded:
 
 
 class Code(Protocol):
-    """A binary block code of ``k`` information bits and ``n`` coded bits."""
+    """A binary block code of ``k`` information bits and ``n`` coded bits.
+
+    Examples
+    --------
+    >>> class Twice:
+    ...     name, k, n = "twice", 4, 8
+    ...
+    ...     def encode(self, bits):
+    ...         return bits.repeat(1, 2)
+    ...
+    ...     def decode(self, llr):
+    ...         soft = llr[:, :4] + llr[:, 4:]
+    ...         return Decoded(bits=(soft > 0).to(torch.uint8), llr=soft)
+    >>> Twice().decode(torch.tensor([[2.0, -1.0, 3.0, -1.0, -3.0, -1.0, 1.0, 2.0]])).bits
+    tensor([[0, 0, 1, 1]], dtype=torch.uint8)
+    """
 
     @property
     def name(self) -> str:

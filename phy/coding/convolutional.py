@@ -30,7 +30,11 @@ class Convolutional:
 
     Generators of the best free distance (Moon, *Error Correction Coding*); at constraint length 7 and rate
     1/2 the classical (133, 171) code. Any length ``n`` is reached by `RateMatcher`, which also
-    interleaves. The Viterbi decoder gives no soft values.
+    interleaves.
+
+    With L the LLRs log p(b=1)/p(b=0) of the coded bits c, the decoder finds the code word of the largest
+    sum c L, the most likely one, by Viterbi's recursion over the states of the trellis,
+    M(s) = max over s' (M(s') + sum of c L on the step). It gives no soft values.
 
     Parameters
     ----------
@@ -39,7 +43,7 @@ class Convolutional:
     n:
         Coded bits, more than ``k``; None for the natural (k + constraint_length - 1) / rate.
     rate:
-        Rate of the mother code, 1/2 or 1/3.
+        Rate of the mother code, 1/2 or 1/3; None for 1/3 where ``n`` is at least 3 k, and 1/2 otherwise.
     constraint_length:
         3 to 8; there are 2^(constraint_length - 1) states.
     device:
@@ -60,11 +64,13 @@ class Convolutional:
         self,
         k: int,
         n: int | None = None,
-        rate: float = 1 / 2,
+        rate: float | None = None,
         constraint_length: int = 7,
         *,
         device: str = "cpu",
     ) -> None:
+        if rate is None:
+            rate = 1 / 3 if n is not None and n >= 3 * k else 1 / 2
         if rate not in _RATES:
             raise ValueError(f"mother rate of a convolutional code must be 1/2 or 1/3, got {rate}")
         if not 3 <= constraint_length <= 8:

@@ -39,8 +39,15 @@ def _sionna(
 class Polar5G:
     """Polar code of TS 38.212, uplink: CRC11, polar transform (5.3.1), rate matching (5.4.1).
 
-    The CRC is the code's own: ``k`` does not count its 11 bits. Successive-cancellation list decoding
-    picks its path by it; both decoders report it. They give no soft values.
+    The CRC is the code's own: ``k`` does not count its 11 bits. Both decoders report it, and give no soft
+    values. With L = log p(b=0)/p(b=1), successive cancellation (``sc``) decides bit after bit, by LLRs that
+    combine in each stage of the transform as::
+
+        f(a, b) = 2 atanh(tanh(a / 2) tanh(b / 2))        g(a, b, u) = b + (1 - 2 u) a
+
+    where u is what f has led to. ``scl`` follows ``list_size`` decisions at once, those of the least metric
+    sum log(1 + exp(-(1 - 2 u) L)), and returns the best one whose CRC holds (Tal and Vardy, "List decoding
+    of polar codes", IEEE Trans. Inf. Theory 61(5), 2015).
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ def _shift_register(state: NDArray[np.uint8], taps: tuple[int, ...], length: int
 
 @lru_cache(maxsize=32)
 def gold_sequence(c_init: int, length: int) -> torch.Tensor:
-    """Pseudo-random sequence c(n) of clause 5.2.1: ``[length]``, ``torch.uint8``.
+    """Pseudo-random sequence c(n) of TS 38.211, clause 5.2.1: ``[length]``, ``torch.uint8``.
 
     Parameters
     ----------
@@ -50,6 +50,11 @@ def gold_sequence(c_init: int, length: int) -> torch.Tensor:
     ------
     ValueError
         If ``c_init`` does not fit into 31 bits.
+
+    Examples
+    --------
+    >>> gold_sequence(1, 8)
+    tensor([0, 0, 0, 0, 0, 0, 1, 0], dtype=torch.uint8)
     """
     if not 0 <= c_init < 2**_MEMORY:
         raise ValueError(f"c_init must be 0 to 2^31 - 1, got {c_init}")
@@ -68,6 +73,11 @@ def scrambling_sequence(n_rnti: int, n_id: int, length: int) -> torch.Tensor:
     ------
     ValueError
         If ``n_rnti`` is outside 0 to 65535 or ``n_id`` outside 0 to 1023.
+
+    Examples
+    --------
+    >>> scrambling_sequence(1, 1, 8)
+    tensor([0, 0, 0, 1, 0, 0, 1, 1], dtype=torch.uint8)
     """
     if not (0 <= n_rnti < 2**16 and 0 <= n_id < 2**10):
         raise ValueError(f"scrambling needs n_rnti in 0..65535 and n_id in 0..1023, got {n_rnti} and {n_id}")

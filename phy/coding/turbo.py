@@ -44,6 +44,14 @@ class Turbo:
     not in its table uses the next larger interleaver, pruned). Rate matching is not LTE's circular buffer
     but `RateMatcher`: systematic bits are kept, both parities are punctured evenly.
 
+    Each BCJR pass computes, over the steps from state s' to s of the trellis at bit u,
+
+        L(u) = log sum_{u=1} exp(A(s') + G(s', s) + B(s)) - log sum_{u=0} exp(A(s') + G(s', s) + B(s))
+
+    with the forward and backward recursions A(s) = log sum exp(A(s') + G), B(s') = log sum exp(G + B(s)), and
+    G the sum of the LLRs of the step's ones, the other decoder's extrinsic ones among them (Bahl et al.,
+    IEEE Trans. Inf. Theory 20(2), 1974; Berrou et al., ICC 1993).
+
     Parameters
     ----------
     k:

@@ -10,7 +10,7 @@ __all__ = ["Uncoded"]
 
 
 class Uncoded:
-    """The identity as a code: ``k = n``, hard decision by the sign of the LLR.
+    """The identity as a code: ``k = n``, hard decision, 1 where L = log p(b=1)/p(b=0) > 0.
 
     Parameters
     ----------

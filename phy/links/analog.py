@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from phy.channels.channel import Channel, SymbolReception
+from phy.links.passage import check_snr
 from phy.random import Stream
 from phy.units import EsN0
 
@@ -61,8 +62,10 @@ class AnalogLink:
         Raises
         ------
         ValueError
-            If the symbols are not complex of shape ``[batch, N]``, or there is not one stream a row.
+            If the symbols are not complex of shape ``[batch, N]``, the SNR is no `EsN0`, or there is not one
+            stream a row.
         """
+        check_snr(snr)
         if symbols.ndim != 2 or not symbols.is_complex():
             raise ValueError(
                 f"symbols must be complex of shape [batch, N], got {symbols.dtype} {tuple(symbols.shape)}"

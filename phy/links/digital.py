@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import torch
 
-from phy.bits import pad
 from phy.channels.channel import Channel
 from phy.coding.code import Code
+from phy.links.passage import Passage
 from phy.modulation import Modulation
 from phy.random import Stream
 from phy.units import EsN0
@@ -57,24 +57,38 @@ class BitReception:
 class DigitalLink:
     """Channel code, modulation and channel in a row.
 
-    The coded bits are followed by zeros up to a whole number of symbols (`filler_bits`); these take part in
-    the channel uses and the receiver drops their LLRs. Symbols have unit energy on average over the points
-    of the constellation, and are not rescaled to the points that a row happens to use.
-
     Parameters
     ----------
     code, modulation, channel:
-        What a row passes through.
+        What a row passes through; `phy.links.passage.Passage` tells how symbols are filled.
+
+    Raises
+    ------
+    ValueError
+        If the code interleaves its bits for symbols of another size.
 
     Examples
     --------
-    >>> link = DigitalLink(code, Modulation("qam64"), AWGN())        # doctest: +SKIP
-    >>> reception = link(bits, EsN0(9.0), Stream(1).batch(range(8)))  # doctest: +SKIP
+    >>> from phy.channels.flat import AWGN
+    >>> from phy.coding.ldpc.ldpc5g import LDPC5G
+    >>> from phy.random import bits
+    >>> link = DigitalLink(LDPC5G(128, 252, bits_per_symbol=6), Modulation("qam64"), AWGN())
+    >>> streams = Stream(1).batch(range(8))
+    >>> sent = bits([stream.child("bits") for stream in streams], link.code.k)
+    >>> bool((link(sent, EsN0(15.0), streams).bits == sent).all())
+    True
     """
 
     code: Code
     modulation: Modulation
     channel: Channel
+
+    def __post_init__(self) -> None:
+        self._passage.check(self.code.name, getattr(self.code, "bits_per_symbol", None))
+
+    @property
+    def _passage(self) -> Passage:
+        return Passage(self.modulation, self.channel)
 
     @property
     def name(self) -> str:
@@ -84,12 +98,12 @@ class DigitalLink:
     @property
     def channel_uses(self) -> int:
         """Complex channel uses of one block, filler included: ceil(n / m)."""
-        return -(-self.code.n // self.modulation.bits_per_symbol)
+        return self._passage.channel_uses(self.code.n)
 
     @property
     def filler_bits(self) -> int:
         """Zeros appended to the coded bits of one block."""
-        return self.channel_uses * self.modulation.bits_per_symbol - self.code.n
+        return self._passage.filler_bits(self.code.n)
 
     @property
     def bits_per_use(self) -> float:
@@ -111,17 +125,15 @@ class DigitalLink:
         Raises
         ------
         ValueError
-            If the bits do not have the shape ``[batch, k]``, or there is not one stream a row.
+            If the bits do not have the shape ``[batch, k]``, the SNR is no `EsN0`, or there is not one stream
+            a row.
         """
         if bits.ndim != 2 or bits.shape[-1] != self.code.k:
             raise ValueError(
                 f"{self.code.name} takes bits of shape [batch, {self.code.k}], got {tuple(bits.shape)}"
             )
-        coded = self.code.encode(bits)
-        padded, _ = pad(coded, self.code.n + self.filler_bits)
-        reception = self.channel(self.modulation.map(padded), snr, streams, real=self.modulation.axes == 1)
-        llr = self.modulation.demap(reception.symbols, reception.no)
-        decoded = self.code.decode(llr[:, : self.code.n])
+        reception = self._passage.send(self.code.encode(bits), snr, streams)
+        decoded = self.code.decode(self._passage.demap(reception, self.code.n))
         return BitReception(
             bits=decoded.bits,
             channel_uses=self.channel_uses,

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix
 
-from phy.bits import pad
 from phy.channels.channel import Channel
 from phy.coding.code import check_bits, check_llr
 from phy.coding.crc import CRC
-from phy.coding.ldpc.compiled import CompiledLDPC5G, prune
-from phy.coding.ldpc.sionna import bit_deinterleave
-from phy.coding.propagation.compiled import BeliefPropagation, FixedPoint
+from phy.coding.decoding import ALGORITHMS, Decoding
+from phy.coding.ldpc.structure import Structure, prune
+from phy.coding.propagation.compiled import BeliefPropagation
+from phy.links.passage import Passage
 from phy.modulation import Modulation
 from phy.random import Stream
 from phy.units import EsN0
@@ -29,7 +28,6 @@ __all__ = ["CHASE", "INCREMENTAL", "HarqLDPC5G", "HarqLink", "HarqReception"]
 
 INCREMENTAL = (0, 2, 3, 1)
 CHASE = (0, 0, 0, 0)
-_CLIP = 20.0
 
 
 class HarqLDPC5G:
@@ -41,9 +39,9 @@ class HarqLDPC5G:
         Information bits, and coded bits of every transmission.
     versions:
         Redundancy version of each transmission: `INCREMENTAL`, `CHASE`, or any other from 0 to 3.
-    bits_per_symbol, base_graph, decoder, schedule, iterations, early_stop, fixed_point:
-        As for `phy.coding.ldpc.compiled.CompiledLDPC5G`. The soft buffer holds ``float32``; a fixed-point
-        decoder rounds what it is given.
+    bits_per_symbol, base_graph, decoding:
+        As for `phy.coding.ldpc.ldpc5g.LDPC5G`, decoded by the compiled engine. The soft buffer holds
+        ``float32``; a fixed-point decoder rounds what it is given.
 
     Raises
     ------
@@ -69,46 +67,30 @@ class HarqLDPC5G:
         *,
         bits_per_symbol: int | None = None,
         base_graph: int | None = None,
-        decoder: str = "sum-product",
-        schedule: str = "layered",
-        iterations: int = 20,
-        early_stop: bool = True,
-        fixed_point: FixedPoint | None = None,
+        decoding: Decoding = Decoding(),
     ) -> None:
         if not versions:
             raise ValueError("HARQ needs at least one redundancy version, got none")
         self.k, self.n, self.versions = k, n, tuple(versions)
         self.bits_per_symbol = bits_per_symbol
-        codes = {
-            rv: CompiledLDPC5G(
-                k,
-                n,
-                bits_per_symbol=bits_per_symbol,
-                base_graph=base_graph,
-                rv=rv,
-                decoder=decoder,
-                schedule=schedule,
-                iterations=iterations,
-            )
-            for rv in dict.fromkeys(self.versions)
-        }
-        self._codes = [codes[rv] for rv in self.versions]
-        options = (decoder, schedule, iterations, early_stop, fixed_point)
-        self._decoders = _decoders(self._codes, options)
+        self.decoding = decoding.among("HARQ", ALGORITHMS, ("compiled",))
+        blocks = {rv: Structure.choose(k, n, bits_per_symbol, base_graph, rv) for rv in set(self.versions)}
+        self._blocks = [blocks[rv] for rv in self.versions]
+        self._decoders = _decoders(self._blocks, decoding)
 
     @property
     def name(self) -> str:
         """``harq-ldpc5g(k,n,bg,rv=0-2-3-1)``."""
         versions = "-".join(map(str, self.versions))
-        return f"harq-ldpc5g({self.k},{self.n},bg{self._codes[0].base_graph},rv={versions})"
+        return f"harq-ldpc5g({self.k},{self.n},bg{self._blocks[0].base_graph},rv={versions})"
 
     def encode(self, bits: torch.Tensor, sent: int) -> torch.Tensor:
         """Coded bits ``[batch, n]`` of ``[batch, k]`` bits for transmission ``sent``, counted from 0."""
-        return self._codes[sent].encode(bits)
+        return self._blocks[sent].encode(check_bits(bits, self.k))
 
     def empty(self, batch: int) -> torch.Tensor:
         """Soft buffer of which nothing is known yet: ``[batch, mother code]``, ``torch.float32``."""
-        return torch.zeros(batch, self._codes[0].mother_matrix.shape[1])
+        return torch.zeros(batch, self._blocks[0].matrix.shape[1])
 
     def add(self, buffer: torch.Tensor, llr: torch.Tensor, sent: int) -> torch.Tensor:
         """Soft buffer with the ``[batch, n]`` LLRs of transmission ``sent`` added, where they belong.
@@ -118,10 +100,7 @@ class HarqLDPC5G:
         ValueError
             If the LLRs have another shape, or one is NaN.
         """
-        llr = check_llr(llr, self.n)
-        if self.bits_per_symbol is not None:
-            llr = bit_deinterleave(llr, self.bits_per_symbol)
-        return buffer.index_add(1, torch.from_numpy(self._codes[sent].buffer), llr)
+        return buffer.index_add(1, torch.from_numpy(self._blocks[sent].sent), check_llr(llr, self.n))
 
     def decode(self, buffer: torch.Tensor, transmissions: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Decode what the first ``transmissions`` have put into the buffer.
@@ -129,36 +108,35 @@ class HarqLDPC5G:
         Returns
         -------
         torch.Tensor, torch.Tensor
-            Bits ``[batch, k]``, ``torch.uint8``, and their soft values log p(b=1)/p(b=0), clipped to 20 in
-            magnitude, ``torch.float32``.
+            Bits ``[batch, k]``, ``torch.uint8``, and their soft values log p(b=1)/p(b=0), clipped as messages
+            are, ``torch.float32``.
         """
         kept, propagation = self._decoders[transmissions - 1]
+        clip = self.decoding.clip
         whole = buffer.clone()
-        whole[:, self.k : self._codes[0].systematic] = -_CLIP
+        whole[:, self.k : self._blocks[0].systematic] = -clip
         outcome = propagation.decode(whole[:, kept].numpy(), soft=True)
-        soft = torch.from_numpy(outcome.soft)[:, : self.k].clamp(-_CLIP, _CLIP)
+        soft = torch.from_numpy(outcome.soft)[:, : self.k].clamp(-clip, clip)
         return torch.from_numpy(outcome.bits)[:, : self.k], soft
 
 
 def _decoders(
-    codes: Sequence[CompiledLDPC5G], options: tuple[str, str, int, bool, FixedPoint | None]
+    blocks: Sequence[Structure], decoding: Decoding
 ) -> list[tuple[torch.Tensor, BeliefPropagation]]:
     """After each transmission: mother variables that take part, and the decoder on the checks that tell.
 
     Information bits are the mother code's first variables, and all of them take part, so they come first.
     """
-    first = codes[0]
-    matrix = csr_matrix(first.mother_matrix)
+    first = blocks[0]
     seen = np.arange(first.k, first.systematic)
     found: list[tuple[torch.Tensor, BeliefPropagation]] = []
-    for code in codes:
-        before, seen = seen.size, np.union1d(seen, code.buffer)
+    for block in blocks:
+        before, seen = seen.size, np.union1d(seen, block.sent)
         if found and seen.size == before:
             found.append(found[-1])
             continue
-        graph, kept = prune(matrix, seen)
-        propagation = BeliefPropagation(graph, *options, threads=torch.get_num_threads())
-        found.append((torch.from_numpy(kept), propagation))
+        graph, kept = prune(first.matrix, seen)
+        found.append((torch.from_numpy(kept), BeliefPropagation(graph, decoding)))
     return found
 
 
@@ -212,8 +190,7 @@ class HarqLink:
     Parameters
     ----------
     code, modulation, channel:
-        What every transmission passes through; zeros fill its last symbol, as in
-        `phy.links.digital.DigitalLink`.
+        What every transmission passes through (`phy.links.passage.Passage`).
     crc:
         Check sum in the code's last information bits by which the receiver knows a right block (``"24A"``,
         ``"16"`` ...; `phy.coding.crc.CRC`). None for a receiver that is told, which costs no bits: an upper
@@ -222,12 +199,18 @@ class HarqLink:
     Raises
     ------
     ValueError
-        If there is no such CRC, or it leaves no payload bit.
+        If there is no such CRC, it leaves no payload bit, or the code interleaves its bits for symbols of
+        another size.
 
     Examples
     --------
-    >>> link = HarqLink(HarqLDPC5G(512, 600), Modulation("qpsk"), AWGN(), crc="16")  # doctest: +SKIP
-    >>> link(bits, EsN0(2.0), Stream(1).batch(range(100))).throughput                # doctest: +SKIP
+    >>> from phy.channels.flat import AWGN
+    >>> from phy.random import bits
+    >>> link = HarqLink(HarqLDPC5G(128, 150, bits_per_symbol=2), Modulation("qpsk"), AWGN(), crc="16")
+    >>> streams = Stream(1).batch(range(40))
+    >>> sent = bits([stream.child("bits") for stream in streams], link.k)
+    >>> link(sent, EsN0(5.0), streams).failures  # at a first rate of 128/150
+    (25, 0, 0, 0)
     """
 
     code: HarqLDPC5G
@@ -238,6 +221,11 @@ class HarqLink:
     def __post_init__(self) -> None:
         if self.k < 1:
             raise ValueError(f"CRC{self.crc} leaves no payload in k = {self.code.k} information bits")
+        self._passage.check(self.code.name, self.code.bits_per_symbol)
+
+    @property
+    def _passage(self) -> Passage:
+        return Passage(self.modulation, self.channel)
 
     @property
     def _check(self) -> CRC | None:
@@ -257,7 +245,7 @@ class HarqLink:
     @property
     def channel_uses(self) -> int:
         """Complex channel uses of one transmission, filler included: ceil(n / m)."""
-        return -(-self.code.n // self.modulation.bits_per_symbol)
+        return self._passage.channel_uses(self.code.n)
 
     def __call__(self, bits: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> HarqReception:
         """Send one block a row.
@@ -307,10 +295,7 @@ class HarqLink:
         """LLRs ``[rows, n]`` of one transmission of these rows."""
         if sent:
             streams = [stream.child(f"transmission {sent}") for stream in streams]
-        coded = self.code.encode(word, sent)
-        padded, _ = pad(coded, self.channel_uses * self.modulation.bits_per_symbol)
-        reception = self.channel(self.modulation.map(padded), snr, streams)
-        return self.modulation.demap(reception.symbols, reception.no)[:, : self.code.n]
+        return self._passage.llr(self.code.encode(word, sent), snr, streams)
 
     def _right(self, decided: torch.Tensor, word: torch.Tensor) -> torch.Tensor:
         check = self._check

@@ -19,20 +19,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from phy.bits import pad
 from phy.channels.channel import Channel, SymbolReception
 from phy.coding.code import Decoded, check_llr
-from phy.coding.ldpc.compiled import CompiledLDPC5G
-from phy.coding.ldpc.sionna import bit_interleave
+from phy.coding.ldpc.ldpc5g import LDPC5G
 from phy.links.digital import BitReception
+from phy.links.passage import Passage
 from phy.modulation import Modulation
 from phy.random import Stream
 from phy.units import EsN0
 
 __all__ = ["IterativeLink", "SoftDecoded", "decode_coded"]
-
-_CLIP = 20.0  # of `CompiledLDPC5G`, in floating point
-_CERTAIN = -40.0  # filler is zero; e^-40 is nothing beside 1 in float32
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,7 @@ class SoftDecoded:
     Attributes
     ----------
     bits, llr:
-        As from `CompiledLDPC5G.decode`: ``[batch, k]``, ``torch.uint8`` and ``torch.float32``.
+        As from `LDPC5G.decode`: ``[batch, k]``, ``torch.uint8`` and ``torch.float32``.
     extrinsic:
         What the code says of each coded bit without the LLR that came in for it, log p(b=1)/p(b=0),
         ``[batch, n]``, ``torch.float32``. The other copies of a repeated bit are part of it.
@@ -56,7 +52,7 @@ class SoftDecoded:
     satisfied: torch.Tensor
 
 
-def decode_coded(code: CompiledLDPC5G, llr: torch.Tensor) -> SoftDecoded:
+def decode_coded(code: LDPC5G, llr: torch.Tensor) -> SoftDecoded:
     """Decode ``[batch, n]`` LLRs with soft output of all coded bits.
 
     The a-posteriori LLR of coded bit i is ``llr[:, i] + extrinsic[:, i]``.
@@ -64,31 +60,40 @@ def decode_coded(code: CompiledLDPC5G, llr: torch.Tensor) -> SoftDecoded:
     Parameters
     ----------
     code:
-        Its decoder starts afresh at every call: messages of an earlier one are not kept.
+        Decoded by the compiled engine. It starts afresh at every call: earlier messages are not kept.
     llr:
         Channel LLRs log p(b=1)/p(b=0), ``torch.float32``.
 
     Raises
     ------
     ValueError
-        If the shape is another, or a value is NaN or infinite.
+        If the shape is another, a value is NaN or infinite, or another engine decodes the code.
+
+    Examples
+    --------
+    >>> code = LDPC5G(100, 200)
+    >>> word = code.encode(torch.tensor([50 * [0, 1]], dtype=torch.uint8))
+    >>> llr = 4.0 * word - 2.0
+    >>> llr[:, :20] = 0.0  # the others say what these bits are
+    >>> bool(((decode_coded(code, llr).extrinsic[:, :20] > 0) == word[:, :20]).all())
+    True
     """
     llr = check_llr(llr, code.n)
-    channel = code.variables(llr)
-    outcome = code.propagation.decode(channel, soft=True)
+    decoder, clip = code.compiled, code.decoding.clip
+    channel = decoder.variables(llr)
+    outcome = decoder.propagation.decode(channel, soft=True)
     soft = torch.from_numpy(outcome.soft)
-    form = code.propagation.fixed_point
+    form = code.decoding.fixed_point
     if form is None:
-        taken = channel.clip(-_CLIP, _CLIP)
+        taken = channel.clip(-clip, clip)
     else:
         taken = np.rint(channel * form.scale).clip(-form.largest, form.largest) / np.float32(form.scale)
     # Messages of the checks, and the sum of a bit's copies before the decoder limits it.
-    by_bit = (soft - torch.from_numpy(taken) + torch.from_numpy(channel))[:, code.places]
-    if code.bits_per_symbol is not None:
-        by_bit = bit_interleave(by_bit, code.bits_per_symbol)
+    by_bit = (soft - torch.from_numpy(taken) + torch.from_numpy(channel))[:, decoder.heard.places]
+    information = decoder.heard.information
     return SoftDecoded(
-        bits=torch.from_numpy(outcome.bits)[:, code.information],
-        llr=soft[:, code.information].clamp(-_CLIP, _CLIP),
+        bits=torch.from_numpy(outcome.bits)[:, information],
+        llr=soft[:, information].clamp(-clip, clip),
         extrinsic=by_bit - llr,
         satisfied=torch.from_numpy(outcome.satisfied),
     )
@@ -114,16 +119,22 @@ class IterativeLink:
     Raises
     ------
     ValueError
-        If ``turns`` is not positive.
+        If ``turns`` is not positive, another engine decodes the code, or it interleaves its bits for symbols
+        of another size.
 
     Examples
     --------
-    >>> code = CompiledLDPC5G(512, 1024, bits_per_symbol=4)
-    >>> link = IterativeLink(code, Modulation("qam16-natural"), AWGN(), turns=8)  # doctest: +SKIP
-    >>> reception = link(bits, EsN0(6.0), Stream(1).batch(range(8)))              # doctest: +SKIP
+    >>> from phy.channels.flat import AWGN
+    >>> from phy.random import bits
+    >>> code = LDPC5G(128, 256, bits_per_symbol=4)
+    >>> once, often = (IterativeLink(code, Modulation("qam16-natural"), AWGN(), turns) for turns in (1, 8))
+    >>> streams = Stream(1).batch(range(40))
+    >>> sent = bits([stream.child("bits") for stream in streams], 128)
+    >>> [int((link(sent, EsN0(7.5), streams).bits != sent).any(dim=1).sum()) for link in (once, often)]
+    [16, 2]
     """
 
-    code: CompiledLDPC5G
+    code: LDPC5G
     modulation: Modulation
     channel: Channel
     turns: int = 4
@@ -131,6 +142,12 @@ class IterativeLink:
     def __post_init__(self) -> None:
         if self.turns < 1:
             raise ValueError(f"turns must be at least 1, got {self.turns}")
+        _ = self.code.compiled  # which says so if there is none
+        self._passage.check(self.code.name, self.code.bits_per_symbol)
+
+    @property
+    def _passage(self) -> Passage:
+        return Passage(self.modulation, self.channel)
 
     @property
     def name(self) -> str:
@@ -141,7 +158,7 @@ class IterativeLink:
     @property
     def channel_uses(self) -> int:
         """Complex channel uses of one block, filler included: ceil(n / m)."""
-        return -(-self.code.n // self.modulation.bits_per_symbol)
+        return self._passage.channel_uses(self.code.n)
 
     @property
     def bits_per_use(self) -> float:
@@ -165,25 +182,22 @@ class IterativeLink:
         ValueError
             If the bits are not ``[batch, k]`` zeros and ones, or there is not one stream a row.
         """
-        padded, _ = pad(self.code.encode(bits), self.channel_uses * self.modulation.bits_per_symbol)
-        reception = self.channel(self.modulation.map(padded), snr, streams)
+        reception = self._passage.send(self.code.encode(bits), snr, streams)
         decoded = self.receive(reception)
         return BitReception(decoded.bits, self.channel_uses, reception.no, decoded.llr)
 
     def receive(self, reception: SymbolReception) -> Decoded:
         """Demap and decode ``[batch, channel_uses]`` symbols, each row until its parity checks hold."""
-        n, filler = self.code.n, self.channel_uses * self.modulation.bits_per_symbol - self.code.n
-        llr = self.modulation.demap(reception.symbols, reception.no)
-        result = decode_coded(self.code, llr[:, :n])
+        n = self.code.n
+        result = decode_coded(self.code, self._passage.demap(reception, n))
         bits, soft = result.bits, result.llr
         rows = torch.nonzero(~result.satisfied)[:, 0]
         prior = result.extrinsic[rows]
         for _ in range(self.turns - 1):
             if not len(rows):
                 break
-            known = torch.nn.functional.pad(prior, (0, filler), value=_CERTAIN)
-            llr = self.modulation.demap(reception.symbols[rows], reception.no[rows], known)
-            result = decode_coded(self.code, llr[:, :n])
+            left = SymbolReception(reception.symbols[rows], reception.no[rows])
+            result = decode_coded(self.code, self._passage.demap(left, n, prior))
             bits[rows], soft[rows] = result.bits, result.llr
             rows, prior = rows[~result.satisfied], result.extrinsic[~result.satisfied]
         return Decoded(bits, soft)

@@ -11,7 +11,8 @@ import pytest
 import torch
 from numpy.lib.npyio import NpzFile
 
-from phy.coding.ldpc.sionna import LDPC5G
+from phy.coding.decoding import Decoding
+from phy.coding.ldpc.ldpc5g import LDPC5G
 from phy.modulation import Modulation
 
 PATH = Path(__file__).parents[1] / "data" / "sionna1" / "vectors.npz"
@@ -64,7 +65,8 @@ def test_llrs(vectors: NpzFile, name: str, demapping: str) -> None:
 @pytest.mark.parametrize("key", DECODINGS)
 def test_ldpc_decoding(vectors: NpzFile, key: str) -> None:
     rule, iterations, k, n = key.split(",")
-    code = LDPC5G(int(k), int(n), decoder=RULES[rule], iterations=int(iterations))
+    decoding = Decoding(RULES[rule], "flooding", int(iterations), engine="sionna")
+    code = LDPC5G(int(k), int(n), decoding=decoding)
     ours = code.decode(torch.from_numpy(vectors[f"decode/{key}/quarters"]) / 4)
     theirs = vectors[f"decode/{key}/llr"]
     if (

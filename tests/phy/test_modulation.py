@@ -38,6 +38,9 @@ def test_points_have_unit_mean_energy_and_map_is_a_bijection(name: str) -> None:
     modulation = Modulation(name)
     sent = modulation.map(all_labels(modulation)).flatten()
     assert sent.dtype == torch.complex64
+    kind = "pam" if name == "bpsk" else "qam"
+    sionna = Constellation(kind, modulation.bits_per_symbol, precision="single", device="cpu")
+    assert torch.equal(sent, sionna.points)  # to the last digit
     assert torch.equal(sent, modulation.points)
     assert len(torch.unique(torch.view_as_real(sent), dim=0)) == 2**modulation.bits_per_symbol
     assert sent.abs().square().double().mean().item() == pytest.approx(1.0, abs=1e-6)

@@ -20,13 +20,13 @@ import torch
 
 from bridge.air.carriage import Digital, Fill
 from bridge.air.names import parse_carriage
-from bridge.air.schemes import Decoding
 from bridge.air.transmission import Reception, Transmission
 from bridge.payloads import EmbeddingPayload, Payload, PictureSlice, SlicePayload, TextPayload
 from bridge.systems.context import text_coder
 from bridge.systems.pixels.codecs import CODECS
 from bridge.systems.system import Reconstruction, Source
 from phy.channels.channel import Channel
+from phy.coding.decoding import Decoding
 from phy.quantization import parse_quantizer
 from phy.units import EsN0
 

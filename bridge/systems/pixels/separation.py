@@ -17,11 +17,12 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.air.schemes import Decoding, Scheme, transport_block
+from bridge.air.schemes import Scheme, transport_block
 from bridge.air.transmission import Reception, Transmission, part_over_link
 from bridge.payloads import ImagePayload
 from bridge.systems.system import Reconstruction, Source, image_of
 from phy.channels.channel import Channel
+from phy.coding.decoding import Decoding
 from phy.links.digital import DigitalLink
 from phy.modulation import Modulation
 from phy.source.pictures.budget import Encodings

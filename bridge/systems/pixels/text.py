@@ -11,11 +11,12 @@ for a wrong check sum: it only marks the sentence as failed.
 
 from __future__ import annotations
 
-from bridge.air.schemes import Decoding, Scheme, transport_block
+from bridge.air.schemes import Scheme, transport_block
 from bridge.air.transmission import Reception, Transmission, part_over_link
 from bridge.payloads import TextPayload
 from bridge.systems.system import Reconstruction, Source
 from phy.channels.channel import Channel
+from phy.coding.decoding import Decoding
 from phy.links.digital import DigitalLink
 from phy.modulation import Modulation
 from phy.units import EsN0

@@ -1,8 +1,4 @@
-"""Encoding as a list of exclusive ors, 64 blocks at a time: bit j of a word belongs to block j.
-
-For a sparse parity-check matrix most code bits follow from one row each; only where rows hang together in
-circles (the four core rows of a 5G base graph) a small system is inverted once, when the list is made.
-"""
+"""Encoding as a list of exclusive ors, 64 blocks at a time: bit j of a word belongs to block j."""
 
 from __future__ import annotations
 
@@ -11,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 __all__ = ["XorProgram", "run_program"]
+
+Block = tuple[int, int]
+"""Z words from a first one on, turned by a shift: word i of the block is word (i + shift) mod Z of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +21,7 @@ class XorProgram:
     Attributes
     ----------
     targets, starts, inputs:
-        ``int32``; words are the variables of the matrix, then temporary ones.
+        ``int32``; the first words are given, then come those of coded bits, then temporary ones.
     words:
         Number of all words.
     """
@@ -46,105 +44,66 @@ class XorProgram:
         )
 
     @classmethod
-    def of(cls, matrix: csr_matrix, given: NDArray[np.int64]) -> XorProgram:
-        """Plan how all variables follow from the ``given`` ones by H c = 0.
+    def quasi_cyclic(cls, shifts: NDArray[np.int64], z: int) -> XorProgram:
+        """Plan how all variables of a 5G mother code follow from its systematic ones (TS 38.212, 5.3.2).
+
+        The four core rows of a base graph hang together by their four parity blocks p0 ... p3: added up,
+        they leave p0 alone, and from it the others follow row by row. Every row behind them has a parity
+        block of its own.
 
         Parameters
         ----------
-        matrix:
-            H, of full rank, ``[checks, variables]``; as many variables are not given as there are checks.
-        given:
-            Variables that are known, among them those that are always zero.
-
-        Raises
-        ------
-        ValueError
-            If the given variables do not determine the others.
+        shifts:
+            Shifts of the base graph, -1 where it has no edge, ``[rows, columns]``; columns behind the first
+            ``columns - rows`` are parity blocks.
+        z:
+            Lifting size Z_c.
         """
-        rows = [matrix.indices[matrix.indptr[r] : matrix.indptr[r + 1]] for r in range(matrix.shape[0])]
-        unknown = np.ones(matrix.shape[1], dtype=bool)
-        unknown[given] = False
-        leaves, core = _strip(rows, unknown)
-        steps: list[tuple[int, NDArray[np.int64]]] = []
-        words = matrix.shape[1]
-        if core:
-            solved, words = _solve(rows, core, unknown, leaves, words)
-            steps += solved
-        for row, variable in reversed(leaves):
-            steps.append((variable, rows[row][rows[row] != variable]))
-        starts = np.concatenate([[0], np.cumsum([len(inputs) for _, inputs in steps])])
+        rows, columns = shifts.shape
+        k = columns - rows
+        edges = [[(int(c) * z, int(row[c])) for c in np.flatnonzero(row >= 0)] for row in shifts]
+        sums = [((columns + r) * z, 0) for r in range(4)]  # temporary: the systematic part of each core row
+        steps = [(sums[r], [edge for edge in edges[r] if edge[0] < k * z]) for r in range(4)]
+        turns = [int(shift) for shift in shifts[:4, k] if shift >= 0]
+        odd = next(shift for shift in turns if turns.count(shift) % 2)  # the others cancel
+        steps.append(((k * z, odd), sums))
+        known = {k * z}
+        for r in range(3):
+            parity = [edge for edge in edges[r] if edge[0] >= k * z]
+            (new,) = (edge for edge in parity if edge[0] not in known)
+            steps.append((new, [sums[r], *(edge for edge in parity if edge != new)]))
+            known.add(new[0])
+        steps += [(edges[r][-1], edges[r][:-1]) for r in range(4, rows)]
+        return cls._blocks(steps, z, (columns + 4) * z)
+
+    @classmethod
+    def _blocks(cls, steps: list[tuple[Block, list[Block]]], z: int, words: int) -> XorProgram:
+        """Write steps on blocks of ``z`` words out as steps on words."""
+        i = np.arange(z)
+        targets = [first + (i + shift) % z for (first, shift), _ in steps]
+        inputs = [np.stack([a + (i + shift) % z for a, shift in blocks], axis=1) for _, blocks in steps]
+        counts = np.concatenate([np.full(z, len(blocks)) for _, blocks in steps])
         return cls(
-            np.array([target for target, _ in steps], np.int32),
-            starts.astype(np.int32),
-            np.concatenate([inputs for _, inputs in steps]).astype(np.int32),
+            np.concatenate(targets).astype(np.int32),
+            np.concatenate([[0], np.cumsum(counts)]).astype(np.int32),
+            np.concatenate([part.ravel() for part in inputs]).astype(np.int32),
             words,
         )
 
+    def encode(self, bits: NDArray[np.uint8], sent: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Encode ``[batch, k]`` bits, the first words: the words ``sent`` of every block, ``[batch, n]``.
 
-def _strip(
-    rows: list[NDArray[np.int32]], unknown: NDArray[np.bool_]
-) -> tuple[list[tuple[int, int]], list[int]]:
-    """Take off rows that alone know some variable, until none does: (row, variable), and what is left."""
-    holders: dict[int, set[int]] = {}
-    for index, row in enumerate(rows):
-        for variable in row[unknown[row]]:
-            holders.setdefault(int(variable), set()).add(index)
-    left = set(range(len(rows)))
-    waiting = [variable for variable, held in holders.items() if len(held) == 1]
-    leaves: list[tuple[int, int]] = []
-    while waiting:
-        variable = waiting.pop()
-        if len(holders[variable]) != 1:
-            continue
-        (index,) = holders[variable]
-        leaves.append((index, variable))
-        left.discard(index)
-        for other in rows[index][unknown[rows[index]]]:
-            holders[int(other)].discard(index)
-            if len(holders[int(other)]) == 1:
-                waiting.append(int(other))
-    return leaves, sorted(left)
-
-
-def _solve(
-    rows: list[NDArray[np.int32]],
-    core: list[int],
-    unknown: NDArray[np.bool_],
-    leaves: list[tuple[int, int]],
-    words: int,
-) -> tuple[list[tuple[int, NDArray[np.int64]]], int]:
-    """Invert what is left: a sum of known variables for each row, then each unknown as a sum of those."""
-    solved_later = {variable for _, variable in leaves}
-    wanted = sorted({int(v) for row in core for v in rows[row][unknown[rows[row]]]} - solved_later)
-    if len(wanted) != len(core):
-        raise ValueError(
-            f"{len(core)} checks are left for {len(wanted)} variables: the given ones do not fit"
-        )
-    place = {variable: index for index, variable in enumerate(wanted)}
-    system = np.zeros((len(core), len(core)), dtype=bool)
-    steps: list[tuple[int, NDArray[np.int64]]] = []
-    for index, row in enumerate(core):
-        for variable in rows[row][unknown[rows[row]]]:
-            system[index, place[int(variable)]] = True
-        steps.append((words + index, rows[row][~unknown[rows[row]]].astype(np.int64)))
-    for variable, sums in zip(wanted, _invert(system), strict=True):
-        steps.append((variable, words + np.flatnonzero(sums)))
-    return steps, words + len(core)
-
-
-def _invert(system: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Invert a square matrix over GF(2) by Gauss and Jordan."""
-    size = len(system)
-    work = np.concatenate([system, np.eye(size, dtype=bool)], axis=1)
-    for column in range(size):
-        pivots = np.flatnonzero(work[column:, column])
-        if not pivots.size:
-            raise ValueError("the given variables do not determine the others")
-        pivot = column + pivots[0]
-        work[[column, pivot]] = work[[pivot, column]]
-        others = np.flatnonzero(work[:, column])
-        work[others[others != column]] ^= work[column]
-    return work[:, size:]
+        Examples
+        --------
+        >>> parity = XorProgram.sums(np.array([[True], [True]]))  # word 2 is the sum of words 0 and 1
+        >>> parity.encode(np.array([[0, 1], [1, 1]], np.uint8), np.array([0, 1, 2]))
+        array([[0, 1, 1],
+               [1, 1, 0]], dtype=uint8)
+        """
+        coded = np.empty((len(bits), sent.size), np.uint8)
+        words = np.zeros(self.words, np.uint64)
+        _encode(np.ascontiguousarray(bits), sent, coded, words, self.targets, self.starts, self.inputs)
+        return coded
 
 
 @njit(nogil=True, cache=True)
@@ -155,3 +114,18 @@ def run_program(targets, starts, inputs, words):
         for i in range(starts[step], starts[step + 1]):
             value ^= words[inputs[i]]
         words[targets[step]] = value
+
+
+@njit(nogil=True, cache=True)
+def _encode(bits, sent, coded, words, targets, starts, inputs):
+    one = np.uint64(1)
+    for first in range(0, bits.shape[0], 64):
+        lanes = min(64, bits.shape[0] - first)
+        words[: bits.shape[1]] = 0
+        for lane in range(lanes):
+            for i in range(bits.shape[1]):
+                words[i] |= np.uint64(bits[first + lane, i]) << np.uint64(lane)
+        run_program(targets, starts, inputs, words)
+        for lane in range(lanes):
+            for i in range(sent.size):
+                coded[first + lane, i] = (words[sent[i]] >> np.uint64(lane)) & one

@@ -14,9 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix, spmatrix
 
 from phy.coding.code import Decoded, check_bits, check_llr
+from phy.coding.decoding import ALGORITHMS, Decoding
 from phy.coding.ldpc import gf2
 from phy.coding.ldpc.alist import FORMATS, read_matrix, read_punctured
-from phy.coding.propagation.compiled import BeliefPropagation, FixedPoint, Outcome
+from phy.coding.propagation.compiled import BeliefPropagation, Outcome
 from phy.coding.propagation.graph import Graph
 
 __all__ = ["MatrixCode", "matrix_code", "parse_positions"]
@@ -61,8 +62,8 @@ class MatrixCode:
         Name of the matrix, as it shall stand in results.
     puncture, shorten:
         Variables, counted from 0.
-    algorithm, schedule, iterations, early_stop, fixed_point, threads:
-        The decoder; see `phy.coding.propagation.compiled.BeliefPropagation`.
+    decoding:
+        How words are decoded, by the compiled engine.
 
     Attributes
     ----------
@@ -96,14 +97,9 @@ class MatrixCode:
         name: str,
         puncture: Sequence[int] = (),
         shorten: Sequence[int] = (),
-        *,
-        algorithm: str = "sum-product",
-        schedule: str = "layered",
-        iterations: int = 20,
-        early_stop: bool = True,
-        fixed_point: FixedPoint | None = None,
-        threads: int | None = None,
+        decoding: Decoding = Decoding(),
     ) -> None:
+        decoding.among(f"matrix {name}", ALGORITHMS, ("compiled",))
         self.matrix = _binary(matrix)
         self._matrix_name = name
         size = self.matrix.shape[1]
@@ -118,9 +114,7 @@ class MatrixCode:
         checks = reduced[np.diff(reduced.indptr) > 0]
         if not checks.shape[0]:
             raise ValueError(f"{name}: no parity check is left on variables that are not known to be zero")
-        self.decoder = BeliefPropagation(
-            Graph.of(checks), algorithm, schedule, iterations, early_stop, fixed_point, threads=threads
-        )
+        self.decoder = BeliefPropagation(Graph.of(checks), decoding)
         place = np.full(size, -1)
         place[self.active] = np.arange(self.active.size)
         self.received = np.flatnonzero(~known[self._sent])  # coded bits that the graph knows
@@ -267,16 +261,7 @@ def parse_positions(text: str) -> list[int]:
     return positions
 
 
-def matrix_code(
-    text: str,
-    *,
-    algorithm: str = "sum-product",
-    schedule: str = "layered",
-    iterations: int = 20,
-    early_stop: bool = True,
-    fixed_point: FixedPoint | None = None,
-    threads: int | None = None,
-) -> MatrixCode:
+def matrix_code(text: str, decoding: Decoding = Decoding()) -> MatrixCode:
     """Build a code from what stands on a command line.
 
     Parameters
@@ -284,13 +269,23 @@ def matrix_code(
     text:
         ``alist:FILE`` or ``qc:FILE``, then, if wanted, ``,puncture=POSITIONS`` and ``,shorten=POSITIONS`` as
         `parse_positions` reads them. Without ``puncture`` the puncturing pattern of a qc file holds.
-    algorithm, schedule, iterations, early_stop, fixed_point, threads:
-        The decoder, as for `MatrixCode`.
+    decoding:
+        As for `MatrixCode`.
 
     Raises
     ------
     ValueError
         If the text, the file, or the code is no valid one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from phy.coding.ldpc.alist import write_alist
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "small.alist"
+    ...     size = file.write_text(write_alist(csr_matrix([[1, 1, 0, 1, 0], [0, 1, 1, 0, 1]])))
+    ...     matrix_code(f"alist:{file},puncture=4").name
+    'alist:small(3,4,punctured=1)'
     """
     source, *settings = text.split(",")
     form, _, path = source.partition(":")
@@ -307,10 +302,5 @@ def matrix_code(
         f"{form}:{Path(path).stem}",
         positions.get("puncture", read_punctured(Path(path), form).tolist()),
         positions.get("shorten", ()),
-        algorithm=algorithm,
-        schedule=schedule,
-        iterations=iterations,
-        early_stop=early_stop,
-        fixed_point=fixed_point,
-        threads=threads,
+        decoding,
     )

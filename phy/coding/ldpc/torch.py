@@ -1,78 +1,49 @@
-"""LDPC codes of 5G NR decoded in PyTorch on any device, encoded by Sionna."""
+"""The PyTorch decoder on a received 5G LDPC block."""
 
 from __future__ import annotations
 
 import torch
 
-from phy.coding.code import Decoded, check_llr
-from phy.coding.ldpc.compiled import CompiledLDPC5G
-from phy.coding.ldpc.sionna import bit_deinterleave
+from phy.coding.code import Decoded
+from phy.coding.decoding import Decoding
+from phy.coding.ldpc.structure import Structure
 from phy.coding.propagation.torch_layered import LayeredMinSum
 
-__all__ = ["TorchLDPC5G"]
-
-_CLIP = 20.0
+__all__ = ["TorchDecoder"]
 
 
-class TorchLDPC5G(CompiledLDPC5G):
-    """`CompiledLDPC5G` with `LayeredMinSum` on ``device``; encoding stays on the CPU.
+class TorchDecoder:
+    """`LayeredMinSum` on the checks that a received block says something about.
 
     Parameters
     ----------
-    k, n, bits_per_symbol, base_graph, rv, schedule, iterations, early_stop:
-        As for `CompiledLDPC5G`.
-    decoder:
-        ``minsum``, ``offset-minsum`` or ``normalized-minsum``.
+    structure:
+        The code block.
+    decoding:
+        A min-sum rule.
     device:
         Where LLRs arrive and decisions lie.
 
-    Raises
-    ------
-    ValueError
-        If a parameter is outside its range.
+    Examples
+    --------
+    >>> block = Structure.choose(12, 60)
+    >>> llr = 4.0 * block.encode(torch.ones(1, 12, dtype=torch.uint8)) - 2.0
+    >>> TorchDecoder(block, Decoding("minsum"), "cpu").decode(llr).bits
+    tensor([[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]], dtype=torch.uint8)
     """
 
-    def __init__(
-        self,
-        k: int,
-        n: int,
-        *,
-        bits_per_symbol: int | None = None,
-        base_graph: int | None = None,
-        rv: int = 0,
-        decoder: str = "offset-minsum",
-        schedule: str = "layered",
-        iterations: int = 20,
-        early_stop: bool = True,
-        device: str = "cuda",
-    ) -> None:
-        super().__init__(
-            k,
-            n,
-            bits_per_symbol=bits_per_symbol,
-            base_graph=base_graph,
-            rv=rv,
-            decoder=decoder,
-            schedule=schedule,
-            iterations=iterations,
-            early_stop=early_stop,
+    def __init__(self, structure: Structure, decoding: Decoding, device: str) -> None:
+        heard = structure.heard
+        self.propagation = LayeredMinSum(heard.graph, decoding, device)
+        self._places, self._known, self._information = (
+            torch.from_numpy(part).to(device) for part in (heard.places, heard.known, heard.information)
         )
-        self._target = device
-        self._layered = LayeredMinSum(self.graph, decoder, schedule, iterations, early_stop, device=device)
-        self._at = torch.from_numpy(self.places).to(device)
-        self._zeros = torch.from_numpy(self.known).to(device)
-        self._bits = torch.from_numpy(self.information).to(device)
-
-    def encode(self, bits: torch.Tensor) -> torch.Tensor:
-        """Encode ``[batch, k]`` bits into ``[batch, n]`` bits, ``torch.uint8``, on the device."""
-        return super().encode(bits.cpu()).to(self._target)
 
     def decode(self, llr: torch.Tensor) -> Decoded:
-        """Decode ``[batch, n]`` LLRs; the soft values returned are clipped to 20 in magnitude."""
-        llr = check_llr(llr, self.n).to(self._target)
-        if self.bits_per_symbol is not None:
-            llr = bit_deinterleave(llr, self.bits_per_symbol)
-        whole = torch.zeros(llr.shape[0], self.graph.size, device=llr.device).index_add_(1, self._at, llr)
-        whole[:, self._zeros] = -_CLIP
-        outcome = self._layered.decode(whole)
-        return Decoded(bits=outcome.bits[:, self._bits], llr=outcome.soft[:, self._bits].clamp(-_CLIP, _CLIP))
+        """Decode ``[batch, n]`` LLRs; the soft values returned are clipped as messages are."""
+        clip = self.propagation.decoding.clip
+        whole = llr.new_zeros(llr.shape[0], self.propagation.graph.size).index_add_(1, self._places, llr)
+        whole[:, self._known] = -clip
+        outcome = self.propagation.decode(whole)
+        soft = outcome.soft[:, self._information].clamp(-clip, clip)
+        return Decoded(bits=outcome.bits[:, self._information], llr=soft)

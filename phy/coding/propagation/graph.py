@@ -23,6 +23,12 @@ class Graph:
         Variable of every edge: ``[edges]``, ``int32``.
     size:
         Number of variables.
+
+    Examples
+    --------
+    >>> graph = Graph.of(np.array([[1, 1, 0, 1], [0, 1, 1, 0]]))
+    >>> graph.starts.tolist(), graph.variables.tolist(), graph.largest_degree
+    ([0, 3, 5], [0, 1, 3, 1, 2], 3)
     """
 
     starts: NDArray[np.int32]

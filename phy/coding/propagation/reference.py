@@ -10,8 +10,9 @@ step                fixed point, Q format (bits, fraction)  float32
 =================== ======================================= =========================================
 channel LLR         round(L * 2^fraction), ties to even,    clip L to [-clip, clip]
                     clipped to +-(2^(bits-1) - 1)
-offset              floor(0.5 * 2^fraction + 0.5)           0.5
-normalisation       m - floor(m / 4)                        0.75 m
+offset              floor(offset * 2^fraction + 0.5)        offset
+normalisation       m - floor(q m / 64),                    factor * m
+                    q = floor(64 (1 - factor) + 0.5)
 largest message     2^(bits-1) - 1                          clip
 a-posteriori LLR    saturates at [-2^(lane-1),              any
                     2^(lane-1) - 1], lane = 8 or 16 bits
@@ -43,7 +44,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phy.coding.propagation.compiled import FixedPoint, Outcome
+from phy.coding.decoding import MIN_SUM, Decoding
+from phy.coding.fixed_point import FixedPoint
+from phy.coding.propagation.compiled import Outcome
 from phy.coding.propagation.graph import Graph
 
 __all__ = ["decode"]
@@ -51,16 +54,7 @@ __all__ = ["decode"]
 Array = NDArray[Any]
 
 
-def decode(
-    graph: Graph,
-    llr: NDArray[np.float32],
-    algorithm: str = "offset-minsum",
-    schedule: str = "layered",
-    iterations: int = 20,
-    early_stop: bool = True,
-    fixed_point: FixedPoint | None = None,
-    clip: float = 20.0,
-) -> Outcome:
+def decode(graph: Graph, llr: NDArray[np.float32], decoding: Decoding) -> Outcome:
     """Decode as `phy.coding.propagation.compiled.BeliefPropagation` does, a thousand times slower.
 
     Parameters
@@ -69,35 +63,33 @@ def decode(
         The parity-check matrix.
     llr:
         Channel LLRs log p(b=1)/p(b=0), ``[frames, variables]``, ``float32``.
-    algorithm:
-        ``minsum``, ``offset-minsum`` or ``normalized-minsum``.
-    schedule:
-        ``flooding`` or ``layered``.
-    iterations:
-        Most iterations of a frame.
-    early_stop:
-        Whether a frame ends when all parity checks hold.
-    fixed_point:
-        Q format; None for ``float32``.
-    clip:
-        Largest magnitude of a ``float32`` channel LLR and message.
+    decoding:
+        ``minsum``, ``offset-minsum`` or ``normalized-minsum`` with all that belongs to it.
 
     Raises
     ------
     ValueError
         If there is no such algorithm here.
+
+    Examples
+    --------
+    >>> graph = Graph.of(np.ones((1, 3)))  # one check: the weakest decision gives way
+    >>> decode(graph, np.array([[3.0, -4.0, -0.5]], np.float32), Decoding("minsum")).soft.round(1)
+    array([[ 2.5, -3.5,  2.5]], dtype=float32)
     """
-    arithmetic = _Float(algorithm, clip) if fixed_point is None else _Fixed(algorithm, fixed_point)
+    decoding.among("the reference", MIN_SUM)
+    form = decoding.fixed_point
+    arithmetic = _Float(decoding) if form is None else _Fixed(decoding, form)
     channel = arithmetic.channel(-llr.T)  # frames are the last dimension of everything below
     posterior, final = channel.copy(), channel.copy()
     messages = np.zeros((graph.edges, len(llr)), channel.dtype)
     running = np.arange(len(llr))
     used, satisfied = np.zeros(len(llr), np.int32), np.zeros(len(llr), np.bool_)
-    for iteration in range(1, iterations + 1):
-        start = channel if schedule == "flooding" else None
+    for iteration in range(1, decoding.iterations + 1):
+        start = channel if decoding.schedule == "flooding" else None
         posterior = _iterate(graph, arithmetic, posterior, start, messages)
         good = _checks_hold(graph, posterior)
-        ended = (good & early_stop) | (iteration == iterations)
+        ended = (good & decoding.early_stop) | (iteration == decoding.iterations)
         frames = running[ended]
         final[:, frames], satisfied[frames], used[frames] = posterior[:, ended], good[ended], iteration
         running = running[~ended]
@@ -139,12 +131,15 @@ def _checks_hold(graph: Graph, posterior: Array) -> NDArray[np.bool_]:
 class _Fixed:
     """Integers of a Q format."""
 
-    def __init__(self, algorithm: str, form: FixedPoint) -> None:
+    def __init__(self, decoding: Decoding, form: FixedPoint) -> None:
         self.one = np.float32(2.0**form.fraction)
         self.largest = (1 << (form.bits - 1)) - 1
         self.lane = 8 if form.bits <= 6 else 16
-        self.offset = math.floor(0.5 * self.one + 0.5) if algorithm == "offset-minsum" else 0
-        self.scale = _choose(algorithm, lambda m: m - m // 4)
+        self.offset = 0
+        if decoding.algorithm == "offset-minsum":
+            self.offset = math.floor(decoding.offset * 2.0**form.fraction + 0.5)
+        q = math.floor(64 * (1 - decoding.factor) + 0.5)
+        self.scale = _choose(decoding, lambda m: m - q * m // 64)
 
     def channel(self, llr: Array) -> Array:
         return np.clip(np.rint(llr * self.one), -self.largest, self.largest).astype(np.int32)
@@ -159,10 +154,10 @@ class _Fixed:
 class _Float:
     """Single ``float32`` numbers, rounded after every operation."""
 
-    def __init__(self, algorithm: str, clip: float) -> None:
-        self.largest = np.float32(clip)
-        self.offset = np.float32(0.5 if algorithm == "offset-minsum" else 0)
-        self.scale = _choose(algorithm, lambda m: m * np.float32(0.75))
+    def __init__(self, decoding: Decoding) -> None:
+        self.largest = np.float32(decoding.clip)
+        self.offset = np.float32(decoding.offset if decoding.algorithm == "offset-minsum" else 0)
+        self.scale = _choose(decoding, lambda m: m * np.float32(decoding.factor))
 
     def channel(self, llr: Array) -> Array:
         return np.clip(llr.astype(np.float32), -self.largest, self.largest)
@@ -174,7 +169,5 @@ class _Float:
         return values.astype(np.float32)
 
 
-def _choose(algorithm: str, normalise: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    if algorithm not in ("minsum", "offset-minsum", "normalized-minsum"):
-        raise ValueError(f"the reference knows the min-sum algorithms only, got {algorithm!r}")
-    return normalise if algorithm == "normalized-minsum" else lambda m: m
+def _choose(decoding: Decoding, normalise: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    return normalise if decoding.algorithm == "normalized-minsum" else lambda m: m

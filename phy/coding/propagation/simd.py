@@ -309,11 +309,14 @@ def box_plus(typing: Any, a: Any, b: Any) -> Any:
 
 @intrinsic
 def scaled(typing: Any, a: Any, factor: Any) -> Any:
-    """Scale magnitudes: floats by ``factor``; integers by 1 - 2^-factor, as a - (a >> factor)."""
+    """Scale magnitudes: floats by ``factor``; integers a become a - floor(a factor / 64), factor up to 64."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if a.floating:
             return builder.fmul(args[0], args[1])
-        return builder.sub(args[0], builder.lshr(args[0], args[1]))
+        wide = ir.VectorType(ir.IntType(2 * a.bits), a.lanes)  # where no product overflows
+        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
+        taken = builder.lshr(product, ir.Constant(wide, [6] * a.lanes))
+        return builder.sub(args[0], builder.trunc(taken, a.llvm))
 
     return a(a, factor), generate

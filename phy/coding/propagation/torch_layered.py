@@ -17,13 +17,11 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from phy.coding.propagation.compiled import FACTOR, OFFSET
+from phy.coding.decoding import MIN_SUM, Decoding
 from phy.coding.propagation.graph import Graph
 
 __all__ = ["LayeredMinSum", "TensorOutcome", "layers"]
 
-ALGORITHMS = ("minsum", "offset-minsum", "normalized-minsum")
-SCHEDULES = ("flooding", "layered")
 _WORK = {"cpu": 1 << 20, "cuda": 1 << 28}  # messages decoded at once: what suits the caches, or the memory
 
 
@@ -70,59 +68,36 @@ def layers(graph: Graph) -> list[range]:
 class LayeredMinSum:
     """Min-sum decoding, offset and normalised too, in layers or flooding.
 
+    The messages are those of `phy.coding.decoding.Decoding`, m_cv = prod sign(x) * scale(min |x|) over the
+    other variables' x_u = P_u - m_cu; P_v = x_v + m_cv layer by layer, or in flooding the channel's LLR plus
+    all m_cv.
+
     Parameters
     ----------
     graph:
         The parity-check matrix; layered decoding follows its rows from top to bottom. Fast if many
         consecutive rows share no variable, as in quasi-cyclic codes.
-    algorithm:
-        ``minsum``, ``offset-minsum`` (0.5) or ``normalized-minsum`` (0.75).
-    schedule:
-        ``flooding`` or ``layered``.
-    iterations:
-        Most iterations of a frame.
-    early_stop:
-        Whether a frame ends when all its parity checks hold.
-    clip:
-        Largest magnitude of a channel LLR and message.
+    decoding:
+        ``minsum``, ``offset-minsum`` or ``normalized-minsum`` in floating point.
     device:
         Where frames are decoded.
 
     Raises
     ------
     ValueError
-        If a choice does not exist, or a number is not positive.
+        If the algorithm is another one, or in fixed point.
 
     Examples
     --------
-    >>> decoder = LayeredMinSum(Graph.of(np.array([[1, 1, 0], [0, 1, 1]])), "minsum")
+    >>> decoder = LayeredMinSum(Graph.of(np.array([[1, 1, 0], [0, 1, 1]])), Decoding("minsum"))
     >>> decoder.decode(torch.tensor([[3.0, -1.0, 2.0]])).bits
     tensor([[1, 1, 1]], dtype=torch.uint8)
     """
 
-    def __init__(
-        self,
-        graph: Graph,
-        algorithm: str = "offset-minsum",
-        schedule: str = "layered",
-        iterations: int = 20,
-        early_stop: bool = True,
-        clip: float = 20.0,
-        device: str | torch.device = "cpu",
-    ) -> None:
-        if algorithm not in ALGORITHMS:
-            raise ValueError(
-                f"algorithm must be one of {', '.join(ALGORITHMS)} in PyTorch, got {algorithm!r}; "
-                "sum-product is decoded by phy.coding.propagation.compiled on the CPU and by Sionna on CUDA"
-            )
-        if schedule not in SCHEDULES:
-            raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, got {schedule!r}")
-        if iterations < 1:
-            raise ValueError(f"iterations must be at least 1, got {iterations}")
-        if not clip > 0:
-            raise ValueError(f"clip must be above 0, got {clip}")
-        self.graph, self.algorithm, self.schedule = graph, algorithm, schedule
-        self.iterations, self.early_stop, self.clip = iterations, early_stop, float(clip)
+    def __init__(self, graph: Graph, decoding: Decoding, device: str | torch.device = "cpu") -> None:
+        if decoding.fixed_point is not None:
+            raise ValueError(f"PyTorch decodes in floating point, got llr_bits={decoding.fixed_point.bits}")
+        self.graph, self.decoding = graph, decoding.among("PyTorch", MIN_SUM)
         self.device = torch.device(device)
         self._layers = [_padded(graph, rows).to(self.device) for rows in layers(graph)]
 
@@ -160,15 +135,15 @@ class LayeredMinSum:
         """Decode one part of the frames into views of the outputs."""
         # One more variable, certain to be 0: it fills short rows, and no message changes its infinity.
         channel = torch.nn.functional.pad(-llr.T, (0, 0, 0, 1), value=torch.inf)
-        channel[:-1].clamp_(-self.clip, self.clip)
+        channel[:-1].clamp_(-self.decoding.clip, self.decoding.clip)
         posterior = channel.clone()
         messages = [channel.new_zeros(*layer.shape, len(llr)) for layer in self._layers]
         frame = torch.arange(len(llr), device=self.device)
         running = torch.ones(len(llr), dtype=torch.bool, device=self.device)
-        for iteration in range(1, self.iterations + 1):
+        for iteration in range(1, self.decoding.iterations + 1):
             posterior = self._iterate(channel, posterior, messages)
-            last = iteration == self.iterations
-            if not (last or self.early_stop):
+            last = iteration == self.decoding.iterations
+            if not (last or self.decoding.early_stop):
                 continue
             good = self._checks_hold(posterior)
             ending = running if last else running & good
@@ -188,7 +163,7 @@ class LayeredMinSum:
         self, channel: torch.Tensor, posterior: torch.Tensor, messages: list[torch.Tensor]
     ) -> torch.Tensor:
         """One iteration over all rows, messages in place; returns the new a-posteriori LLRs."""
-        flooding = self.schedule == "flooding"
+        flooding = self.decoding.schedule == "flooding"
         new = channel.clone() if flooding else posterior
         for variables, message in zip(self._layers, messages, strict=True):
             x = posterior[variables] - message
@@ -198,9 +173,9 @@ class LayeredMinSum:
 
     def _check(self, x: torch.Tensor) -> torch.Tensor:
         """Messages of checks to their variables, from theirs to them: ``[rows, degree, frames]``."""
-        size = x.abs().clamp_max(self.clip)
+        size = x.abs().clamp_max(self.decoding.clip)
         least, smallest = size.min(dim=1, keepdim=True)
-        second = size.scatter(1, smallest, self.clip).amin(dim=1, keepdim=True)
+        second = size.scatter(1, smallest, self.decoding.clip).amin(dim=1, keepdim=True)
         place = torch.arange(x.shape[1], device=self.device)[:, None]
         others = torch.where(place == smallest, self._scale(second), self._scale(least))
         negative = x < 0
@@ -208,9 +183,10 @@ class LayeredMinSum:
         return torch.where(odd ^ negative, -others, others)
 
     def _scale(self, size: torch.Tensor) -> torch.Tensor:
-        if self.algorithm == "offset-minsum":
-            return (size - OFFSET).clamp_min(0)
-        return FACTOR * size if self.algorithm == "normalized-minsum" else size
+        decoding = self.decoding
+        if decoding.algorithm == "offset-minsum":
+            return (size - decoding.offset).clamp_min(0)
+        return decoding.factor * size if decoding.algorithm == "normalized-minsum" else size
 
     def _checks_hold(self, posterior: torch.Tensor) -> torch.Tensor:
         """Whether the decisions of each frame satisfy all parity checks, ``[frames]``."""

@@ -6,78 +6,19 @@ A bits -> + TB CRC -> cut into C segments -> + CB CRC each -> channel code K' ->
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from itertools import groupby
 
 import torch
 
-from phy.coding.code import Code, Decoded, check_bits, check_llr
+from phy.coding.catalog import code_kind
+from phy.coding.code import Decoded, check_bits, check_llr
 from phy.coding.crc import CRC
+from phy.coding.decoding import Decoding
 from phy.coding.scrambling import scrambling_sequence
-from phy.coding.transport.format import CODES, TransportFormat
-from phy.coding.uncoded import Uncoded
+from phy.coding.transport.format import TransportFormat
 
-__all__ = ["CODES", "BlockCoder", "TransportBlock", "TransportFormat"]
-
-BlockCoder = Callable[[int, int], Code]
-"""Makes the code of one block from its information bits K' and coded bits E_r."""
-
-
-def _block_coder(
-    code: str,
-    fmt: TransportFormat,
-    decoder: str | None,
-    schedule: str | None,
-    iterations: int | None,
-    device: str,
-) -> BlockCoder:
-    """The coder of one block. Sionna takes seconds to import: formats alone do without it."""
-    given = {"decoder": decoder, "schedule": schedule, "iterations": iterations}
-    options = {name: value for name, value in given.items() if value is not None}
-    allowed = {"ldpc5g": set(given), "polar5g": {"decoder"}, "turbo": {"iterations"}}.get(code, set())
-    if not options.keys() <= allowed:
-        takes = ", ".join(sorted(allowed)) or "no decoder options"
-        raise ValueError(f"{code} takes {takes}, got {', '.join(sorted(options))}")
-    if code == "ldpc5g":
-        return _ldpc_coder(fmt, decoder or "sum-product", schedule or "flooding", iterations, device)
-    if code == "polar5g":
-        from phy.coding.polar import Polar5G
-
-        return lambda k, n: Polar5G(k, n, decoder or "scl", device=device)
-    if code == "turbo":
-        from phy.coding.turbo import Turbo
-
-        return lambda k, n: Turbo(k, n, iterations=8 if iterations is None else iterations, device=device)
-    if code == "conv":
-        from phy.coding.convolutional import Convolutional
-
-        return lambda k, n: Convolutional(k, n, 1 / 3 if n >= 3 * k else 1 / 2, device=device)
-    if code == "none":
-        return _uncoded_block
-    raise ValueError(f"code must be one of {', '.join(CODES)}, got {code!r}")
-
-
-def _uncoded_block(k: int, n: int) -> Code:
-    if k != n:
-        raise ValueError(f"without a code {k} bits cannot become {n}: the format was made for another code")
-    return Uncoded(n)
-
-
-def _ldpc_coder(
-    fmt: TransportFormat, decoder: str, schedule: str, iterations: int | None, device: str
-) -> BlockCoder:
-    from phy.coding.ldpc.sionna import LDPC5G
-
-    return lambda k, n: LDPC5G(
-        k,
-        n,
-        bits_per_symbol=fmt.bits_per_symbol,
-        base_graph=fmt.base_graph,
-        decoder=decoder,
-        schedule=schedule,
-        iterations=20 if iterations is None else iterations,
-        device=device,
-    )
+__all__ = ["TransportBlock", "TransportFormat"]
 
 
 class TransportBlock:
@@ -88,23 +29,18 @@ class TransportBlock:
     format:
         Sizes; made for the same ``code``.
     code:
-        ``"ldpc5g"``, ``"polar5g"`` (brings a CRC11 of its own in every block), ``"conv"``, ``"turbo"`` or
-        ``"none"``.
-    decoder, schedule, iterations:
-        Options of the inner decoder, None for its defaults (see `phy.coding.ldpc.sionna.LDPC5G`,
-        `phy.coding.polar.Polar5G`, `phy.coding.turbo.Turbo`).
+        A name of `phy.coding.catalog.CODES`; ``"polar5g"`` brings a CRC11 of its own in every block.
+    decoding:
+        How blocks are decoded; None for the code's default.
     scrambling:
         (n_RNTI, n_ID) of TS 38.211, clause 7.3.1.1, codeword 0; None for none. Noise-like payloads need none.
     device:
         Where the code runs and its results lie.
-    block_coder:
-        Makes the code of one block from (K', E_r) in place of ``code``'s own, such as another engine; it
-        also does the bit interleaving.
 
     Raises
     ------
     ValueError
-        If the code is unknown, lacks an option, or cannot make blocks of this size.
+        If the code is unknown, is not decoded so, or cannot make blocks of this size.
 
     Examples
     --------
@@ -118,25 +54,28 @@ class TransportBlock:
         self,
         format: TransportFormat,
         code: str = "ldpc5g",
+        decoding: Decoding | None = None,
         *,
-        decoder: str | None = None,
-        schedule: str | None = None,
-        iterations: int | None = None,
         scrambling: tuple[int, int] | None = None,
         device: str = "cpu",
-        block_coder: BlockCoder | None = None,
     ) -> None:
         self.format, self.device = format, device
-        if code not in CODES:
-            raise ValueError(f"code must be one of {', '.join(CODES)}, got {code!r}")
+        kind = code_kind(code)
         if code == "ldpc5g" and format.base_graph is None:
             raise ValueError(
                 "this transport format has no base graph: it was made for another code than ldpc5g"
             )
-        coder = block_coder or _block_coder(code, format, decoder, schedule, iterations, device)
         # Equal blocks are coded in one call; lengths come in at most two groups (clause 5.4.2.1).
         runs = [(len(list(run)), length) for length, run in groupby(format.block_lengths)]
-        self._groups = [(count, coder(format.block_bits, length)) for count, length in runs]
+        coder = partial(
+            kind.build,
+            format.block_bits,
+            decoding=decoding,
+            device=device,
+            bits_per_symbol=format.bits_per_symbol,
+            base_graph=format.base_graph,
+        )
+        self._groups = [(count, coder(length)) for count, length in runs]
         self._tb_crc = CRC("16" if format.tb_crc_bits == 16 else "24A")
         self._cb_crc = CRC("24B")
         self._scramble = (
@@ -157,6 +96,11 @@ class TransportBlock:
     def n(self) -> int:
         """Coded bits G."""
         return self.format.coded_bits
+
+    @property
+    def bits_per_symbol(self) -> int:
+        """Bits of a symbol, Q_m."""
+        return self.format.bits_per_symbol
 
     def segment(self, bits: torch.Tensor) -> torch.Tensor:
         """Cut ``[batch, A]`` payload bits into ``[batch, C, K']`` information bits with CRCs (5.1, 5.2.2)."""

@@ -6,24 +6,22 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from phy.coding.ldpc.sizes import _LDPC_LIMIT, _MAX_TB_WITH_CRC16, select_base_graph
+from phy.coding.catalog import code_kind
+from phy.coding.ldpc.sizes import MAX_PAYLOAD_WITH_CRC16, select_base_graph
 
-__all__ = ["CODES", "TransportFormat"]
+__all__ = ["TransportFormat"]
 
-CODES = ("ldpc5g", "polar5g", "conv", "turbo", "none")
 _CB_CRC_BITS = 24
-_POLAR_LENGTH = 1080  # coded bits; the code ends at 1088, and a block may be one symbol longer than others
-_TURBO_LIMIT = 6144
-_MAX_RATE = {"ldpc5g": 0.95, "polar5g": 0.98, "conv": 0.99, "turbo": 0.99, "none": 1.0}
 
 
 def _check_rate(rate: float | Fraction, code: str) -> float:
-    if code not in CODES:
-        raise ValueError(f"code must be one of {', '.join(CODES)}, got {code!r}")
+    kind = code_kind(code)
+    if kind.from_file:
+        raise ValueError(f"{code} has lengths of its own and makes no transport blocks")
     if code == "none" and rate != 1.0:
         raise ValueError(f"without a code the rate is 1, got {rate}")
-    if not 0.0 < rate <= _MAX_RATE[code]:
-        raise ValueError(f"code rate of {code} must be above 0 and at most {_MAX_RATE[code]}, got {rate}")
+    if not 0.0 < rate <= kind.highest_rate:
+        raise ValueError(f"code rate of {code} must be above 0 and at most {kind.highest_rate}, got {rate}")
     return float(rate)
 
 
@@ -46,9 +44,9 @@ class _Segmentation:
 
 
 def _segment(payload_bits: int, rate: float, max_block_bits: int | None, code: str) -> _Segmentation:
-    tb_crc = 16 if payload_bits <= _MAX_TB_WITH_CRC16 else 24
+    tb_crc = 16 if payload_bits <= MAX_PAYLOAD_WITH_CRC16 else 24
     graph = select_base_graph(payload_bits, rate) if code == "ldpc5g" else None
-    limit, least = _block_limits(code, rate, graph)
+    least, limit = code_kind(code).limits(payload_bits, rate)
     if max_block_bits is not None:
         limit = min(limit, max_block_bits)
     total = payload_bits + tb_crc
@@ -60,16 +58,6 @@ def _segment(payload_bits: int, rate: float, max_block_bits: int | None, code: s
         blocks = -(-total // (limit - cb_crc))
     block_bits = max(-(-(total + blocks * cb_crc) // blocks), least)
     return _Segmentation(tb_crc, blocks, cb_crc, block_bits, blocks * (block_bits - cb_crc) - total, graph)
-
-
-def _block_limits(code: str, rate: float, graph: int | None) -> tuple[int, int]:
-    """Most and fewest information bits a block of this code takes, its CRC included."""
-    if graph is not None:
-        return _LDPC_LIMIT[graph], 12
-    if code == "polar5g":
-        # A second block costs two CRCs: before it pays, a single one grows that much beyond k / rate.
-        return min(int(rate * _POLAR_LENGTH) - 2 * _CB_CRC_BITS, 1013), 20
-    return (2**62, 1) if code == "none" else (_TURBO_LIMIT, 2)
 
 
 @dataclass(frozen=True)
@@ -145,7 +133,7 @@ class TransportFormat:
             Limit on K'; None for the standard's 8448 and 3840 and what suits the other codes. The JSCC
             literature's blocks of 6144 coded bits are ``round(rate * 6144)``.
         code:
-            One of `CODES`.
+            A name of `phy.coding.catalog.CODES`.
 
         Raises
         ------

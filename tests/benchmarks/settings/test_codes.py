@@ -76,6 +76,18 @@ def test_each_code_takes_what_it_has() -> None:
         ("ldpc5g", {"code__decoder__llr_bits": 6}, "min-sum"),
         ("ldpc5g", {"code__decoder__llr_bits": 9, "code__decoder__algorithm": "minsum"}, "9"),
         ("turbo", {"code__decoder__llr_bits": 6}, "llr_bits"),
+        ("turbo", {"code__decoder__factor": 0.8}, "LDPC codes take factor, got factor=0.8 for turbo"),
+        ("ldpc5g", {"code__decoder__factor": 0.8}, "factor belongs to normalized-minsum.* sum-product"),
+        (
+            "ldpc5g",
+            {"code__decoder__offset": 0.4, "code__decoder__algorithm": "normalized-minsum"},
+            "offset belongs to offset-minsum, got offset=0.4 with normalized-minsum",
+        ),
+        (
+            "ldpc5g",
+            {"code__decoder__factor": 2, "code__decoder__algorithm": "normalized-minsum"},
+            "at most 1, got 2",
+        ),
     ],
 )
 def test_mistakes_are_named(code: str, flags: dict[str, Any], words: str) -> None:
@@ -174,3 +186,57 @@ def test_fixed_point_needs_the_compiled_engine() -> None:
     for other in ({"engine": "sionna"}, {"channel": "tdl-a"}):
         with pytest.raises(InputError, match="llr_bits=6"):
             resolve_engine(curves("ldpc5g", **fixed, **other)[0])
+
+
+def test_factor_and_offset_tell_conditions_apart_only_where_they_are_unusual() -> None:
+    """Left out, or given as what they are anyway, the condition is the one that runs had before them."""
+
+    def condition(rule: str, **more: Any) -> dict[str, Any]:
+        flags = {f"code__decoder__{name}": value for name, value in more.items()}
+        return curves("ldpc5g", code__decoder__algorithm=rule, **flags)[0].condition()
+
+    plain = condition("normalized-minsum")
+    assert plain["code"]["decoder"] == {
+        "algorithm": "normalized-minsum",
+        "schedule": "flooding",
+        "iterations": 20,
+        "early_stop": True,
+        "llr_bits": None,
+    }
+    assert condition("normalized-minsum", factor=0.75) == plain
+    assert condition("normalized-minsum", factor=0.8)["code"]["decoder"]["factor"] == 0.8
+    assert condition("offset-minsum", offset=0.5) == condition("offset-minsum")
+    assert condition("offset-minsum", offset=0.4) != condition("offset-minsum")
+
+
+def test_the_factor_reaches_every_engine() -> None:
+    """A factor of 1 is min-sum, an offset of 0 too: the same errors, and others than the usual ones."""
+    shared = {
+        "code__k": 64,
+        "code__decoder__iterations": 6,
+        "stop__max_blocks": 256,
+        "stop__block_errors": 999,
+    }
+    for engine in ("compiled", "sionna", "torch"):
+
+        def errors(rule: str, engine: str = engine, **more: Any) -> int:
+            flags = {f"code__decoder__{name}": value for name, value in {"algorithm": rule, **more}.items()}
+            return run_ber(curves("ldpc5g", engine=engine, **shared, **flags)).points[0]["bit_errors"]
+
+        plain = errors("minsum")
+        assert errors("normalized-minsum", factor=1) == errors("offset-minsum", offset=0) == plain > 0
+        assert errors("normalized-minsum") != plain != errors("offset-minsum")
+
+
+def test_curves_of_one_run_may_differ_in_their_factor(tmp_path: Path) -> None:
+    from benchmarks.links.plots import load_curves
+
+    settings = {"code__k": 32, "code__decoder__algorithm": "normalized-minsum", "stop__max_blocks": 64}
+    run_ber(curves("ldpc5g", **settings), tmp_path)
+    run_ber(curves("ldpc5g", code__decoder__factor=0.9, **settings), tmp_path)
+    first, second = (tmp_path / "curves.csv").read_text().splitlines()[1:]
+    assert ",,," in first and ",0.9,," in second
+    assert [curve.label for curve in load_curves(tmp_path)] == [
+        "ldpc5g (32, 64), normalized-minsum 20, bpsk, awgn",
+        "ldpc5g (32, 64), normalized-minsum 20, factor 0.9, bpsk, awgn",
+    ]

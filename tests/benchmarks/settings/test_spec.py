@@ -98,6 +98,7 @@ def test_counts_may_be_written_in_several_ways(text: str | float) -> None:
     ("name", "value", "words"),
     [
         ("code.k", -3, ["code.k", "-3"]),
+        ("code.k", 0, ["code.k", "0"]),
         ("code.n", 100, ["rate", "k=512", "n=100"]),
         ("code.name", "ldpc", ["code.name", "'ldpc'", "ldpc5g", "polar5g"]),
         ("code.rate", 0.5, ["code.rate", "code.k"]),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from bridge.air.schemes import SCHEME_SETS, Decoding, Scheme, parse_schemes
+from bridge.air.schemes import SCHEME_SETS, Scheme, parse_schemes
 from bridge.air.transmission import send
 from bridge.systems.catalog import build_systems
 from bridge.systems.pixels.bounds import Bound
@@ -18,6 +18,7 @@ from bridge.systems.pixels.separation import POLICIES, Separation
 from bridge.systems.system import Source
 from phy.channels.channel import SymbolReception
 from phy.channels.flat import AWGN, Rayleigh
+from phy.coding.decoding import Decoding
 from phy.random import Stream
 from phy.source.bpg.bpg import BPG
 from phy.source.pictures.pillow import JPEG

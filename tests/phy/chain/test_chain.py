@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,11 @@ from scipy import stats
 from phy import theory
 from phy.chain.chain import ChainCode, ChainCounts, CompiledChain
 from phy.channels.flat import AWGN, Rayleigh, Rician
-from phy.coding.ldpc.compiled import CompiledLDPC5G
+from phy.coding.decoding import Decoding
+from phy.coding.fixed_point import FixedPoint
+from phy.coding.ldpc.ldpc5g import LDPC5G
 from phy.coding.ldpc.matrix import matrix_code
-from phy.coding.ldpc.sionna import LDPC5G
-from phy.coding.propagation.compiled import FixedPoint
+from phy.coding.polar import Polar5G
 from phy.coding.uncoded import Uncoded
 from phy.links.digital import DigitalLink
 from phy.modulation import Modulation
@@ -46,15 +48,17 @@ def counted(link: DigitalLink, stream: Stream, snr: EsN0, blocks: int) -> ChainC
 def test_equals_the_link_with_sionna_decoding(
     modulation: str, demapping: str, channel: AWGN | Rayleigh, ebno_db: float
 ) -> None:
-    """Sionna encodes, maps and decodes; ours draws the same noise and must find the same errors."""
+    """Sionna maps and decodes; ours draws the same noise and must find the same errors."""
     mapping = Modulation(modulation, demapping)
     n = 1024 - 1024 % mapping.bits_per_symbol
-    options = {"bits_per_symbol": mapping.bits_per_symbol, "decoder": "offset-minsum", "iterations": 8}
-    link = DigitalLink(LDPC5G(512, n, **options), mapping, channel)
-    snr = EbN0(ebno_db).to_esn0(link.bits_per_use)
-    chain = CompiledChain(
-        ChainCode.ldpc5g(CompiledLDPC5G(512, n, early_stop=False, **options)), mapping, channel
+    decoding = Decoding("offset-minsum", "flooding", 8, early_stop=False)
+    ours, sionna = (
+        LDPC5G(512, n, bits_per_symbol=mapping.bits_per_symbol, decoding=replace(decoding, engine=engine))
+        for engine in ("compiled", "sionna")
     )
+    link = DigitalLink(sionna, mapping, channel)
+    snr = EbN0(ebno_db).to_esn0(link.bits_per_use)
+    chain = CompiledChain(ChainCode.of(ours), mapping, channel)
     expected, found = (
         counted(link, Stream(1, "chain"), snr, 150),
         chain.count(Stream(1, "chain"), snr, 0, 150),
@@ -72,18 +76,16 @@ def test_equals_the_link_with_sionna_decoding(
 def test_equals_the_link_with_compiled_decoding(bits_of_llr: int | None, n: int, modulation: str) -> None:
     """High and low rates, filler behind the coded bits, fixed and floating point: the very same counts."""
     mapping = Modulation(modulation)
-    code = CompiledLDPC5G(
+    form = None if bits_of_llr is None else FixedPoint.of(bits_of_llr)
+    code = LDPC5G(
         512,
         n,
         bits_per_symbol=None if n % mapping.bits_per_symbol else mapping.bits_per_symbol,
-        decoder="offset-minsum",
-        schedule="layered",
-        iterations=6,
-        fixed_point=None if bits_of_llr is None else FixedPoint.of(bits_of_llr),
+        decoding=Decoding("offset-minsum", iterations=6, fixed_point=form),
     )
     link = DigitalLink(code, mapping, AWGN())
     snr = EsN0(theory.capacity_snr(link.bits_per_use).db + (2.2 if modulation == "qam64" else 1.4))
-    chain = CompiledChain(ChainCode.ldpc5g(code), mapping, AWGN())
+    chain = CompiledChain(ChainCode.of(code), mapping, AWGN())
     expected, found = (
         counted(link, Stream(2, "chain"), snr, 200),
         chain.count(Stream(2, "chain"), snr, 0, 200),
@@ -95,10 +97,10 @@ def test_equals_the_link_with_compiled_decoding(bits_of_llr: int | None, n: int,
 
 @pytest.mark.parametrize("name", ["WIMAX_288_576", "CCSDS_64_128", "WIFI_540_648"])
 def test_equals_the_link_with_a_matrix(data_dir: Path, name: str) -> None:
-    code = matrix_code(f"alist:{data_dir / 'reference/alist' / name}.alist", iterations=10)
+    code = matrix_code(f"alist:{data_dir / 'reference/alist' / name}.alist", Decoding(iterations=10))
     link = DigitalLink(code, Modulation("qpsk"), AWGN())
     snr = EbN0(2.5).to_esn0(link.bits_per_use)
-    chain = CompiledChain(ChainCode.matrix(code), Modulation("qpsk"), AWGN())
+    chain = CompiledChain(ChainCode.of(code), Modulation("qpsk"), AWGN())
     expected = counted(link, Stream(3, "chain"), snr, 300)
     assert expected.block_errors > 0
     assert chain.count(Stream(3, "chain"), snr, 0, 300) == expected
@@ -107,10 +109,10 @@ def test_equals_the_link_with_a_matrix(data_dir: Path, name: str) -> None:
 @pytest.mark.parametrize("k", [200, 333, 1000])
 def test_equals_the_link_at_any_length(k: int) -> None:
     """Lengths that end inside a word: the bits behind the last one are known zeros, not information."""
-    code = CompiledLDPC5G(k, 2 * k, decoder="offset-minsum", schedule="layered", iterations=8)
+    code = LDPC5G(k, 2 * k, decoding=Decoding("offset-minsum", iterations=8))
     link = DigitalLink(code, Modulation("bpsk"), AWGN())
     snr = EbN0(2.0).to_esn0(0.5)
-    chain = CompiledChain(ChainCode.ldpc5g(code), Modulation("bpsk"), AWGN())
+    chain = CompiledChain(ChainCode.of(code), Modulation("bpsk"), AWGN())
     expected, found = (
         counted(link, Stream(7, "chain"), snr, 300),
         chain.count(Stream(7, "chain"), snr, 0, 300),
@@ -121,8 +123,8 @@ def test_equals_the_link_at_any_length(k: int) -> None:
 
 
 def test_counts_do_not_depend_on_the_division() -> None:
-    code = CompiledLDPC5G(200, 400, decoder="offset-minsum", schedule="layered", fixed_point=FixedPoint.of(6))
-    chain = CompiledChain(ChainCode.ldpc5g(code), Modulation("bpsk"), AWGN())
+    code = LDPC5G(200, 400, decoding=Decoding("offset-minsum", fixed_point=FixedPoint.of(6)))
+    chain = CompiledChain(ChainCode.of(code), Modulation("bpsk"), AWGN())
     snr, stream = EbN0(1.0).to_esn0(0.5), Stream(4, "chain")
     whole = chain.count(stream, snr, 0, 3000)
     assert whole.block_errors > 100
@@ -154,11 +156,15 @@ def test_uncoded_equals_the_closed_form(modulation: str, esno_db: float, channel
 
 def test_uncoded_equals_the_link() -> None:
     link = DigitalLink(Uncoded(999), Modulation("qam16"), Rayleigh("block"))
-    chain = CompiledChain(ChainCode.uncoded(999), Modulation("qam16"), Rayleigh("block"))
+    chain = CompiledChain(ChainCode.of(link.code), Modulation("qam16"), Rayleigh("block"))
     expected = counted(link, Stream(6, "chain"), EsN0(14.0), 100)
     assert chain.count(Stream(6, "chain"), EsN0(14.0), 0, 100) == expected
 
 
-def test_other_channels_are_refused() -> None:
+def test_what_the_chain_lacks_is_refused() -> None:
     with pytest.raises(ValueError, match="rician"):
         CompiledChain(ChainCode.uncoded(10), Modulation("bpsk"), Rician(6.0))
+    with pytest.raises(ValueError, match=r"got polar5g\(64,128\)"):
+        ChainCode.of(Polar5G(64, 128))
+    with pytest.raises(ValueError, match="decoded by engine sionna; this takes compiled"):
+        ChainCode.of(LDPC5G(64, 128, decoding=Decoding(engine="sionna")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections import defaultdict
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 from scipy.stats import fisher_exact
 from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder, LDPCBPDecoder
 
+from phy.coding.decoding import ALGORITHMS, Decoding
+from phy.coding.fixed_point import FixedPoint
 from phy.coding.propagation import reference
-from phy.coding.propagation.compiled import ALGORITHMS, BeliefPropagation, FixedPoint, Outcome
+from phy.coding.propagation.compiled import BeliefPropagation, Outcome
 from phy.coding.propagation.graph import Graph
 
 K, N = 512, 1024
@@ -68,6 +71,10 @@ def code() -> Code:
     return Code()
 
 
+def decoded(llr: Floats, decoding: Decoding) -> Outcome:
+    return BeliefPropagation(code().graph, decoding).decode(llr, soft=True)
+
+
 def random_graph(rows: int, columns: int, largest: int, seed: int) -> Graph:
     """Rows of 2 to ``largest`` ones; every column in at least one row."""
     rng = np.random.default_rng(seed)
@@ -105,6 +112,8 @@ GRAPHS = [
     (3, 70, 66),
     (50, 20, 8),
 ]
+FACTORS = (0.75, 0.75, 0.01, 0.5, 0.7, 0.825, 0.995, 1.0)
+OFFSETS = (0.5, 0.5, 0.0, 0.15, 0.6, 1.3, 19.0)
 
 
 @pytest.mark.parametrize("bits", [*WIDTHS, None])
@@ -118,14 +127,10 @@ def test_identical_to_the_model_on_random_graphs(bits: int | None) -> None:
                 early = bool(rng.integers(2))
                 form = None if bits is None else FixedPoint(bits, int(rng.integers(-2, bits)))
                 llr = awkward_llrs(190, graph.size, int(rng.integers(1000)))
-                decoder = BeliefPropagation(graph, algorithm, schedule, 7, early, form, threads=1)
-                model = reference.decode(graph, llr, algorithm, schedule, 7, early, form)
-                assert not differences(decoder.decode(llr, soft=True), model), (
-                    shape,
-                    algorithm,
-                    schedule,
-                    form,
-                )
+                factor, offset = float(rng.choice(FACTORS)), float(rng.choice(OFFSETS))
+                decoding = Decoding(algorithm, schedule, 7, early, factor, offset, form, threads=1)
+                found = BeliefPropagation(graph, decoding).decode(llr, soft=True)
+                assert not differences(found, reference.decode(graph, llr, decoding)), (shape, decoding)
 
 
 @pytest.mark.parametrize("bits", [*WIDTHS, None])
@@ -137,9 +142,9 @@ def test_identical_to_the_model_on_the_5g_code(bits: int | None, schedule: str) 
     llr[:, 700:720] = 0
     for algorithm in MIN_SUMS:
         form = None if bits is None else FixedPoint.of(bits)
-        decoder = BeliefPropagation(graph, algorithm, schedule, 10, True, form, threads=1)
-        model = reference.decode(graph, llr, algorithm, schedule, 10, True, form)
-        assert not differences(decoder.decode(llr, soft=True), model), algorithm
+        decoding = Decoding(algorithm, schedule, 10, fixed_point=form, threads=1)
+        found = BeliefPropagation(graph, decoding).decode(llr, soft=True)
+        assert not differences(found, reference.decode(graph, llr, decoding)), algorithm
 
 
 def test_model_by_hand() -> None:
@@ -148,15 +153,26 @@ def test_model_by_hand() -> None:
     llr = np.array([[-1.0, -2.25, 9.0]], np.float32)  # log p0/p1 on the grid: 2, 4 (4.5 ties to even), -7
     form = FixedPoint(4, 1)
     # offset 1; messages -(4 - 1), -(2 - 1), +(2 - 1); a-posteriori -1, 3, -6.
-    outcome = reference.decode(graph, llr, "offset-minsum", "layered", 1, False, form)
+    outcome = reference.decode(graph, llr, Decoding("offset-minsum", "layered", 1, False, fixed_point=form))
     assert outcome.soft is not None
     assert outcome.soft.tolist() == [[0.5, -1.5, 3.0]]
     assert outcome.bits.tolist() == [[1, 0, 1]]
     assert outcome.satisfied.tolist() == [True]
     # 3/4 rounded up: 4 - 1 = 3 and 2 - 0 = 2.
-    outcome = reference.decode(graph, llr, "normalized-minsum", "flooding", 1, False, form)
+    normalised = Decoding("normalized-minsum", "flooding", 1, False, fixed_point=form)
+    outcome = reference.decode(graph, llr, normalised)
     assert outcome.soft is not None
     assert outcome.soft.tolist() == [[0.5, -1.0, 2.5]]
+    # A factor of 0.6 takes away 26 / 64: 4 - floor(104 / 64) = 3 and 2 - floor(52 / 64) = 2; one of 0.5 takes
+    # 2 and 1. An offset of 0.8 is 1.6 steps, rounded to 2: 4 - 2 = 2 and 2 - 2 = 0.
+    for changed, expected in (
+        (replace(normalised, factor=0.6), [0.5, -1.0, 2.5]),
+        (replace(normalised, factor=0.5), [0.0, -1.5, 3.0]),
+        (replace(normalised, algorithm="offset-minsum", offset=0.8), [0.0, -2.0, 3.5]),
+    ):
+        outcome = reference.decode(graph, llr, changed)
+        assert outcome.soft is not None
+        assert outcome.soft.tolist() == [expected], changed
 
 
 def sionna_bp(algorithm: str, precision: str, iterations: int = 20) -> LDPCBPDecoder:
@@ -181,7 +197,7 @@ def test_equals_sionna_where_sums_are_exact(algorithm: str, ebno_db: float) -> N
     llr = np.round(code().llrs(ebno_db, SIONNA_FRAMES, 2) * 16) / 16
     llr[::2, 640:660] = 0
     soft = sionna_soft(sionna_bp(algorithm, "single"), llr)
-    ours = BeliefPropagation(code().graph, algorithm, "flooding", 20, early_stop=False).decode(llr, soft=True)
+    ours = decoded(llr, Decoding(algorithm, "flooding", early_stop=False))
     assert ours.soft is not None
     np.testing.assert_array_equal(np.clip(ours.soft, -20, 20), soft)
     np.testing.assert_array_equal(ours.bits, soft >= 0)  # Sionna's own hard decision: log p0/p1 <= 0 is 1
@@ -193,7 +209,7 @@ def test_decides_as_sionna_wherever_it_converges(algorithm: str, ebno_db: float,
     """With any LLRs rounding may send a frame that finds no codeword another way, and no other frame."""
     llr = code().llrs(ebno_db, SIONNA_FRAMES, 3)
     soft = sionna_soft(sionna_bp(algorithm, "single"), llr)
-    ours = BeliefPropagation(code().graph, algorithm, "flooding", 20, early_stop=False).decode(llr)
+    ours = decoded(llr, Decoding(algorithm, "flooding", early_stop=False))
     differs = (ours.bits != (soft >= 0)).any(axis=1)
     record_property("frames that differ among those that do not converge", int(differs.sum()))
     assert not differs[ours.satisfied].any()
@@ -203,9 +219,7 @@ def test_decides_as_sionna_wherever_it_converges(algorithm: str, ebno_db: float,
 def test_sum_product_agrees_with_sionna_in_double_precision(ebno_db: float) -> None:
     llr = code().llrs(ebno_db, 50, 4)
     soft = sionna_soft(sionna_bp("sum-product", "double"), llr)
-    ours = BeliefPropagation(code().graph, "sum-product", "flooding", 20, early_stop=False).decode(
-        llr, soft=True
-    )
+    ours = decoded(llr, Decoding("sum-product", "flooding", early_stop=False))
     assert ours.soft is not None
     inside = np.abs(soft) < 20
     np.testing.assert_allclose(ours.soft[inside], soft[inside], rtol=1e-3, atol=1e-4)
@@ -224,7 +238,7 @@ def test_layered_equals_sionna_where_sums_are_exact(algorithm: str) -> None:
     head = K - 2 * code().encoder.z
     llr[:, 2 * code().encoder.z : K] = received[:, :head]
     llr[:, code().encoder.k_ldpc : code().encoder.k_ldpc + N - head] = received[:, head:]
-    ours = BeliefPropagation(code().graph, algorithm, "layered", 5, early_stop=False).decode(llr, soft=True)
+    ours = decoded(llr, Decoding(algorithm, "layered", 5, early_stop=False))
     assert ours.soft is not None
     np.testing.assert_array_equal(np.clip(ours.soft[:, :K], -20, 20), soft)
 
@@ -239,13 +253,14 @@ def test_company_changes_nothing(schedule: str, algorithm: str, form: FixedPoint
     graph = code().graph
     llr = np.concatenate([code().llrs(ebno_db, 70, 7) for ebno_db in (0.5, 1.75, 3.5)])
     llr = llr[np.random.default_rng(0).permutation(len(llr))]
-    whole = BeliefPropagation(graph, algorithm, schedule, 10, True, form, threads=1).decode(llr, soft=True)
+    decoding = Decoding(algorithm, schedule, 10, fixed_point=form, threads=1)
+    single = BeliefPropagation(graph, decoding)
+    whole = single.decode(llr, soft=True)
     assert whole.soft is not None
     assert 1 < whole.iterations.mean() < 10  # lanes are refilled at different times
-    threaded = BeliefPropagation(graph, algorithm, schedule, 10, True, form, threads=3)
+    threaded = BeliefPropagation(graph, replace(decoding, threads=3))
     assert not differences(threaded.decode(llr, soft=True), whole)
     backwards = threaded.decode(llr[::-1], soft=True)
-    single = BeliefPropagation(graph, algorithm, schedule, 10, True, form, threads=1)
     for i in range(0, len(llr), 13):
         lone = single.decode(llr[i : i + 1], soft=True)
         for outcome, j in ((lone, 0), (backwards, len(llr) - 1 - i)):
@@ -259,9 +274,10 @@ def test_company_changes_nothing(schedule: str, algorithm: str, form: FixedPoint
 def test_stopping_early_returns_what_that_iteration_found() -> None:
     """A frame that stops after i iterations is a frame that was given i iterations."""
     llr = code().llrs(1.75, 40, 8)
-    stopped = BeliefPropagation(code().graph, iterations=15).decode(llr, soft=True)
+    decoding = Decoding("offset-minsum", iterations=15)
+    stopped = decoded(llr, decoding)
     for i in np.unique(stopped.iterations):
-        given = BeliefPropagation(code().graph, iterations=int(i), early_stop=False).decode(llr, soft=True)
+        given = decoded(llr, replace(decoding, iterations=int(i), early_stop=False))
         same = stopped.iterations == i
         assert given.soft is not None
         assert stopped.soft is not None
@@ -304,25 +320,30 @@ def test_fractions_out_of_range_are_refused(bits: int, fraction: int) -> None:
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ({"algorithm": "viterbi"}, "got 'viterbi'"),
+        ({"algorithm": "viterbi"}, "sum-product, minsum, .* or normalized-minsum, got 'viterbi'"),
         ({"schedule": "random"}, "got 'random'"),
         ({"iterations": 0}, "at least 1, got 0"),
         ({"algorithm": "sum-product", "fixed_point": FixedPoint(6, 1)}, "no fixed-point form"),
         ({"clip": 0.0}, "clip must be above 0"),
         ({"clip": 100.0}, "at most 80.0, got 100.0"),
         ({"threads": 0}, "at least 1, or None"),
+        ({"factor": 0.0}, "above 0 and at most 1, got 0.0"),
+        ({"factor": 1.5}, "above 0 and at most 1, got 1.5"),
+        ({"factor": float("nan")}, "above 0 and at most 1, got nan"),
+        ({"offset": -0.5}, "from 0 to below 20.0, got -0.5"),
+        ({"offset": 20.0}, "from 0 to below 20.0, got 20.0"),
     ],
 )
 def test_choices_that_do_not_exist_are_refused(choice: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        BeliefPropagation(code().graph, **choice)  # type: ignore[arg-type]
+        BeliefPropagation(code().graph, Decoding(**choice))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("schedule", ["flooding", "layered"])
 def test_a_variable_without_checks_follows_the_channel(schedule: str) -> None:
     graph = Graph.of(np.array([[1, 1, 0, 1]]))
     llr = np.array([[1.0, -2.0, 3.0, 1.5], [1.0, -2.0, -3.0, 1.5], [1.0, -2.0, 0.0, 1.5]], np.float32)
-    outcome = BeliefPropagation(graph, "offset-minsum", schedule).decode(llr, soft=True)
+    outcome = BeliefPropagation(graph, Decoding("offset-minsum", schedule)).decode(llr, soft=True)
     assert outcome.bits[:, 2].tolist() == [1, 0, 1]
     assert outcome.soft is not None and outcome.soft[:, 2].tolist() == [3.0, -3.0, 0.0]
 
@@ -363,7 +384,8 @@ def test_bler_is_that_of_aff3ct(name: str, data_dir: Path) -> None:
         for first in range(0, count, 8192):
             llr = code().llrs(ebno_db, min(8192, count - first), first)
             for early in (0, 1):
-                decoder = BeliefPropagation(code().graph, algorithm, schedule, iterations, bool(early), form)
+                decoding = Decoding(algorithm, schedule, iterations, bool(early), fixed_point=form)
+                decoder = BeliefPropagation(code().graph, decoding)
                 errors[early, i] += code().wrong(decoder.decode(llr)).sum()
         for early in (0, 1):
             ours = errors[early, i]

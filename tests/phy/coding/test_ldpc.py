@@ -12,13 +12,21 @@ import pytest
 import torch
 from scipy.stats import fisher_exact
 
-from phy.coding.ldpc.sionna import DECODERS, LDPC5G, bit_deinterleave, bit_interleave
+from phy.coding.decoding import ALGORITHMS, Decoding
+from phy.coding.fixed_point import FixedPoint
+from phy.coding.ldpc.ldpc5g import LDPC5G
+from phy.coding.ldpc.structure import bit_deinterleave, bit_interleave
 from phy.random import Stream, bits, complex_normal
 
+Q6 = FixedPoint.of(6)
 MODULATIONS = {1: "BPSK", 2: "QPSK", 4: "16QAM", 6: "64QAM", 8: "256QAM"}
 # Blocks a point for the sum-product comparison; the reference has about 100 errors each.
 POINTS = {1.0: 240, 1.25: 400, 1.5: 700, 1.75: 1400, 2.0: 1800}
 JOINT_LEVEL = 0.01
+
+
+def sionna(algorithm: str = "sum-product", schedule: str = "flooding", iterations: int = 20) -> Decoding:
+    return Decoding(algorithm, schedule, iterations, engine="sionna")
 
 
 def bpsk_llr(coded: torch.Tensor, ebno_db: float, rate: float, stream: Stream) -> torch.Tensor:
@@ -60,7 +68,7 @@ def test_encoder_equals_generator_matrices(data_dir: Path) -> None:
     for name in names:
         k, n, graph, lifting = (int(part.lstrip("knbgz")) for part in name.split("_"))
         code = LDPC5G(k, n)
-        assert (code.base_graph, code.lifting_size) == (graph, lifting), name
+        assert (code.structure.base_graph, code.structure.lifting_size) == (graph, lifting), name
         coded = code.encode(torch.from_numpy(pairs[f"{name}_u"]))
         np.testing.assert_array_equal(coded.numpy(), pairs[f"{name}_c"], err_msg=name)
 
@@ -82,7 +90,7 @@ def test_encoding_and_rate_matching_equal_py3gpp(
 ) -> None:
     code = LDPC5G(k, n, base_graph=base_graph, bits_per_symbol=bits_per_symbol, rv=rv)
     word = bits([Stream(5, k, n)], k)
-    filled = np.full(((22 if base_graph == 1 else 10) * code.lifting_size, 1), -1)
+    filled = np.full(((22 if base_graph == 1 else 10) * code.structure.lifting_size, 1), -1)
     filled[:k, 0] = word[0].numpy()
     mother = py3gpp.nrLDPCEncode(filled, base_graph, algo="thangaraj")
     expected = py3gpp.nrRateMatchLDPC(mother, n, rv, MODULATIONS[bits_per_symbol], 1)
@@ -116,8 +124,9 @@ def test_clean_words_are_decoded(k: int, n: int, rv: int) -> None:
 
 def test_repeated_bits_add_their_llrs() -> None:
     """(720, 3600) is the whole buffer of base graph 2, (720, 7200) the same sent twice."""
-    once = LDPC5G(720, 3600, base_graph=2, iterations=10)
-    twice = LDPC5G(720, 7200, base_graph=2, iterations=10)
+    decoding = sionna(iterations=10)
+    once = LDPC5G(720, 3600, base_graph=2, decoding=decoding)
+    twice = LDPC5G(720, 7200, base_graph=2, decoding=decoding)
     sent = bits(Stream(7).batch(range(40)), 720)
     repeated = twice.encode(sent)
     assert torch.equal(repeated, once.encode(sent).repeat(1, 2))
@@ -132,10 +141,11 @@ def test_repeated_bits_add_their_llrs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("decoder", "schedule"), [*((decoder, "flooding") for decoder in DECODERS), ("sum-product", "layered")]
+    "decoding",
+    [*(sionna(rule, iterations=4) for rule in ALGORITHMS), sionna(schedule="layered", iterations=4)],
 )
-def test_results_do_not_depend_on_batch_size(decoder: str, schedule: str) -> None:
-    code = LDPC5G(128, 256, decoder=decoder, schedule=schedule, iterations=4)
+def test_results_do_not_depend_on_batch_size(decoding: Decoding) -> None:
+    code = LDPC5G(128, 256, decoding=decoding)
     sent = bits(Stream(9).batch(range(64)), code.k)
     llr = bpsk_llr(code.encode(sent), 1.5, 0.5, Stream(10))
     whole = code.decode(llr)
@@ -148,7 +158,7 @@ def test_results_do_not_depend_on_batch_size(decoder: str, schedule: str) -> Non
 
 def test_sum_product_block_error_rate_is_aff3cts(data_dir: Path) -> None:
     reference = aff3ct(data_dir, "flooding-spa")
-    code = LDPC5G(512, 1024, decoder="sum-product", iterations=20)
+    code = LDPC5G(512, 1024, decoding=sionna())
     p_values = {
         ebno: same_rate(block_errors(code, ebno, blocks, seed=11), blocks, reference[ebno])
         for ebno, blocks in POINTS.items()
@@ -179,14 +189,16 @@ def test_the_comparison_would_notice_a_fifth_of_a_decibel(data_dir: Path) -> Non
 def test_offset_min_sum_block_error_rate_is_aff3cts(
     data_dir: Path, curve: str, decoder: str, schedule: str, iterations: int, blocks: int
 ) -> None:
-    code = LDPC5G(512, 1024, decoder=decoder, schedule=schedule, iterations=iterations)
+    code = LDPC5G(512, 1024, decoding=sionna(decoder, schedule=schedule, iterations=iterations))
     errors = block_errors(code, 1.5, blocks, seed=12)
     assert same_rate(errors, blocks, aff3ct(data_dir, curve)[1.5]) > JOINT_LEVEL
 
 
 def test_decoders_rank_as_theory_says() -> None:
     """Sum-product < normalised min-sum < min-sum in block errors; 0.75 repairs most of min-sum's loss."""
-    errors = {name: block_errors(LDPC5G(512, 1024, decoder=name), 1.5, 80, seed=13) for name in DECODERS}
+    errors = {
+        name: block_errors(LDPC5G(512, 1024, decoding=sionna(name)), 1.5, 80, seed=13) for name in ALGORITHMS
+    }
     assert errors["sum-product"] <= errors["normalized-minsum"] + 3 < errors["minsum"] / 2
 
 
@@ -199,9 +211,10 @@ def test_decoders_rank_as_theory_says() -> None:
         ({"k": 4000, "n": 8000, "base_graph": 2}, "k up to 3840, got k = 4000"),
         ({"k": 100, "n": 201, "bits_per_symbol": 2}, "n = 201 must be a multiple of bits_per_symbol = 2"),
         ({"k": 100, "n": 200, "rv": 4}, "0, 1, 2 or 3, got 4"),
-        ({"k": 100, "n": 200, "decoder": "bp"}, "sum-product, minsum, .* got 'bp'"),
-        ({"k": 100, "n": 200, "schedule": "serial"}, "flooding, layered, got 'serial'"),
-        ({"k": 100, "n": 200, "iterations": 0}, "at least one iteration, got 0"),
+        ({"k": 100, "n": 200, "decoding": Decoding("bp")}, "5G LDPC is sum-product, minsum, .* got 'bp'"),
+        ({"k": 100, "n": 200, "decoding": Decoding(engine="gpu")}, "compiled, sionna or torch, got 'gpu'"),
+        ({"k": 100, "n": 200, "device": "cuda"}, "runs on the CPU, got device 'cuda'"),
+        ({"k": 100, "n": 200, "decoding": Decoding("minsum", fixed_point=Q6, engine="sionna")}, "llr_bits=6"),
         ({"k": 100, "n": 200, "base_graph": 3}, "1, 2 or None, got 3"),
     ],
 )

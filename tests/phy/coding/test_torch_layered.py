@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
 
-from phy.coding.ldpc.compiled import CompiledLDPC5G
-from phy.coding.ldpc.torch import TorchLDPC5G
+from phy.coding.decoding import MIN_SUM, Decoding
+from phy.coding.fixed_point import FixedPoint
+from phy.coding.ldpc.ldpc5g import LDPC5G
 from phy.coding.propagation import reference
 from phy.coding.propagation.compiled import BeliefPropagation, Outcome
 from phy.coding.propagation.graph import Graph
 from phy.coding.propagation.torch_layered import LayeredMinSum, TensorOutcome, layers
 
-ALGORITHMS = ("minsum", "offset-minsum", "normalized-minsum")
 SCHEDULES = ("layered", "flooding")
 
 Floats = NDArray[np.float32]
@@ -62,18 +62,17 @@ def assert_identical(found: TensorOutcome, expected: Outcome) -> None:
         assert np.array_equal(value, getattr(expected, name)), name
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", MIN_SUM)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("early", [True, False])
 def test_identical_to_the_compiled_decoder_on_a_grid(algorithm: str, schedule: str, early: bool) -> None:
     """Frames that converge, at once or late, beside frames that do not; zeros and ties among them."""
     graph, llr = frames_5g((0.5, 1.5, 3.0), 40, grid=True)
     llr[:, 700:705] = 0
-    decoder = LayeredMinSum(graph, algorithm, schedule, 12, early)
-    compiled = BeliefPropagation(graph, algorithm, schedule, 12, early, threads=1)
-    expected = compiled.decode(llr, soft=True)
+    decoding = Decoding(algorithm, schedule, 12, early, threads=1)
+    expected = BeliefPropagation(graph, decoding).decode(llr, soft=True)
     assert 0 < expected.satisfied.sum() < len(llr)
-    assert_identical(decoder.decode(torch.from_numpy(llr)), expected)
+    assert_identical(LayeredMinSum(graph, decoding).decode(torch.from_numpy(llr)), expected)
 
 
 @pytest.mark.parametrize("shape", [(4, 8, 4), (12, 40, 12), (40, 100, 30), (60, 120, 6), (3, 70, 66)])
@@ -83,11 +82,12 @@ def test_identical_to_the_model_on_random_graphs(shape: tuple[int, int, int]) ->
     rng = np.random.default_rng(5)
     llr = (rng.standard_normal((90, graph.size)) * rng.choice([0.3, 3, 30], (90, 1)) - 1).astype(np.float32)
     llr[rng.random(llr.shape) < 0.05] = 0
-    for algorithm in ALGORITHMS:
+    for algorithm in MIN_SUM:
         for schedule in SCHEDULES:
-            expected = reference.decode(graph, llr, algorithm, schedule, 7)
-            found = LayeredMinSum(graph, algorithm, schedule, 7).decode(torch.from_numpy(llr))
-            assert_identical(found, expected)
+            for factor, offset in ((0.75, 0.5), (0.825, 0.3), (1.0, 0.0)):
+                decoding = Decoding(algorithm, schedule, 7, factor=factor, offset=offset)
+                found = LayeredMinSum(graph, decoding).decode(torch.from_numpy(llr))
+                assert_identical(found, reference.decode(graph, llr, decoding))
 
 
 def test_layers_of_a_quasi_cyclic_code_are_its_rows_of_blocks() -> None:
@@ -106,7 +106,7 @@ def test_layers_of_a_quasi_cyclic_code_are_its_rows_of_blocks() -> None:
 
 def test_a_frame_does_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     graph, llr = frames_5g((1.0, 2.0), 10, grid=False)
-    decoder = LayeredMinSum(graph)
+    decoder = LayeredMinSum(graph, Decoding("offset-minsum"))
     whole = decoder.decode(torch.from_numpy(llr))
     monkeypatch.setattr("phy.coding.propagation.torch_layered._WORK", {"cpu": 3 * graph.edges, "cuda": 1})
     split = decoder.decode(torch.from_numpy(llr))
@@ -120,24 +120,21 @@ def test_a_frame_does_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -
 def test_errors_quote_what_came_in() -> None:
     graph = random_graph(4, 8, 4, 1)
     with pytest.raises(ValueError, match=r"minsum, offset-minsum.*'sum-product'"):
-        LayeredMinSum(graph, "sum-product")
-    with pytest.raises(ValueError, match=r"flooding, layered.*'serial'"):
-        LayeredMinSum(graph, schedule="serial")
-    with pytest.raises(ValueError, match=r"at least 1, got 0"):
-        LayeredMinSum(graph, iterations=0)
-    with pytest.raises(ValueError, match=r"above 0, got nan"):
-        LayeredMinSum(graph, clip=float("nan"))
+        LayeredMinSum(graph, Decoding("sum-product"))
+    with pytest.raises(ValueError, match=r"floating point, got llr_bits=6"):
+        LayeredMinSum(graph, Decoding("minsum", fixed_point=FixedPoint.of(6)))
     with pytest.raises(ValueError, match=r"\[frames, 8\], got \[2, 7\]"):
-        LayeredMinSum(graph).decode(torch.zeros(2, 7))
+        LayeredMinSum(graph, Decoding("minsum")).decode(torch.zeros(2, 7))
     with pytest.raises(ValueError, match="finite"):
-        LayeredMinSum(graph).decode(torch.full((1, 8), torch.inf))
+        LayeredMinSum(graph, Decoding("minsum")).decode(torch.full((1, 8), torch.inf))
 
 
 def test_the_code_on_a_device_equals_the_compiled_one() -> None:
     """LLRs on a grid of 1/16: every soft value, interleaver, filler and known zeros included."""
-    options = {"bits_per_symbol": 4, "decoder": "offset-minsum", "schedule": "layered", "iterations": 6}
-    ours = TorchLDPC5G(300, 640, device="cpu", **options)
-    compiled = CompiledLDPC5G(300, 640, **options)
+    ours, compiled = (
+        LDPC5G(300, 640, bits_per_symbol=4, decoding=Decoding("offset-minsum", iterations=6, engine=engine))
+        for engine in ("torch", "compiled")
+    )
     rng = np.random.default_rng(8)
     sent = torch.from_numpy(rng.integers(0, 2, (50, 300)).astype(np.uint8))
     assert torch.equal(ours.encode(sent), compiled.encode(sent))

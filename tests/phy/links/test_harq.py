@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +15,8 @@ from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
 from phy.channels.channel import SymbolReception
 from phy.channels.flat import AWGN, Rayleigh
 from phy.coding.crc import CRC
-from phy.coding.ldpc.compiled import CompiledLDPC5G
+from phy.coding.decoding import Decoding
+from phy.coding.ldpc.ldpc5g import LDPC5G
 from phy.links.digital import DigitalLink
 from phy.links.harq import CHASE, INCREMENTAL, HarqLDPC5G, HarqLink, HarqReception
 from phy.modulation import Modulation
@@ -22,6 +24,7 @@ from phy.random import Stream, bits
 from phy.units import EsN0
 
 QPSK = Modulation("qpsk")
+EIGHT = Decoding(iterations=8)
 
 
 def noisy(coded: torch.Tensor, db: float, seed: int) -> torch.Tensor:
@@ -44,15 +47,8 @@ def test_incremental_redundancy_equals_sionnas(
     decoder: str, schedule: str, k: int, n: int, bits_per_symbol: int | None, iterations: int
 ) -> None:
     """Every soft value of min-sum after every transmission, in blocks that get through and that do not."""
-    code = HarqLDPC5G(
-        k,
-        n,
-        bits_per_symbol=bits_per_symbol,
-        decoder=decoder,
-        schedule=schedule,
-        iterations=iterations,
-        early_stop=False,
-    )
+    decoding = Decoding(decoder, schedule, iterations, early_stop=False)
+    code = HarqLDPC5G(k, n, bits_per_symbol=bits_per_symbol, decoding=decoding)
     encoder = LDPC5GEncoder(k, n, num_bits_per_symbol=bits_per_symbol, device="cpu")
     sionna = LDPC5GDecoder(
         encoder,
@@ -81,8 +77,8 @@ def test_incremental_redundancy_equals_sionnas(
 @pytest.mark.parametrize("decoder", ["minsum", "offset-minsum", "sum-product"])
 def test_chase_combining_equals_scaled_llrs(decoder: str) -> None:
     """Three transmissions that meet the same noise are one with LLRs three times as large."""
-    code = HarqLDPC5G(200, 300, CHASE, decoder=decoder, iterations=8)
-    single = CompiledLDPC5G(200, 300, decoder=decoder, schedule="layered", iterations=8)
+    decoding = Decoding(decoder, iterations=8)
+    code, single = HarqLDPC5G(200, 300, CHASE, decoding=decoding), LDPC5G(200, 300, decoding=decoding)
     sent = bits(Stream(2).batch(range(60)), 200)
     llr = noisy(code.encode(sent, 0), -4.0, 7)
     buffer = code.empty(60)
@@ -96,8 +92,7 @@ def test_chase_combining_equals_scaled_llrs(decoder: str) -> None:
 
 def test_one_transmission_is_a_digital_link() -> None:
     """Also with a last symbol that is not full, and fading."""
-    code = HarqLDPC5G(100, 151, (0,), iterations=8)
-    plain = CompiledLDPC5G(100, 151, schedule="layered", iterations=8)
+    code, plain = HarqLDPC5G(100, 151, (0,), decoding=EIGHT), LDPC5G(100, 151, decoding=EIGHT)
     qam, channel = Modulation("qam16"), Rayleigh(1)
     streams = Stream(3).batch(range(40))
     sent = bits([stream.child("bits") for stream in streams], 100)
@@ -117,16 +112,18 @@ class Counting:
     def __init__(self) -> None:
         self.symbols: list[torch.Size] = []
 
-    def __call__(self, symbols: torch.Tensor, snr: EsN0, streams: list[Stream]) -> SymbolReception:
+    def __call__(
+        self, symbols: torch.Tensor, snr: EsN0, streams: Sequence[Stream], real: bool = False
+    ) -> SymbolReception:
         self.symbols.append(symbols.shape)
-        return AWGN()(symbols, snr, streams)
+        return AWGN()(symbols, snr, streams, real)
 
 
 @pytest.mark.parametrize("versions", [INCREMENTAL, CHASE])
 @pytest.mark.parametrize("crc", [None, "16", "24A"])
 def test_the_books_are_right(versions: tuple[int, ...], crc: str | None) -> None:
     channel = Counting()
-    link = HarqLink(HarqLDPC5G(200, 303, versions, iterations=8), Modulation("qam16"), channel, crc)
+    link = HarqLink(HarqLDPC5G(200, 303, versions, decoding=EIGHT), Modulation("qam16"), channel, crc)
     streams = Stream(4).batch(range(150))
     sent = bits([stream.child("bits") for stream in streams], link.k)
     assert link.k == 200 - (0 if crc is None else CRC(crc).length)
@@ -162,7 +159,7 @@ def test_rows_do_not_depend_on_the_batch() -> None:
 def measured(
     versions: tuple[int, ...], db: float, channel: AWGN | Rayleigh, rows: int = 400
 ) -> HarqReception:
-    code = HarqLDPC5G(512, 576, versions, bits_per_symbol=2, iterations=12)
+    code = HarqLDPC5G(512, 576, versions, bits_per_symbol=2, decoding=Decoding(iterations=12))
     streams = Stream(6).batch(range(rows))
     sent = bits([stream.child("bits") for stream in streams], 512)
     return HarqLink(code, QPSK, channel)(sent, EsN0(db), streams)
@@ -197,7 +194,7 @@ def test_chase_combining_gains_exactly_its_power() -> None:
 @pytest.mark.parametrize("rv", [1, 2, 3])
 def test_any_version_may_come_first(rv: int) -> None:
     """Versions 1 and 2 alone lack the information bits; version 3 wraps around to them."""
-    code = HarqLDPC5G(300, 900, (rv, 0), iterations=15)
+    code = HarqLDPC5G(300, 900, (rv, 0), decoding=Decoding(iterations=15))
     sent = bits(Stream(8).batch(range(8)), 300)
     buffer = code.add(code.empty(8), noisy(code.encode(sent, 0), 6.0, 1), 0)
     assert torch.equal(code.decode(buffer, 1)[0], sent) == (rv == 3)
@@ -209,6 +206,8 @@ def test_errors_quote_what_came_in() -> None:
     assert code.name == "harq-ldpc5g(20,40,bg2,rv=0-2-3-1)"
     with pytest.raises(ValueError, match="at least one redundancy version"):
         HarqLDPC5G(20, 40, ())
+    with pytest.raises(ValueError, match="engine of HARQ is compiled, got 'sionna'"):
+        HarqLDPC5G(20, 40, decoding=Decoding(engine="sionna"))
     with pytest.raises(ValueError, match="redundancy version must be 0, 1, 2 or 3, got 4"):
         HarqLDPC5G(20, 40, (0, 4))
     with pytest.raises(ValueError, match="CRC must be one of.*'32'"):

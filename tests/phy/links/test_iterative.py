@@ -12,8 +12,9 @@ from sionna.phy.fec.ldpc import LDPC5GDecoder, LDPC5GEncoder
 from sionna.phy.mapping import Constellation, Demapper
 
 from phy.channels.flat import AWGN, Rayleigh
-from phy.coding.ldpc.compiled import CompiledLDPC5G
-from phy.coding.propagation.compiled import FixedPoint
+from phy.coding.decoding import Decoding
+from phy.coding.fixed_point import FixedPoint
+from phy.coding.ldpc.ldpc5g import LDPC5G
 from phy.links.digital import DigitalLink
 from phy.links.iterative import IterativeLink, decode_coded
 from phy.modulation import Modulation
@@ -104,15 +105,8 @@ def test_natural_labels_partition_the_set(name: str, m: int) -> None:
 def test_soft_coded_bits_equal_sionnas(decoder: str, schedule: str, bits_per_symbol: int | None) -> None:
     """LLRs on a grid of 1/16 below the decoder's limit of 20, where float32 sums are exact."""
     k, n = 200, 400
-    code = CompiledLDPC5G(
-        k,
-        n,
-        bits_per_symbol=bits_per_symbol,
-        decoder=decoder,
-        schedule=schedule,
-        iterations=5,
-        early_stop=False,
-    )
+    decoding = Decoding(decoder, schedule, 5, early_stop=False)
+    code = LDPC5G(k, n, bits_per_symbol=bits_per_symbol, decoding=decoding)
     encoder = LDPC5GEncoder(k, n, num_bits_per_symbol=bits_per_symbol, device="cpu")
     sionna = LDPC5GDecoder(
         encoder,
@@ -139,11 +133,11 @@ def test_soft_coded_bits_equal_sionnas(decoder: str, schedule: str, bits_per_sym
 @pytest.mark.parametrize("form", [None, FixedPoint(8, 3)])
 def test_copies_of_a_repeated_bit_agree(form: FixedPoint | None) -> None:
     """Each copy learns what the others heard; all have the same a-posteriori LLR, strong inputs included."""
-    code = CompiledLDPC5G(20, 300, decoder="minsum", iterations=3, fixed_point=form)
+    code = LDPC5G(20, 300, decoding=Decoding("minsum", "flooding", 3, fixed_point=form))
     rng = np.random.default_rng(5)
     llr = torch.from_numpy(np.round(rng.normal(scale=9, size=(10, 300)) * 8) / 8).float()
     posterior = llr + decode_coded(code, llr).extrinsic
-    _, first, inverse = np.unique(code.places, return_index=True, return_inverse=True)
+    _, first, inverse = np.unique(code.compiled.heard.places, return_index=True, return_inverse=True)
     assert len(first) < 300
     assert torch.equal(posterior, posterior[:, first][:, inverse])
 
@@ -151,7 +145,7 @@ def test_copies_of_a_repeated_bit_agree(form: FixedPoint | None) -> None:
 @pytest.mark.parametrize(("n", "bits_per_symbol"), [(402, None), (400, 4)])
 @pytest.mark.parametrize("channel", [AWGN(), Rayleigh(1)])
 def test_one_turn_is_a_digital_link(n: int, bits_per_symbol: int | None, channel: AWGN | Rayleigh) -> None:
-    code = CompiledLDPC5G(200, n, bits_per_symbol=bits_per_symbol, iterations=8)
+    code = LDPC5G(200, n, bits_per_symbol=bits_per_symbol, decoding=Decoding("sum-product", "flooding", 8))
     qam = Modulation("qam16-natural")
     streams = Stream(1).batch(range(40))
     sent = bits([stream.child("bits") for stream in streams], 200)
@@ -165,6 +159,35 @@ def test_one_turn_is_a_digital_link(n: int, bits_per_symbol: int | None, channel
     assert found.channel_uses == expected.channel_uses == -(-n // 4)
 
 
+def test_filler_is_known_from_the_second_turn_on() -> None:
+    """(64, 154) over 16-QAM: the last symbol has two coded bits, and two that the receiver knows to be 0."""
+    code, qam = LDPC5G(64, 154, decoding=Decoding(iterations=4)), Modulation("qam16-natural")
+    streams = Stream(8).batch(range(60))
+    sent = bits([stream.child("bits") for stream in streams], 64)
+    padded = torch.nn.functional.pad(code.encode(sent), (0, 2))
+    reception = AWGN()(qam.map(padded), EsN0(6.5), streams)
+    first = decode_coded(code, qam.demap(reception.symbols, reception.no)[:, :154])
+    # All 4 bits of a symbol, of which the last 2 are 0: sums over the points that remain possible.
+    points, table = qam.points.numpy().astype(complex), labels(4)
+    possible = (table[:, 2:] == 0).all(axis=1)
+    y, no = reception.symbols[:, -1:].numpy(), reception.no[:, -1:].numpy()
+    prior = first.extrinsic[:, 152:].numpy().astype(float)
+    weight = np.exp(-(abs(y - points[possible]) ** 2) / no + prior @ table[possible, :2].T)
+    ones = [weight[:, table[possible, bit] == 1].sum(axis=1) for bit in (0, 1)]
+    zeros = [weight[:, table[possible, bit] == 0].sum(axis=1) for bit in (0, 1)]
+    last = np.log(np.array(ones) / np.array(zeros)).T - prior
+    link = IterativeLink(code, qam, AWGN(), turns=2)
+    known = link._passage.demap(reception, 154, first.extrinsic)
+    np.testing.assert_allclose(known[:, 152:], last, atol=2e-4)
+    expected = decode_coded(code, known)
+    found = link(sent, EsN0(6.5), streams)
+    again = ~first.satisfied
+    assert 10 < int(again.sum()) < 60
+    assert found.llr is not None
+    assert torch.equal(found.llr[again], expected.llr[again])
+    assert torch.equal(found.llr[~again], first.llr[~again])
+
+
 def wrong(link: IterativeLink, db: float, rows: int) -> torch.Tensor:
     """Whether each of the blocks is wrong; noise depends on the modulation's number of points only."""
     streams = Stream(2).batch(range(rows))
@@ -172,13 +195,14 @@ def wrong(link: IterativeLink, db: float, rows: int) -> torch.Tensor:
     return (link(sent, EsN0(db), streams).bits != sent).any(dim=1)
 
 
-CODE = {"k": 512, "n": 1024, "bits_per_symbol": 4, "schedule": "layered", "iterations": 12}
+def long_code(algorithm: str = "sum-product") -> LDPC5G:
+    return LDPC5G(512, 1024, bits_per_symbol=4, decoding=Decoding(algorithm, iterations=12))
 
 
 @pytest.mark.parametrize("decoder", ["sum-product", "normalized-minsum"])
 def test_gray_labels_gain_a_little(decoder: str) -> None:
     """Blocks that turns repair against blocks that they break, a sign test."""
-    code = CompiledLDPC5G(decoder=decoder, **CODE)  # type: ignore[arg-type]
+    code = long_code(decoder)
     once, often = (
         wrong(IterativeLink(code, Modulation("qam16"), AWGN(), turns), 6.0, 500) for turns in (1, 4)
     )
@@ -189,7 +213,7 @@ def test_gray_labels_gain_a_little(decoder: str) -> None:
 
 def test_set_partitioning_gains_much() -> None:
     """At 7 dB the block error rate falls at least fourfold, and every doubling of the turns helps."""
-    code = CompiledLDPC5G(**CODE)  # type: ignore[arg-type]
+    code = long_code()
     counts = [
         int(wrong(IterativeLink(code, Modulation("qam16-natural"), AWGN(), turns), 7.0, 500).sum())
         for turns in (1, 2, 4)
@@ -200,9 +224,8 @@ def test_set_partitioning_gains_much() -> None:
 
 
 def test_rows_do_not_depend_on_the_batch() -> None:
-    link = IterativeLink(
-        CompiledLDPC5G(120, 250, iterations=6), Modulation("qam64-natural"), Rayleigh(1), turns=3
-    )
+    code = LDPC5G(120, 250, decoding=Decoding("sum-product", "flooding", 6))
+    link = IterativeLink(code, Modulation("qam64-natural"), Rayleigh(1), turns=3)
     streams = Stream(3).batch(range(24))
     sent = bits([stream.child("bits") for stream in streams], 120)
     whole, piece = (link(sent[part], EsN0(13.0), streams[part]) for part in (slice(0, 24), slice(5, 9)))
@@ -211,12 +234,14 @@ def test_rows_do_not_depend_on_the_batch() -> None:
 
 
 def test_names_and_errors() -> None:
-    code = CompiledLDPC5G(20, 40)
+    code = LDPC5G(20, 40)
     link = IterativeLink(code, Modulation("16-QAM-natural"), AWGN(), 3)
     assert link.name == "ldpc5g(20,40,bg2) / qam16-natural / awgn / 3 turns"
     assert link.bits_per_use == 2.0
     with pytest.raises(ValueError, match="at least 1, got 0"):
         IterativeLink(code, Modulation("qpsk"), AWGN(), 0)
+    with pytest.raises(ValueError, match="decoded by engine sionna; this takes compiled"):
+        IterativeLink(LDPC5G(20, 40, decoding=Decoding(engine="sionna")), Modulation("qpsk"), AWGN())
     with pytest.raises(ValueError, match="'qpsk-natural'.*from qam16 on"):
         Modulation("qpsk-natural")
     with pytest.raises(ValueError, match=r"\[1, 8\], one a bit, got \[1, 7\]"):

@@ -1,0 +1,274 @@
+"""The LDPC codes of TS 38.212 as they stand there: parity checks, filler, rate matching, bit interleaving.
+
+What a decoder of whatever engine needs to know of a code block, and how it is encoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from phy.coding.ldpc.encoding import XorProgram
+from phy.coding.ldpc.sizes import K_MAX, K_MIN, MAX_RATE, lifting_size, select_base_graph
+from phy.coding.propagation.graph import Graph
+
+__all__ = [
+    "Heard",
+    "Structure",
+    "base_graph_shifts",
+    "bit_deinterleave",
+    "bit_interleave",
+    "parity_check_matrix",
+    "prune",
+]
+
+_SYSTEMATIC = {1: 22, 2: 10}  # columns of the base graph, clause 5.2.2
+_STARTS = {1: (0, 17, 33, 56), 2: (0, 13, 25, 43)}  # k_0 / Z_c of each redundancy version, table 5.4.2.1-2
+
+Places = NDArray[np.int64]
+
+
+def bit_interleave(bits: torch.Tensor, bits_per_symbol: int) -> torch.Tensor:
+    """Interleave ``[batch, E]`` bits so that early (systematic) ones lead each symbol (clause 5.4.2.2).
+
+    Examples
+    --------
+    >>> bit_interleave(torch.arange(6)[None], 2)
+    tensor([[0, 3, 1, 4, 2, 5]])
+    """
+    columns = bits.shape[1] // bits_per_symbol
+    return bits.reshape(-1, bits_per_symbol, columns).transpose(1, 2).reshape(bits.shape)
+
+
+def bit_deinterleave(llr: torch.Tensor, bits_per_symbol: int) -> torch.Tensor:
+    """Undo `bit_interleave` on ``[batch, E]`` values.
+
+    Examples
+    --------
+    >>> bit_deinterleave(bit_interleave(torch.arange(6)[None], 2), 2)
+    tensor([[0, 1, 2, 3, 4, 5]])
+    """
+    columns = llr.shape[1] // bits_per_symbol
+    return llr.reshape(-1, columns, bits_per_symbol).transpose(1, 2).reshape(llr.shape)
+
+
+@lru_cache(maxsize=2)
+def _table(base_graph: int) -> NDArray[np.int64]:
+    file = Path(__file__).with_name(f"base_graph_{base_graph}.csv")
+    return np.loadtxt(file, np.int64, delimiter=",")
+
+
+def base_graph_shifts(base_graph: int, set_index: int, z: int) -> NDArray[np.int64]:
+    """Shifts P_ij = V_ij mod Z_c of the base graph, -1 where it has no edge (tables 5.3.2-2 and -3).
+
+    Returns
+    -------
+    array
+        ``[46, 68]`` for base graph 1, ``[42, 52]`` for 2.
+
+    Examples
+    --------
+    >>> base_graph_shifts(2, 0, 16)[0, :6]
+    array([ 9,  5, 12, 10, -1, -1])
+    """
+    table = _table(base_graph)
+    rows, columns = table[:, 0], table[:, 1]
+    shifts = np.full((rows.max() + 1, columns.max() + 1), -1)
+    shifts[rows, columns] = table[:, 2 + set_index] % z
+    return shifts
+
+
+def parity_check_matrix(shifts: NDArray[np.int64], z: int) -> csr_matrix:
+    """H of clause 5.3.2: a shift P becomes the Z x Z identity matrix, P columns to the right.
+
+    Examples
+    --------
+    >>> parity_check_matrix(np.array([[0, 1]]), 3).toarray()
+    array([[1, 0, 0, 0, 1, 0],
+           [0, 1, 0, 0, 0, 1],
+           [0, 0, 1, 1, 0, 0]], dtype=uint8)
+    """
+    rows, columns = np.nonzero(shifts >= 0)
+    step = np.arange(z)
+    row = rows[:, None] * z + step
+    column = columns[:, None] * z + (step + shifts[rows, columns][:, None]) % z
+    ones = np.ones(row.size, np.uint8)
+    return csr_matrix((ones, (row.ravel(), column.ravel())), shape=(shifts.shape[0] * z, shifts.shape[1] * z))
+
+
+@lru_cache(maxsize=16)
+def _mother(base_graph: int, set_index: int, z: int) -> tuple[csr_matrix, XorProgram]:
+    """H of a mother code, and how its words follow from their systematic bits."""
+    shifts = base_graph_shifts(base_graph, set_index, z)
+    return parity_check_matrix(shifts, z), XorProgram.quasi_cyclic(shifts, z)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """One code block of TS 38.212: clauses 5.2.2, 5.3.2, 5.4.2.
+
+    Parameters
+    ----------
+    k:
+        Information bits K', 12 to 8448 (3840 on base graph 2), its CRC included.
+    n:
+        Coded bits E after rate matching, at least k / 0.95. Above the circular buffer's length bits are
+        repeated (the buffer wraps around).
+    bits_per_symbol:
+        Modulation order Q_m of the bit interleaver, which must divide ``n``; None for no interleaver.
+    base_graph:
+        1 or 2.
+    rv:
+        Redundancy version 0 to 3 (table 5.4.2.1-2, no limited buffer).
+
+    Raises
+    ------
+    ValueError
+        If a parameter is outside its range.
+
+    Examples
+    --------
+    >>> code = Structure.choose(100, 200)
+    >>> code.base_graph, code.lifting_size, code.filler
+    (2, 18, 80)
+    """
+
+    k: int
+    n: int
+    bits_per_symbol: int | None
+    base_graph: int
+    rv: int
+
+    @classmethod
+    def choose(
+        cls, k: int, n: int, bits_per_symbol: int | None = None, base_graph: int | None = None, rv: int = 0
+    ) -> Structure:
+        """Choose the base graph by clause 7.2.2 from ``k`` and ``k/n``, unless it is given.
+
+        A block too long for base graph 2, which clause 5.2.2 would cut, takes base graph 1.
+        """
+        if base_graph is None:
+            base_graph = 1 if k > K_MAX[2] else select_base_graph(k, k / max(n, 1))
+        return cls(k, n, bits_per_symbol, base_graph, rv)
+
+    def __post_init__(self) -> None:
+        k, n, m = self.k, self.n, self.bits_per_symbol
+        if not K_MIN <= k <= K_MAX[1]:
+            raise ValueError(f"5G LDPC needs k from {K_MIN} to {K_MAX[1]}, got k = {k}, n = {n}")
+        if n <= 0 or k / n > MAX_RATE:
+            lowest = -(-20 * k // 19)
+            raise ValueError(f"5G LDPC with k = {k} needs n >= {lowest} (rate <= {MAX_RATE}), got n = {n}")
+        if self.base_graph not in (1, 2):
+            raise ValueError(f"base_graph must be 1, 2 or None, got {self.base_graph}")
+        if k > K_MAX[self.base_graph]:
+            most = K_MAX[self.base_graph]
+            raise ValueError(f"base graph {self.base_graph} needs k up to {most}, got k = {k}, n = {n}")
+        if m is not None and (m < 1 or n % m):
+            raise ValueError(f"n = {n} must be a multiple of bits_per_symbol = {m}")
+        if self.rv not in (0, 1, 2, 3):
+            raise ValueError(f"redundancy version must be 0, 1, 2 or 3, got {self.rv}")
+
+    @property
+    def lifting_size(self) -> int:
+        """Lifting size Z_c (clause 5.2.2)."""
+        return lifting_size(self.k, self.base_graph)[0]
+
+    @property
+    def systematic(self) -> int:
+        """First variables of the mother code, K = 22 Z_c or 10 Z_c: information bits, then known zeros."""
+        return _SYSTEMATIC[self.base_graph] * self.lifting_size
+
+    @property
+    def filler(self) -> int:
+        """Known zeros behind the information bits, not transmitted."""
+        return self.systematic - self.k
+
+    @property
+    def matrix(self) -> csr_matrix:
+        """H of the mother code, ``[checks, variables]``, ``uint8``."""
+        return self._mother[0]
+
+    @property
+    def program(self) -> XorProgram:
+        """How the mother code's words follow from its systematic bits, the first words."""
+        return self._mother[1]
+
+    @property
+    def _mother(self) -> tuple[csr_matrix, XorProgram]:
+        z, set_index = lifting_size(self.k, self.base_graph)
+        return _mother(self.base_graph, set_index, z)
+
+    @cached_property
+    def sent(self) -> Places:
+        """Variable of the mother code that each bit on the channel is, ``[n]`` (clauses 5.4.2.1, 5.4.2.2)."""
+        z = self.lifting_size
+        variables = np.arange(2 * z, self.matrix.shape[1])  # the first 2 Z bits are never sent
+        buffer = variables[(variables < self.k) | (variables >= self.systematic)]  # nor is the filler
+        start = _STARTS[self.base_graph][self.rv] * z  # counted in the buffer with its filler
+        begin = int(np.searchsorted(buffer, variables[start]))
+        places = buffer[(begin + np.arange(self.n)) % buffer.size]
+        if self.bits_per_symbol is None:
+            return places
+        return bit_interleave(torch.from_numpy(places)[None], self.bits_per_symbol)[0].numpy()
+
+    def encode(self, bits: torch.Tensor) -> torch.Tensor:
+        """Encode ``[batch, k]`` bits into ``[batch, n]`` bits on the CPU, ``torch.uint8``."""
+        return torch.from_numpy(self.program.encode(bits.cpu().numpy(), self.sent))
+
+    @cached_property
+    def heard(self) -> Heard:
+        """What one transmission says of the mother code."""
+        known = np.arange(self.k, self.systematic)
+        graph, kept = prune(self.matrix, np.concatenate([self.sent, known]))
+        places = np.full(self.matrix.shape[1], -1)
+        places[kept] = np.arange(kept.size)
+        return Heard(graph, places[self.sent], places[known], places[: self.k])
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """The checks that tell something about a received block, and where its bits are among their variables.
+
+    Attributes
+    ----------
+    graph:
+        The checks.
+    places:
+        Variable of every received bit, ``[n]``; repeated bits share one.
+    known, information:
+        Variables that are known zeros, and those of the information bits.
+    """
+
+    graph: Graph
+    places: Places
+    known: Places
+    information: Places
+
+
+def prune(matrix: csr_matrix, seen: Places) -> tuple[Graph, Places]:
+    """Drop the checks that tell nothing: each has a variable of its own of which nothing was received.
+
+    Returns
+    -------
+    Graph, array
+        The graph that is left, and the mother code's variable of each of its own, ascending.
+
+    Examples
+    --------
+    >>> graph, kept = prune(csr_matrix([[1, 1, 0, 0], [0, 1, 1, 1]]), np.array([0, 1]))
+    >>> graph.variables.tolist(), kept.tolist()
+    ([0, 1], [0, 1])
+    """
+    degrees = np.asarray(matrix.sum(axis=0)).ravel()
+    blind = np.ones(matrix.shape[1], dtype=bool)
+    blind[seen] = False
+    blind &= degrees == 1
+    rows = np.asarray(matrix @ blind.astype(matrix.dtype)).ravel() == 0
+    kept = np.flatnonzero(~blind)
+    return Graph.of(matrix[rows][:, kept]), kept

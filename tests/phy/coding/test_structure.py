@@ -1,0 +1,121 @@
+"""TS 38.212's LDPC codes from our own tables: parity checks, lengths and words against Sionna's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from sionna.phy.fec.ldpc import LDPC5GEncoder
+
+from phy.coding.decoding import ALGORITHMS, Decoding
+from phy.coding.ldpc.ldpc5g import LDPC5G
+from phy.coding.ldpc.sizes import K_MAX, lifting_size
+from phy.coding.ldpc.structure import Structure, base_graph_shifts
+from phy.random import Stream, bits
+
+# Lengths at which K_b of clause 5.2.2 changes, and some between, for every set of table 5.3.2-1.
+EDGES = (12, 13, 192, 193, 560, 561, 640, 641)
+BETWEEN = tuple(int(k) for k in np.random.default_rng(38212).integers(12, 8448, 24))
+
+
+@pytest.mark.parametrize("base_graph", [1, 2])
+def test_parity_checks_and_words_are_sionnas(base_graph: int) -> None:
+    sets = set()
+    lengths = [k for k in (*EDGES, *BETWEEN, K_MAX[base_graph]) if k <= K_MAX[base_graph]]
+    for k in lengths:
+        n = 2 * k
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            sionna = LDPC5GEncoder(k, n, bg=f"bg{base_graph}", device="cpu")
+        ours = Structure.choose(k, n, base_graph=base_graph)
+        assert (ours.lifting_size, ours.systematic, ours.filler) == (sionna.z, sionna.k_ldpc, sionna.k_filler)
+        assert ours.matrix.shape == sionna.pcm.shape
+        assert (ours.matrix != sionna.pcm).nnz == 0, k
+        sent = bits(Stream(1, k).batch(range(2)), k)
+        for rv in (0, 2):
+            block = Structure.choose(k, n, base_graph=base_graph, rv=rv)
+            expected = sionna(sent.float(), rv=[rv])[:, 0].to(torch.uint8)
+            assert torch.equal(block.encode(sent), expected), (k, rv)
+        sets.add(lifting_size(k, base_graph)[1])
+    assert len(sets) == 8
+
+
+@pytest.mark.parametrize("base_graph", [1, 2])
+def test_words_of_every_lifting_size_satisfy_all_checks(base_graph: int) -> None:
+    """H c = 0 for the whole mother code, all 51 sizes of table 5.3.2-1."""
+    largest = {lifting_size(k, base_graph)[0]: k for k in range(12, K_MAX[base_graph] + 1)}
+    assert len(largest) == 51
+    for z, k in largest.items():
+        block = Structure.choose(k, 2 * k, base_graph=base_graph)
+        everything = np.arange(block.matrix.shape[1])
+        word = block.program.encode(bits(Stream(2, z).batch(range(3)), k).numpy(), everything)
+        assert not (block.matrix.astype(int) @ word.T.astype(int) % 2).any(), z
+        assert (word[:, k : block.systematic] == 0).all()
+
+
+def test_shifts_are_those_of_the_tables() -> None:
+    """Some entries of tables 5.3.2-2 and 5.3.2-3, read in TS 38.212."""
+    assert base_graph_shifts(1, 0, 256)[0, :4].tolist() == [250, 69, 226, 159]
+    assert base_graph_shifts(2, 0, 256)[0, :4].tolist() == [9, 117, 204, 26]
+    assert (base_graph_shifts(1, 0, 384) >= 0).sum() == 316
+    assert (base_graph_shifts(2, 0, 384) >= 0).sum() == 197
+
+
+@pytest.mark.parametrize("batch", [0, 1, 63, 64, 65, 130])
+def test_words_do_not_depend_on_the_batch(batch: int) -> None:
+    code = LDPC5G(100, 220, bits_per_symbol=4)
+    sent = bits(Stream(3).batch(range(batch)), 100)
+    coded = code.encode(sent)
+    assert coded.shape == (batch, 220) and coded.dtype == torch.uint8
+    assert all(torch.equal(code.encode(row[None])[0], word) for row, word in zip(sent, coded, strict=True))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_engines_find_the_same(algorithm: str) -> None:
+    """Soft values of the three engines on a grid of 1/16, where sums are exact, with factor and offset."""
+    decoding = dict(schedule="flooding", iterations=6, early_stop=False, factor=0.8125, offset=0.375)
+    engines = ("sionna", "compiled") if algorithm == "sum-product" else ("sionna", "compiled", "torch")
+    codes = [
+        LDPC5G(200, 400, bits_per_symbol=4, decoding=Decoding(algorithm, engine=engine, **decoding))  # type: ignore[arg-type]
+        for engine in engines
+    ]
+    sent = bits(Stream(4).batch(range(30)), 200)
+    coded = codes[0].encode(sent)
+    noise = torch.from_numpy(np.random.default_rng(4).standard_normal((30, 400))).float()
+    llr = torch.round(16 * 3 * (2.0 * coded - 1 + 0.75 * noise)) / 16
+    first, *others = [code.decode(llr) for code in codes]
+    assert first.llr is not None
+    assert 0 < int((first.bits != sent).any(dim=1).sum()) < 30
+    for other in others:
+        assert other.llr is not None
+        if algorithm in ("minsum", "offset-minsum"):
+            assert torch.equal(other.llr, first.llr)
+        else:  # rounded: products of the factor leave the grid
+            torch.testing.assert_close(other.llr, first.llr, rtol=1e-3, atol=2e-3)
+
+
+def test_without_sionnas_decoder_there_is_no_sionna() -> None:
+    """Codes of both other engines, a link and a chain are built, and blocks sent."""
+    script = (
+        "import sys\n"
+        "from phy.chain.chain import ChainCode, CompiledChain\n"
+        "from phy.channels.flat import AWGN\n"
+        "from phy.coding.decoding import Decoding\n"
+        "from phy.coding.ldpc.ldpc5g import LDPC5G\n"
+        "from phy.links.digital import DigitalLink\n"
+        "from phy.modulation import Modulation\n"
+        "from phy.random import Stream, bits\n"
+        "from phy.units import EsN0\n"
+        "for engine in ('torch', 'compiled'):\n"
+        "    code = LDPC5G(100, 200, decoding=Decoding('minsum', engine=engine))\n"
+        "    link = DigitalLink(code, Modulation('qam16'), AWGN())\n"
+        "    link(bits([Stream(1)], 100), EsN0(9.0), [Stream(1)])\n"
+        "CompiledChain(ChainCode.of(code), link.modulation, AWGN()).count(Stream(1), EsN0(9.0), 0, 1)\n"
+        "print([name for name in sys.modules if name.startswith('sionna')])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
