@@ -19,8 +19,8 @@ from benchmarks.links.results import PointStats
 from benchmarks.settings.reading import read_curves
 
 HEADER = (
-    "code,k,n,algorithm,schedule,iterations,early_stop,llr_bits,modulation,demapping,channel,seed,channel_uses,"
-    "filler_bits,esno_db,ebno_db,blocks,block_errors,bits,bit_errors,ber,ber_low,ber_high,bler,bler_low,"
+    "code,k,n,algorithm,schedule,iterations,early_stop,llr_bits,factor,offset,modulation,demapping,channel,seed,"
+    "channel_uses,filler_bits,esno_db,ebno_db,blocks,block_errors,bits,bit_errors,ber,ber_low,ber_high,bler,bler_low,"
     "bler_high,engine,info_bits_per_second,seconds,stop"
 )
 
