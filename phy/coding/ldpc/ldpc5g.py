@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -38,6 +39,8 @@ class LDPC5G:
     decoding:
         How blocks are decoded, and by which engine; its docstring has the rules. Sionna's runs all its
         iterations, whatever `Decoding.early_stop`; Sionna's and PyTorch's know no fixed point.
+    decoder:
+        Makes another decoder from the block's `structure`, in place of the engine's.
     device:
         Where bits and LLRs lie; the compiled engine runs on the CPU, and so does every encoder.
 
@@ -59,6 +62,20 @@ class LDPC5G:
     >>> word = code.encode(torch.ones(1, 100, dtype=torch.uint8))
     >>> int(code.decode(8.0 * word - 4.0).bits.sum())
     100
+
+    A decoder of one's own gets the checks that a received block says something about:
+
+    >>> class Undecided:
+    ...     def __init__(self, structure):
+    ...         self.heard = structure.heard
+    ...
+    ...     def decode(self, llr):
+    ...         known = llr.new_zeros(len(llr), self.heard.graph.size)
+    ...         soft = known.index_add(1, torch.from_numpy(self.heard.places), llr)[:, self.heard.information]
+    ...         return Decoded(bits=(soft > 0).to(torch.uint8), llr=soft)
+    >>> plain = LDPC5G(100, 200, decoder=Undecided)
+    >>> int(plain.decode(8.0 * word - 4.0).bits.sum())  # the first 2 Z = 36 are not sent
+    64
     """
 
     def __init__(
@@ -70,12 +87,14 @@ class LDPC5G:
         base_graph: int | None = None,
         rv: int = 0,
         decoding: Decoding = Decoding(),
+        decoder: Callable[[Structure], BlockDecoder] | None = None,
         device: str = "cpu",
     ) -> None:
         self.structure = Structure.choose(k, n, bits_per_symbol, base_graph, rv)
         self.k, self.n, self.device = k, n, device
         self.decoding = decoding.among("5G LDPC", ALGORITHMS)
-        self.decoder = _decoder(self.structure, decoding, device)
+        own = None if decoder is None else decoder(self.structure)
+        self.decoder = own or _decoder(self.structure, decoding, device)
 
     @property
     def name(self) -> str:
@@ -90,12 +109,13 @@ class LDPC5G:
         Raises
         ------
         ValueError
-            If another engine decodes.
+            If another decoder is at work.
         """
         from phy.coding.ldpc.compiled import CompiledDecoder
 
         if not isinstance(self.decoder, CompiledDecoder):
-            raise ValueError(f"{self.name} is decoded by engine {self.decoding.engine}; this takes compiled")
+            found = type(self.decoder).__name__
+            raise ValueError(f"{self.name} is decoded by {found}; this takes the compiled engine")
         return self.decoder
 
     @property

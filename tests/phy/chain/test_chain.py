@@ -166,5 +166,5 @@ def test_what_the_chain_lacks_is_refused() -> None:
         CompiledChain(ChainCode.uncoded(10), Modulation("bpsk"), Rician(6.0))
     with pytest.raises(ValueError, match=r"got polar5g\(64,128\)"):
         ChainCode.of(Polar5G(64, 128))
-    with pytest.raises(ValueError, match="decoded by engine sionna; this takes compiled"):
+    with pytest.raises(ValueError, match="decoded by SionnaDecoder; this takes the compiled"):
         ChainCode.of(LDPC5G(64, 128, decoding=Decoding(engine="sionna")))

@@ -11,10 +11,12 @@ import pytest
 import torch
 from sionna.phy.fec.ldpc import LDPC5GEncoder
 
+from phy.coding.code import Decoded
 from phy.coding.decoding import ALGORITHMS, Decoding
 from phy.coding.ldpc.ldpc5g import LDPC5G
 from phy.coding.ldpc.sizes import K_MAX, lifting_size
 from phy.coding.ldpc.structure import Structure, base_graph_shifts
+from phy.coding.propagation import reference
 from phy.random import Stream, bits
 
 # Lengths at which K_b of clause 5.2.2 changes, and some between, for every set of table 5.3.2-1.
@@ -96,6 +98,34 @@ def test_engines_find_the_same(algorithm: str) -> None:
             assert torch.equal(other.llr, first.llr)
         else:  # rounded: products of the factor leave the grid
             torch.testing.assert_close(other.llr, first.llr, rtol=1e-3, atol=2e-3)
+
+
+class Written:
+    """The decoder as it is written down, as a part of the code."""
+
+    def __init__(self, structure: Structure) -> None:
+        self.heard = structure.heard
+
+    def decode(self, llr: torch.Tensor) -> Decoded:
+        known = torch.zeros(len(llr), self.heard.graph.size)
+        known.index_add_(1, torch.from_numpy(self.heard.places), llr)[:, self.heard.known] = -20.0
+        outcome = reference.decode(self.heard.graph, known.numpy(), Decoding("minsum", iterations=6))
+        return Decoded(torch.from_numpy(outcome.bits)[:, self.heard.information])
+
+
+@pytest.mark.parametrize(("n", "rv"), [(130, 0), (1000, 2)])
+def test_a_decoder_of_ones_own_is_a_part_like_others(n: int, rv: int) -> None:
+    """With filler, puncturing, repetition and interleaver: it is told what the compiled one is told."""
+    ours = LDPC5G(100, n, bits_per_symbol=2, rv=rv, decoding=Decoding("minsum", iterations=6))
+    own = LDPC5G(100, n, bits_per_symbol=2, rv=rv, decoder=Written)
+    sent = bits(Stream(9).batch(range(20)), 100)
+    noise = torch.from_numpy(np.random.default_rng(9).standard_normal((20, n))).float()
+    llr = 3 * (2.0 * own.encode(sent) - 1 + (0.62 if n == 130 else 1.8) * noise)
+    found = own.decode(llr).bits
+    assert 0 < int((found != sent).any(dim=1).sum()) < 20
+    assert torch.equal(found, ours.decode(llr).bits)
+    with pytest.raises(ValueError, match="decoded by Written; this takes the compiled engine"):
+        _ = own.compiled
 
 
 def test_without_sionnas_decoder_there_is_no_sionna() -> None:

@@ -240,7 +240,7 @@ def test_names_and_errors() -> None:
     assert link.bits_per_use == 2.0
     with pytest.raises(ValueError, match="at least 1, got 0"):
         IterativeLink(code, Modulation("qpsk"), AWGN(), 0)
-    with pytest.raises(ValueError, match="decoded by engine sionna; this takes compiled"):
+    with pytest.raises(ValueError, match="decoded by SionnaDecoder; this takes the compiled"):
         IterativeLink(LDPC5G(20, 40, decoding=Decoding(engine="sionna")), Modulation("qpsk"), AWGN())
     with pytest.raises(ValueError, match="'qpsk-natural'.*from qam16 on"):
         Modulation("qpsk-natural")
