@@ -150,11 +150,9 @@ class Models:
         return projection.FeatureProjection.from_pretrained(self.folder("projection"), device=self.device)
 
     @cached_property
-    def feature_image(self) -> features.FeatureToImage:
-        """Feature to picture."""
-        return features.FeatureToImage.from_pretrained(
-            self.folder("feature-image"), device=self.device, dtype=self.dtype
-        )
+    def feature_image(self) -> features.FeatureToImage | features.KandinskyDecoder:
+        """Feature to picture, by Stable Diffusion or Kandinsky, as its configuration says."""
+        return features.load_feature_image(self.folder("feature-image"), device=self.device, dtype=self.dtype)
 
     @cached_property
     def jscc(self) -> jscc.JSCC:

@@ -25,7 +25,7 @@ __all__ = [
     "SymbolPart",
     "Transmission",
     "part_over_link",
-    "send",
+    "transmit",
 ]
 
 
@@ -105,12 +105,38 @@ class ArrivedSymbols:
 
 @dataclass(frozen=True)
 class Reception:
-    """What the receiver holds after one trial: bits and symbols by name, and what has been agreed on."""
+    """What the receiver holds after one trial.
+
+    Attributes
+    ----------
+    arrived, symbols:
+        Bits, and symbols, by the name of their part.
+    shape, count:
+        What has been agreed on, as in `Transmission`.
+    """
 
     arrived: Mapping[str, Arrived]
     shape: tuple[int, int] | None = None
     count: int | None = None
     symbols: Mapping[str, ArrivedSymbols] = field(default_factory=dict)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the picture.
+
+        Raises
+        ------
+        ValueError
+            If none have been agreed on.
+        """
+        if self.shape is None:
+            raise ValueError("a picture was sent without an agreed size")
+        return self.shape
+
+    @property
+    def failed(self) -> bool:
+        """Whether any check sum is wrong."""
+        return any(part.intact is False for part in self.arrived.values())
 
 
 def part_over_link(name: str, packed: Packed, form: TransportFormat, link: DigitalLink) -> Part:
@@ -127,7 +153,7 @@ def part_over_link(name: str, packed: Packed, form: TransportFormat, link: Digit
     return Part(name, packed.bits, link, (entry,))
 
 
-def send(transmission: Transmission, snr: EsN0, streams: Sequence[Stream]) -> list[Reception]:
+def transmit(transmission: Transmission, snr: EsN0, streams: Sequence[Stream]) -> list[Reception]:
     """Send a transmission once for every stream (trial) over its links at one SNR.
 
     The n-th part draws its fading and noise from the n-th child of each stream, whatever the system, so

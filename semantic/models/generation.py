@@ -27,15 +27,16 @@ from typing import Any, Self
 
 import torch
 
-from semantic.models.diffusion import Diffusion
-from semantic.models.encoders import ImageEncoder, Picture, fetch_hint
+from semantic.models.diffusion import STEP, Diffusion
+from semantic.models.encoders import ImageEncoder, fetch_hint
+from semantic.networks.pixels import Picture
 from semantic.zoo.weights import WeightsMissing
 
-__all__ = ["Generator", "Selection", "closest", "feature_distance"]
+__all__ = ["Choice", "Generator", "closest", "feature_distance"]
 
 
 @dataclass(frozen=True)
-class Selection:
+class Choice:
     """One of several candidates.
 
     Attributes
@@ -53,7 +54,7 @@ class Selection:
     distances: tuple[float, ...]
 
 
-def closest(pictures: Sequence[Picture], distance: Callable[[Picture], float]) -> Selection:
+def closest(pictures: Sequence[Picture], distance: Callable[[Picture], float]) -> Choice:
     """Choose the candidate with the smallest distance; of equal ones the first, never one that is NaN.
 
     Raises
@@ -65,7 +66,7 @@ def closest(pictures: Sequence[Picture], distance: Callable[[Picture], float]) -
         raise ValueError("there is no candidate to choose from, at least one is needed")
     distances = tuple(float(distance(picture)) for picture in pictures)
     index = min(range(len(pictures)), key=lambda i: math.inf if math.isnan(distances[i]) else distances[i])
-    return Selection(pictures[index], index, distances)
+    return Choice(pictures[index], index, distances)
 
 
 def feature_distance(
@@ -159,6 +160,16 @@ class Generator:
         if ip_adapter is not None:
             _load_adapter(diffusion.pipeline, ip_adapter, weight_name)
         return cls(diffusion, encoder)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width that the network was trained for, in pixels."""
+        return self.diffusion.size
+
+    @property
+    def step(self) -> int:
+        """Height and width are multiples of so many pixels."""
+        return STEP
 
     @property
     def embedding_width(self) -> int | None:
@@ -295,7 +306,7 @@ class Generator:
         embed: torch.Tensor | None = None,
         start: Picture | None = None,
         **options: Any,
-    ) -> Selection:
+    ) -> Choice:
         """Generate a candidate for each seed and keep the one closest to what was received.
 
         Parameters

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 __all__ = [
-    "Picture",
+    "NamedPicture",
     "bundled_tokenizer",
     "centre_crop",
     "load_pictures",
@@ -58,7 +58,7 @@ _READ_ERRORS = (
 )
 
 
-class Picture(NamedTuple):
+class NamedPicture(NamedTuple):
     """A picture and its name; unpacks as ``name, pixels``.
 
     Attributes
@@ -107,7 +107,7 @@ def _centre(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
     return np.ascontiguousarray(pixels[top : top + height, left : left + width])
 
 
-def sample_pictures(size: int | None = None) -> list[Picture]:
+def sample_pictures(size: int | None = None) -> list[NamedPicture]:
     """Four colour photographs that need no download, in the order of the table above.
 
     Parameters
@@ -126,7 +126,7 @@ def sample_pictures(size: int | None = None) -> list[Picture]:
 
     originals = [np.asarray(getattr(data, name)(), dtype=np.uint8) for name in _SAMPLES]
     shaped = (centre_crop(pixels) if size is None else resize_square(pixels, size) for pixels in originals)
-    return [Picture(name, pixels) for name, pixels in zip(_SAMPLES, shaped, strict=True)]
+    return [NamedPicture(name, pixels) for name, pixels in zip(_SAMPLES, shaped, strict=True)]
 
 
 def picture_paths(path: str | Path) -> list[Path]:
@@ -182,7 +182,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def load_pictures(path: str | Path, size: int | None = None) -> list[Picture]:
+def load_pictures(path: str | Path, size: int | None = None) -> list[NamedPicture]:
     """Read the picture file ``path``, or all in the folder ``path``, sorted by name.
 
     All are read at once, so that an unreadable file shows before any long work; for folders larger than
@@ -197,7 +197,7 @@ def load_pictures(path: str | Path, size: int | None = None) -> list[Picture]:
 
     Returns
     -------
-    list[Picture]
+    list[NamedPicture]
         Named by the file's name, suffix included (two files may differ in nothing else).
 
     Raises
@@ -207,7 +207,9 @@ def load_pictures(path: str | Path, size: int | None = None) -> list[Picture]:
         positive multiple of 16.
     """
     named = ((file.name, read_picture(file)) for file in picture_paths(path))
-    return [Picture(name, pixels if size is None else resize_square(pixels, size)) for name, pixels in named]
+    return [
+        NamedPicture(name, pixels if size is None else resize_square(pixels, size)) for name, pixels in named
+    ]
 
 
 def sample_sentences() -> list[str]:

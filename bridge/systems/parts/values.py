@@ -7,11 +7,9 @@ look at their length.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 
-from bridge.air.carriage import Carriage, Digital
+from bridge.air.carriage import Carriage
 from bridge.air.ledger import Entry
 from bridge.air.names import parse_carriage
 from bridge.air.transmission import ArrivedSymbols, Part, Reception, SymbolPart
@@ -103,10 +101,7 @@ class VectorLink:
 
     def __init__(self, context: Context, quantizer: str | None, schemes: str) -> None:
         form = "analog" if quantizer is None else f"digital:{quantizer}:{schemes}"
-        _, carriage = parse_carriage(form, context.channel, context.decoding)
-        self.carriage: Carriage = (
-            replace(carriage, device=context.device) if isinstance(carriage, Digital) else carriage
-        )
+        self.carriage: Carriage = parse_carriage(form, context.channel, context.decoding)[1]
         self.quantizer = None if quantizer is None else parse_quantizer(quantizer)
 
     def _payload(self, count: int) -> EmbeddingPayload:

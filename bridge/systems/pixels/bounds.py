@@ -19,7 +19,7 @@ import torch
 from bridge.air.ledger import Entry
 from bridge.air.transmission import Part, Reception, Transmission
 from bridge.systems.pixels.separation import encodings_of
-from bridge.systems.system import Reconstruction, Source, image_of
+from bridge.systems.system import Reconstruction, Source
 from phy import bits as bit_tools
 from phy import theory
 from phy.links.digital import BitReception
@@ -97,15 +97,12 @@ class Bound:
         bits = bit_tools.from_bytes(bytes([fitted.scale_index]) + fitted.data)
         count = 8 * len(fitted.data)
         entry = Entry("picture", count, 0, 8 * budget - count, 0, 8 * budget, channel_uses)
-        height, width = image_of(source).shape[:2]
         notes: dict[str, int | str] = {"quality": fitted.quality, "scale": str(SCALES[fitted.scale_index])}
         part = Part("picture", bits, _IdealLink(channel_uses), (entry,))
-        return Transmission((part,), (height, width), notes=notes)
+        return Transmission((part,), source.size, notes=notes)
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Read the picture, which always arrives."""
-        if reception.shape is None:
-            raise ValueError("a picture was sent without an agreed size")
         data = bit_tools.to_bytes(reception.arrived["picture"].bits)
-        coded = self.codec.decode(data[1:], scaled_shape(reception.shape, data[0]))
-        return Reconstruction(restore(coded, reception.shape))
+        coded = self.codec.decode(data[1:], scaled_shape(reception.size, data[0]))
+        return Reconstruction(restore(coded, reception.size))

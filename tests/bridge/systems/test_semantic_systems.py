@@ -16,7 +16,7 @@ from PIL import Image
 from tiny.diffusion import CONTEXT, amplify, seeded
 from tiny.systems import write_models
 
-from bridge.air.transmission import ArrivedSymbols, Transmission, send
+from bridge.air.transmission import ArrivedSymbols, Transmission, transmit
 from bridge.models import Models
 from bridge.systems.catalog import SEMANTIC, build_semantic
 from bridge.systems.context import Context, text_coder
@@ -122,7 +122,7 @@ def through(
     system: System, source: Source, snr: EsN0 = CLEAN, uses: int | None = None
 ) -> tuple[Transmission, Reconstruction]:
     transmission = system.encode(source, uses, snr)
-    (reception,) = send(transmission, snr, [Stream(1, "test", 0)])
+    (reception,) = transmit(transmission, snr, [Stream(1, "test", 0)])
     return transmission, system.decode(reception)
 
 
@@ -309,7 +309,7 @@ def test_vlf_msc_is_its_models_in_a_row(
     values = models.projection.encode(models.feature.encode([picture]))
     feature = models.projection.decode(scale * unit_rms(values))
     (text,) = models.feature.to_text(feature, max_tokens=8)
-    (expected,) = models.feature_image.decode(feature, seeds=[SEED], size=DRAWN, **FAST)
+    (expected,) = models.feature_image.generate(feature, seeds=[SEED], size=DRAWN, **FAST)
     transmission, made = through(build(variant, context, scale=scale), source)
     assert made.text == text
     if variant == "vlf-msc":
@@ -409,7 +409,7 @@ def test_vectors_arrive_at_unit_root_mean_square(quantizer: str | None, toleranc
     vector = 7 * torch.randn(101, generator=torch.Generator().manual_seed(1))
     link = VectorLink(Context(AWGN()), quantizer, "1/2-qpsk")
     transmission = Transmission(link.parts("vector", vector), count=101)
-    got, remark = link.collect("vector", send(transmission, CLEAN, [Stream(1, 0)])[0])
+    got, remark = link.collect("vector", transmit(transmission, CLEAN, [Stream(1, 0)])[0])
     error = (got - unit_rms(vector)).norm() / got.norm()
     assert float(error) <= tolerance and remark == ""
     assert transmission.ledger.entries[0].header_bits == 0
@@ -590,7 +590,7 @@ def test_a_system_of_ones_own_in_forty_lines(
         ("single-text", {"part": 4}, "no option part; there are parts, name, split"),
         ("single-text", {"parts": 4}, "one text, got parts 4"),
         ("multi-sc", {"split": "diagonal"}, "split must be one of"),
-        ("multi-sc", {"slice": "gif"}, "slice must be none, raw"),
+        ("multi-sc", {"slice": "gif"}, "slice must be one of none, raw"),
         ("multi-sc", {"coder": "embedding:lloyd"}, "quantiser 'lloyd'"),
         ("vlf-msc", {"quantizer": "lloyd"}, "quantiser 'lloyd'"),
         ("vlf-msc", {"scale": 0}, "above 0, got 0"),
@@ -644,7 +644,7 @@ def test_quarters_are_named_where_texts_are_fused(context: Context, picture: Pic
     )
     texts = []
     for system in (joined, named):
-        reception = send(system.encode(source, None, CLEAN), CLEAN, [Stream(SEED)])[0]
+        reception = transmit(system.encode(source, None, CLEAN), CLEAN, [Stream(SEED)])[0]
         texts.append(system.decode(reception).samples["received"])
     quarters = re.split(r"(?:Top|Bottom) (?:left|right) quarter: ", texts[1])
     assert quarters[0] == ""
