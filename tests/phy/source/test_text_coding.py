@@ -27,7 +27,7 @@ from phy.source.text.coders import (
 )
 from phy.source.text.huffman import Huffman, canonical_codes, code_lengths
 from phy.source.text.tokens import Tokens, load_tokenizer
-from phy.source.text.vocabulary import PRINTABLE, CodePoints, Vocabulary, english_counts, tabulate
+from phy.source.text.vocabulary import PRINTABLE, CodePoints, Vocabulary, english_counts
 
 SENTENCE_FILE = Path(__file__).parents[3] / "semantic" / "data" / "sentences.txt"
 SENTENCES = SENTENCE_FILE.read_text(encoding="utf-8").splitlines()
@@ -110,6 +110,14 @@ def small_tokenizer() -> tokenizers.Tokenizer:
     tokenizer = tokenizers.ByteLevelBPETokenizer()
     tokenizer.train_from_iterator(SENTENCES, vocab_size=330, special_tokens=["<s>"], show_progress=False)
     return tokenizer
+
+
+def tabulate(texts: list[str], tokens: Tokens) -> tuple[Vocabulary, list[int]]:
+    """Tokens of texts with their counts, and the escape with the number of tokens seen once (Good 1953)."""
+    counts = Counter(token for text in texts for token in tokens.split(text))
+    vocabulary = Vocabulary(tokens, sorted(counts))
+    once = sum(count == 1 for count in counts.values())
+    return vocabulary, [*(counts[token] for token in vocabulary.symbols), once]
 
 
 @pytest.fixture(scope="session")
