@@ -34,7 +34,7 @@ def encode_by(system: System, source: Source, channel_uses: int | None, snr: EsN
     """
     sent = system.encode(replace(source), channel_uses, snr)
     if not isinstance(sent, Transmission):
-        raise ValueError(f"{system.name} returned {_kind(sent)} from encode, expected a Transmission")
+        raise ValueError(f"{system.name} returned {type(sent).__name__} from encode, not a Transmission")
     return sent
 
 
@@ -61,7 +61,7 @@ def decode_by(system: System, source: Source, reception: Reception) -> Reconstru
     """
     made = system.decode(reception)
     if not isinstance(made, Reconstruction):
-        raise ValueError(f"{system.name} returned {_kind(made)} from decode, expected a Reconstruction")
+        raise ValueError(f"{system.name} returned {type(made).__name__} from decode, not a Reconstruction")
     for kind in system.delivers:
         if getattr(made, kind) is None:
             raise ValueError(f"{system.name} returned no {kind}, which it says it delivers")
