@@ -7,19 +7,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny.diffusion import CONTEXT, amplify, seeded
+from tiny.diffusion import CONTEXT, EMBEDDING, amplify, seeded, write_bridge, write_kandinsky
 from tiny.systems import write_models
 
 from bridge.air.transmission import ArrivedSymbols, Transmission, transmit
 from bridge.models import Models
 from bridge.systems.catalog import SEMANTIC, build_semantic
 from bridge.systems.context import Context, text_coder
+from bridge.systems.parts.painting import canvas
 from bridge.systems.parts.values import VectorLink, unit_rms, values_of
 from bridge.systems.pixels.codecs import CODECS
 from bridge.systems.system import Reconstruction, Source, System
@@ -30,6 +32,7 @@ from phy.random import Stream
 from phy.units import EsN0
 from semantic.metrics.text import character_error_rate
 from semantic.models.captioning import QUERY
+from semantic.models.features import KandinskyDecoder
 from semantic.models.segmentation import main_object
 from semantic.networks.jscc import ADJSCC, JSCC, DeepJSCC2019, NestedJSCC
 from semantic.zoo.weights import WeightsMissing
@@ -319,6 +322,37 @@ def test_vlf_msc_is_its_models_in_a_row(
         assert same(made.image, resized(expected))
 
 
+@torch.no_grad()
+def test_kandinsky_draws_from_the_feature_too(
+    places: tuple[tuple[str, str], ...], source: Source, picture: Picture, tmp_path: Path
+) -> None:
+    write_bridge(write_kandinsky(tmp_path), EMBEDDING)
+    models = Models((*(p for p in places if p[0] != "feature-image"), ("feature-image", str(tmp_path))))
+    values = models.projection.encode(models.feature.encode([picture]))
+    feature = models.projection.decode(unit_rms(values))
+    (expected,) = models.feature_image.generate(feature, seeds=[SEED], size=DRAWN, **FAST)
+    _, made = through(build("vlf-msc fp32", Context(AWGN(), models=models, seed=SEED)), source)
+    assert isinstance(models.feature_image, KandinskyDecoder)
+    assert same(made.image, resized(expected))
+
+
+@pytest.mark.parametrize(
+    ("size", "trained", "step", "drawn"),
+    [
+        ((512, 512), (512, 512), 8, (512, 512)),
+        ((375, 500), (512, 512), 8, (440, 592)),
+        ((40, 48), (16, 16), 4, (16, 16)),
+        ((10, 1000), (64, 64), 8, (8, 640)),
+        ((375, 500), (512, 512), 64, (448, 576)),
+    ],
+)
+def test_pictures_are_drawn_at_their_proportions(
+    size: tuple[int, int], trained: tuple[int, int], step: int, drawn: tuple[int, int]
+) -> None:
+    painter: Any = SimpleNamespace(size=trained, step=step)
+    assert canvas(size, painter) == drawn
+
+
 def nested() -> NestedJSCC:
     return NestedJSCC(8, 16, 8, 1, 8)
 
@@ -443,6 +477,8 @@ def test_too_few_channel_uses_are_refused_with_figures(
 ) -> None:
     system = build(variant, context)
     system.check(7)
+    with pytest.raises(ValueError, match="at least one channel use, got 0"):
+        system.check(0)
     with pytest.raises(ValueError, match=r"\b7\b"):
         system.encode(source, 7, CLEAN)
 
