@@ -302,9 +302,6 @@ class Generator:
         target: torch.Tensor | Callable[[Picture], float],
         *,
         seeds: Sequence[int],
-        image: Picture | None = None,
-        embed: torch.Tensor | None = None,
-        start: Picture | None = None,
         **options: Any,
     ) -> Choice:
         """Generate a candidate for each seed and keep the one closest to what was received.
@@ -318,10 +315,8 @@ class Generator:
             function that gives a candidate's distance (`feature_distance`, or a sum of several).
         seeds:
             One a candidate.
-        image, embed, start:
-            One image prompt, its embedding ``[D]``, one start; for all candidates.
         options:
-            ``scale``, ``strength``, ``steps``, ``guidance``, ``size``, as in `generate`.
+            All others of `generate`.
 
         Raises
         ------
@@ -332,16 +327,7 @@ class Generator:
             if self.encoder is None:
                 raise ValueError("to compare embeddings load the image encoder, or give a function as target")
             target = feature_distance(self.encoder.embed, target)
-        count = len(seeds)
-        pictures = self.generate(
-            [prompt] * count,
-            seeds=seeds,
-            images=None if image is None else [image] * count,
-            embeds=None if embed is None else embed.expand(count, -1),
-            start=None if start is None else [start] * count,
-            **options,
-        )
-        return closest(pictures, target)
+        return closest(self.generate([prompt] * len(seeds), seeds=seeds, **options), target)
 
     def _image_prompts(
         self, images: Sequence[Picture] | None, embeds: torch.Tensor | None, count: int

@@ -73,17 +73,17 @@ class NamedPicture(NamedTuple):
     pixels: NDArray[np.uint8]
 
 
-def centre_crop(pixels: NDArray[np.uint8], multiple: int = _MULTIPLE) -> NDArray[np.uint8]:
-    """Cut the edges of ``[H, W, 3]`` evenly so that both sides are multiples of ``multiple``.
+def centre_crop(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Cut the edges of ``[H, W, 3]`` evenly so that both sides are multiples of 16.
 
     Raises
     ------
     ValueError
-        If a side is shorter than ``multiple``.
+        If a side is shorter than that.
     """
-    height, width = (side // multiple * multiple for side in pixels.shape[:2])
+    height, width = (side // _MULTIPLE * _MULTIPLE for side in pixels.shape[:2])
     if not height or not width:
-        raise ValueError(f"a picture of {list(pixels.shape)} has no part with sides that {multiple} divides")
+        raise ValueError(f"a picture of {list(pixels.shape)} has no part with sides that {_MULTIPLE} divides")
     return _centre(pixels, height, width)
 
 

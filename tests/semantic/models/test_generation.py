@@ -262,13 +262,9 @@ def test_selection_keeps_the_candidate_closest_to_the_received_feature(prompted:
 
 def test_selection_takes_any_distance_and_condition(prompted: Generator, pictures: list[Picture]) -> None:
     options: dict[str, Any] = {"steps": 4, "strength": 0.5, "scale": 0.8}
-    embed = prompted.embed(pictures[:1])[0]
-    chosen = prompted.select(
-        "a dog", lambda p: -float(p.mean()), seeds=SEEDS, embed=embed, start=pictures[1], **options
-    )
-    candidates = prompted.generate(
-        ["a dog"] * 3, seeds=SEEDS, images=[pictures[0]] * 3, start=[pictures[1]] * 3, **options
-    )
+    options |= {"images": [pictures[0]] * 3, "start": [pictures[1]] * 3}
+    chosen = prompted.select("a dog", lambda p: -float(p.mean()), seeds=SEEDS, **options)
+    candidates = prompted.generate(["a dog"] * 3, seeds=SEEDS, **options)
     brightest = max(range(3), key=lambda i: candidates[i].mean())
     assert chosen.index == brightest
     assert np.array_equal(chosen.picture, candidates[brightest])
