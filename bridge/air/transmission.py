@@ -74,6 +74,14 @@ class Transmission:
         Length of the vector, which both ends have agreed on; None without a vector.
     notes:
         Choices that the transmitter made, for the results. The receiver never sees them.
+
+    Examples
+    --------
+    >>> from phy.channels.flat import AWGN
+    >>> entry = Entry("pilot", 0, 0, 0, 0, 0, 4)
+    >>> part = SymbolPart("pilot", torch.ones(4, dtype=torch.complex64), AnalogLink(AWGN()), (entry,))
+    >>> Transmission((part,)).ledger.channel_uses
+    4
     """
 
     parts: tuple[Part | SymbolPart, ...]
@@ -163,6 +171,15 @@ def transmit(transmission: Transmission, snr: EsN0, streams: Sequence[Stream]) -
     -------
     list of Reception
         One a trial.
+
+    Examples
+    --------
+    >>> from phy.channels.flat import AWGN
+    >>> entry = Entry("pilot", 0, 0, 0, 0, 0, 4)
+    >>> part = SymbolPart("pilot", torch.ones(4, dtype=torch.complex64), AnalogLink(AWGN()), (entry,))
+    >>> heard = transmit(Transmission((part,)), EsN0(100.0), Stream(1).batch(range(2)))
+    >>> [reception.symbols["pilot"].symbols.real.round(decimals=3).tolist() for reception in heard]
+    [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
     """
     bits: list[dict[str, Arrived]] = [{} for _ in streams]
     symbols: list[dict[str, ArrivedSymbols]] = [{} for _ in streams]

@@ -75,6 +75,12 @@ def build_systems(
     ------
     ValueError
         If the name is none of these; the message lists what there is.
+
+    Examples
+    --------
+    >>> from phy.channels.flat import AWGN
+    >>> [system.name for system in build_systems("bpg-ldpc", AWGN(), "1/2-qpsk,2/3-qam16")]
+    ['bpg-ldpc[1/2-qpsk]', 'bpg-ldpc[2/3-qam16]']
     """
     for kind in KINDS:
         if name.endswith(f"-{kind}"):
@@ -132,6 +138,14 @@ def build_semantic(name: str, context: Context, options: Mapping[str, Any] | Non
         role.
     semantic.zoo.weights.WeightsMissing
         If a model is not on this machine.
+
+    Examples
+    --------
+    >>> from bridge.models import load_models, parse_models
+    >>> from phy.channels.flat import AWGN
+    >>> context = Context(AWGN(), models=load_models(parse_models("tiny")))
+    >>> build_semantic("text-only", context, {"correct": True}).roles
+    ('captioner', 'generator', 'corrector')
     """
     if name not in SEMANTIC and ":" not in name:
         raise ValueError(

@@ -35,6 +35,13 @@ class Context:
     seed:
         Of what generators draw: the same for all systems, SNRs and trials, so that curves compare channels
         and not luck.
+
+    Examples
+    --------
+    >>> from phy.channels.flat import AWGN
+    >>> context = Context(AWGN(), text_schemes="1-qam16")
+    >>> context.text_link().name, context.text_payload("latin-1|utf-8").name
+    ('1-qam16', 'latin-1|utf-8')
     """
 
     channel: Channel
@@ -65,6 +72,11 @@ def text_coder(name: str) -> TextCoder:
     ``tokens`` are the 4,096 of the bundled byte-pair encoding, 12 bits each; ``tokens:MODEL`` those of the
     model of a preset (`semantic.zoo.presets`); all others are those of
     `phy.source.text.coders.parse_text_coder`.
+
+    Examples
+    --------
+    >>> text_coder("tokens").encode("A dog runs on the beach.")[0].numel()  # 12 bits each
+    84
     """
     kind, _, model = name.partition(":")
     if name == "tokens":

@@ -58,6 +58,15 @@ def decode_by(system: System, source: Source, reception: Reception) -> Reconstru
     ------
     ValueError
         If anything else comes back, naming both; or as the system raises it.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> mine = SimpleNamespace(name="mine", modality="embedding", delivers=("embedding",))
+    >>> mine.decode = lambda reception: Reconstruction(embedding=np.zeros(3))
+    >>> decode_by(mine, Source("x", embedding=np.ones(3, np.float32)), Reception({}))
+    Traceback (most recent call last):
+    ValueError: mine returned a vector [3] of float64, expected [3] of float32
     """
     made = system.decode(reception)
     if not isinstance(made, Reconstruction):

@@ -34,6 +34,15 @@ def recall(source: Source, key: str, make: Callable[[], Arrays]) -> Arrays:
         Everything else that determines the answer: what is asked, and the identity of the model.
     make:
         Asks the model.
+
+    Examples
+    --------
+    >>> source, asked = Source("dog", text="A dog runs."), []
+    >>> def ask() -> Arrays:
+    ...     asked.append("once")
+    ...     return {"texts": np.array(["a dog"])}
+    >>> [str(recall(source, "captions", ask)["texts"][0]) for _ in range(3)], asked
+    (['a dog', 'a dog', 'a dog'], ['once'])
     """
     if key in source.memory:
         return source.memory[key]

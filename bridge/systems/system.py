@@ -113,6 +113,12 @@ class Reconstruction:
         What was wrong; empty if nothing.
     samples:
         What came by on the way and is worth keeping: texts as received, before correction.
+
+    Examples
+    --------
+    >>> made = Reconstruction(text="a d0g", failed=True, remark="check sum wrong")
+    >>> made.image is None, made.failed
+    (True, True)
     """
 
     image: Picture | None = None
@@ -124,7 +130,21 @@ class Reconstruction:
 
 
 class System(Protocol):
-    """A whole system. ``adapts`` says that the transmission depends on the SNR."""
+    """A whole system: whatever has these attributes and methods, `bridge.systems.pixels.text` for one.
+
+    Examples
+    --------
+    >>> from bridge.air.transmission import transmit
+    >>> from bridge.systems.catalog import build_systems
+    >>> from phy.channels.flat import AWGN
+    >>> from phy.random import Stream
+    >>> system: System
+    >>> (system,) = build_systems("text-ldpc", AWGN(), "1/2-qpsk")
+    >>> transmission = system.encode(Source("dog", text="A dog runs."), None, EsN0(4.0))
+    >>> (reception,) = transmit(transmission, EsN0(4.0), [Stream(1)])
+    >>> system.decode(reception).text
+    'A dog runs.'
+    """
 
     @property
     def name(self) -> str:

@@ -61,6 +61,13 @@ class Prompt:
         What was wrong; empty if nothing.
     samples:
         Texts before and after correction.
+
+    Examples
+    --------
+    >>> words = Prompt({"prompts": ["a dog"]}, "a dog", "check sum wrong")
+    >>> both = words + Prompt({"images": []}, remark="grey")
+    >>> sorted(both.told), both.text, both.remark
+    (['images', 'prompts'], 'a dog', 'check sum wrong; grey')
     """
 
     told: dict[str, Any]

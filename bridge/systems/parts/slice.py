@@ -42,6 +42,16 @@ class SliceLink:
     ------
     ValueError
         If there is no such form or scheme.
+
+    Examples
+    --------
+    >>> from bridge.models import load_models, parse_models
+    >>> from phy.channels.flat import AWGN
+    >>> models = load_models(parse_models("segmenter=tiny-scene-segmenter"))
+    >>> source = Source("grey", np.full((64, 96, 3), 128, np.uint8))
+    >>> piece = SliceLink(Context(AWGN(), models=models), "raw", "1/2-qpsk", side=24).cut(source)
+    >>> piece.box  # no object: the centre, its longer side scaled down from 48 to 24 pixels
+    (16, 24, 32, 48)
     """
 
     def __init__(

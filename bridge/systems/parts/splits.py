@@ -25,7 +25,13 @@ def check_split(split: str, parts: int) -> None:
 
 
 def grid(picture: Picture, rows: int, columns: int) -> list[Picture]:
-    """Cut into tiles as equal as whole pixels allow, row by row; four in two rows are quadrants."""
+    """Cut into tiles as equal as whole pixels allow, row by row; four in two rows are quadrants.
+
+    Examples
+    --------
+    >>> [tile.shape for tile in grid(np.zeros((41, 60, 3), np.uint8), 2, 2)]
+    [(21, 30, 3), (21, 30, 3), (20, 30, 3), (20, 30, 3)]
+    """
     return [
         tile
         for band in np.array_split(picture, rows, axis=0)

@@ -19,6 +19,13 @@ class TextLink:
     coder:
         How it is written (`bridge.systems.context.text_coder`); of several joined by ``|`` the sender takes
         the shortest.
+
+    Examples
+    --------
+    >>> from phy.channels.flat import AWGN
+    >>> (part,) = TextLink(Context(AWGN()), "latin-1").parts("text", "A dog runs.")
+    >>> part.entries[0].source_bits
+    88
     """
 
     def __init__(self, context: Context, coder: str) -> None:

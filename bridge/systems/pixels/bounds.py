@@ -58,6 +58,13 @@ class Bound:
     kind:
         ``capacity``: R = log2(1 + SNR). ``finite-length``: the normal approximation of Polyanskiy, Poor and
         Verdu (2010) for one block of all channel uses at error probability 1e-3.
+
+    Examples
+    --------
+    >>> from phy.source.pictures.pillow import JPEG
+    >>> bound = Bound("jpeg-capacity", JPEG(), "capacity")
+    >>> bound.bits_per_use(4096, EsN0(0.0))
+    1.0
     """
 
     modality = "image"

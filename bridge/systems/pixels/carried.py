@@ -56,6 +56,14 @@ class Carried:
     ------
     ValueError
         If the kind is unknown, or the carriage does not suit it.
+
+    Examples
+    --------
+    >>> from phy.channels.flat import AWGN
+    >>> system = Carried("embedding", "analog:repeat=2+mmse", AWGN())
+    >>> source = Source("ramp", embedding=np.linspace(-1, 1, 768, dtype=np.float32))
+    >>> [(e.payload, e.channel_uses) for e in system.encode(source, None, EsN0(3.0)).ledger.entries]
+    [('payload/header', 160), ('payload/values', 768)]
     """
 
     adapts = False

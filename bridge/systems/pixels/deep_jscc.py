@@ -45,6 +45,16 @@ class DeepJSCC(SemanticSystem):
     channels:
         Latent channels to send, of a nested network. None sends as many as fit into the channel uses given,
         and all of them if none are given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from bridge.models import load_models, parse_models
+    >>> from phy.channels.flat import AWGN
+    >>> system = DeepJSCC(Context(AWGN(), models=load_models(parse_models("tiny"))))
+    >>> source = Source("grey", np.full((64, 64, 3), 128, np.uint8))
+    >>> system.encode(source, 520, EsN0(10.0)).ledger.channel_uses  # 64 channels of 4 x 4 values
+    512
     """
 
     context: Context

@@ -63,6 +63,18 @@ class Separation:
         What the chain is made of.
     policy:
         ``grey``, ``mean`` or ``best-effort``: what is shown for a picture whose check sum is wrong.
+
+    Examples
+    --------
+    >>> from bridge.air.schemes import parse_schemes
+    >>> from phy.channels.flat import AWGN
+    >>> from phy.source.pictures.pillow import JPEG
+    >>> (scheme,) = parse_schemes("1/2-qam16")
+    >>> system = Separation("jpeg-ldpc", JPEG(), scheme, AWGN(), Decoding())
+    >>> source = Source("grey", np.full((64, 64, 3), 128, np.uint8))
+    >>> transmission = system.encode(source, 2048, EsN0(10.0))
+    >>> transmission.ledger.channel_uses, transmission.ledger.entries[0].coded_bits
+    (2048, 8192)
     """
 
     modality = "image"

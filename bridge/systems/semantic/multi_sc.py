@@ -74,6 +74,12 @@ class MultiSC(SemanticSystem):
         Whether the corrector mends the fused text (each text by itself where quarters are named).
     scale, steps, guidance:
         IP-Adapter's lambda, denoising steps, and guidance of the text.
+
+    Examples
+    --------
+    >>> from phy.channels.flat import AWGN
+    >>> MultiSC(Context(AWGN()), coder="embedding:lloyd-max:4", slice="none").delivers
+    ('image',)
     """
 
     context: Context
