@@ -28,7 +28,7 @@ from scipy import ndimage
 
 from semantic.networks.fcn import FCN
 from semantic.networks.fcn_mobilenet import MobileNetFCN
-from semantic.networks.pixels import Picture, imagenet_normalised, to_planes
+from semantic.networks.pixels import Picture, imagenet_normalised, to_tensor
 from semantic.zoo.pretrained import read_config
 from semantic.zoo.weights import WeightsMissing
 
@@ -168,7 +168,7 @@ class Segmenter:
             size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
             picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
         weight = next(self.network.parameters())
-        return imagenet_normalised(to_planes(picture)).to(device=weight.device, dtype=weight.dtype)
+        return imagenet_normalised(to_tensor(picture)).to(device=weight.device, dtype=weight.dtype)
 
 
 def _read_published(file: Path) -> dict[str, torch.Tensor]:

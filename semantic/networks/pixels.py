@@ -14,7 +14,7 @@ __all__ = [
     "imagenet_normalised",
     "imagenet_restored",
     "to_picture",
-    "to_planes",
+    "to_tensor",
 ]
 
 Picture = NDArray[np.uint8]
@@ -28,12 +28,12 @@ MEAN_COLOUR = (124, 116, 104)
 """`IMAGENET_MEAN` on the scale of 255, the colour of natural pictures as far as nothing else is known."""
 
 
-def to_planes(picture: Picture) -> torch.Tensor:
+def to_tensor(picture: Picture) -> torch.Tensor:
     """``[H, W, 3]``, ``uint8``, to ``[1, 3, H, W]``, ``torch.float32``, from 0 to 1; a copy.
 
     Examples
     --------
-    >>> to_planes(np.full((2, 4, 3), 51, np.uint8)).unique()
+    >>> to_tensor(np.full((2, 4, 3), 51, np.uint8)).unique()
     tensor([0.2000])
     """
     return torch.tensor(picture).permute(2, 0, 1)[None].float() / 255

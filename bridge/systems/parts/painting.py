@@ -10,10 +10,10 @@ from PIL import Image
 
 from semantic.networks.pixels import Picture
 
-__all__ = ["Painter", "canvas", "fitted", "paint"]
+__all__ = ["Paints", "canvas", "fitted", "paint"]
 
 
-class Painter(Protocol):
+class Paints(Protocol):
     """What generates pictures: `semantic.models.generation.Generator`, `semantic.models.features`' two."""
 
     @property
@@ -28,7 +28,7 @@ class Painter(Protocol):
         """One picture a condition, from ``seeds``, of ``size``."""
 
 
-def canvas(size: tuple[int, int], painter: Painter) -> tuple[int, int]:
+def canvas(size: tuple[int, int], painter: Paints) -> tuple[int, int]:
     """Height and width at which to generate a picture of ``size``: of its proportions, and as many pixels \
 as the network was trained for, which draws anything much smaller or larger badly.
 
@@ -62,7 +62,7 @@ def fitted(picture: Picture, size: tuple[int, int]) -> Picture:
     return np.array(Image.fromarray(picture).resize(size[::-1], Image.Resampling.LANCZOS))
 
 
-def paint(painter: Painter, size: tuple[int, int], seed: int, **told: Any) -> Picture:
+def paint(painter: Paints, size: tuple[int, int], seed: int, **told: Any) -> Picture:
     """Generate one picture of ``size``.
 
     Parameters

@@ -23,7 +23,7 @@ from phy.quantization import parse_quantizer
 from semantic.models.generation import Generator
 from semantic.scenes.quadrants import fuse
 
-__all__ = ["FUSIONS", "Prompt", "PromptEmbedding", "SeparateTexts", "Words", "check_fusion"]
+__all__ = ["FUSIONS", "Descriptions", "Prompt", "PromptEmbedding", "SeparateTexts", "check_fusion"]
 
 # Text encoders end in a layer norm, which keeps values far below; more comes of wrong exponents, and would
 # overflow in the generator.
@@ -84,7 +84,7 @@ class Prompt:
         )
 
 
-class Words(Protocol):
+class Descriptions(Protocol):
     """What carries the descriptions of a picture's sub-images."""
 
     @property

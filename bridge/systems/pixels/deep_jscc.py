@@ -28,7 +28,7 @@ from bridge.systems.memory import recall_values
 from bridge.systems.parts.values import learned, values_of, within
 from bridge.systems.system import Reconstruction, Source
 from phy.units import EsN0
-from semantic.networks.pixels import to_picture, to_planes
+from semantic.networks.pixels import to_picture, to_tensor
 from semantic.zoo.pretrained import read_config
 
 __all__ = ["DeepJSCC"]
@@ -85,8 +85,8 @@ class DeepJSCC(SemanticSystem):
         level = snr.db if network.snr_adaptive else None
 
         def code() -> torch.Tensor:
-            planes = to_planes(source.picture).to(models.device)
-            return network.encode(planes, self._told(level), channels)[0]
+            pixels = to_tensor(source.picture).to(models.device)
+            return network.encode(pixels, self._told(level), channels)[0]
 
         values = recall_values(source, f"jscc:{models.identity('jscc')}:{channels}:{level!r}", code)
         return Transmission((learned("picture", values, self.context.channel),), source.size)

@@ -32,7 +32,7 @@ from bridge.systems.base import SemanticSystem
 from bridge.systems.context import Context
 from bridge.systems.parts.captions import captions
 from bridge.systems.parts.painting import paint
-from bridge.systems.parts.prompts import PromptEmbedding, SeparateTexts, Words, check_fusion
+from bridge.systems.parts.prompts import Descriptions, PromptEmbedding, SeparateTexts, check_fusion
 from bridge.systems.parts.slice import SliceLink
 from bridge.systems.parts.splits import check_split
 from bridge.systems.parts.values import within
@@ -104,7 +104,7 @@ class MultiSC(SemanticSystem):
         context, (kind, _, form) = self.context, self.coder.partition(":")
         check_split(self.split, self.parts)
         check_fusion(self.fusion, self.split, self.parts)
-        self.words: Words = (
+        self.words: Descriptions = (
             PromptEmbedding(context, form, self.fusion, self._generator)
             if kind == "embedding"
             else SeparateTexts(context, self.coder, self.parts, self.fusion, self.correct)
