@@ -144,8 +144,8 @@ def build_semantic(name: str, context: Context, options: Mapping[str, Any] | Non
     >>> from bridge.models import load_models, parse_models
     >>> from phy.channels.flat import AWGN
     >>> context = Context(AWGN(), models=load_models(parse_models("tiny")))
-    >>> build_semantic("text-only", context, {"correct": True}).roles
-    ('captioner', 'generator', 'corrector')
+    >>> build_semantic("multi-sc", context, {"parts": 9, "slice": "none"}).roles
+    ('captioner', 'corrector', 'generator')
     """
     if name not in SEMANTIC and ":" not in name:
         raise ValueError(

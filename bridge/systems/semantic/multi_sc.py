@@ -14,7 +14,7 @@ channel uses of its own. The query, the number of sub-images and the size of the
 of texts the *embedding* of the fused text may be sent, which is what the generator reads of it.
 
 `single_text` sends one caption of the whole picture in place of the sub-images' (the letter's "single-text
-SC"). Numbers in brackets are the letter's equations, which its Algorithm 1 puts in this order.
+SC"). Numbers in brackets are the letter's equations, which its Algorithm 1 sums up.
 
 References
 ----------
@@ -74,12 +74,6 @@ class MultiSC(SemanticSystem):
         Whether the corrector mends the fused text (each text by itself where quarters are named).
     scale, steps, guidance:
         IP-Adapter's lambda, denoising steps, and guidance of the text.
-
-    Examples
-    --------
-    >>> from phy.channels.flat import AWGN
-    >>> MultiSC(Context(AWGN()), coder="embedding:lloyd-max:4", slice="none").delivers
-    ('image',)
     """
 
     context: Context
