@@ -72,7 +72,7 @@ class SliceLink:
 
         def segment() -> Arrays:
             found = main_object(models.segmenter.labels([picture])[0])
-            return {"box": np.array(found.box), "found": np.array(found.found)}
+            return {"box": np.array(found.box)}
 
         key = f"main-object:{models.identity('segmenter')}"
         top, left, bottom, right = (int(edge) for edge in recall(source, key, segment)["box"])
