@@ -55,7 +55,7 @@ class Models:
     places:
         Preset, preset and a folder in it, or directory, of each role.
     device, dtype:
-        Where and in what they run.
+        Where they run, and in what precision those of libraries do; our own networks stay in float32.
     """
 
     places: tuple[tuple[str, str], ...]
@@ -63,7 +63,7 @@ class Models:
     dtype: torch.dtype = torch.float32
 
     def folder(self, role: str) -> Path:
-        """Directory of a role's checkpoint, without loading it.
+        """Directory (or file) of a role's checkpoint, without loading it.
 
         Raises
         ------
@@ -75,6 +75,8 @@ class Models:
         place = dict(self.places).get(role)
         if place is None:
             raise ValueError(f"no model plays {role!r}: name a directory by --models {role}=PATH")
+        if (role, place) == ("corrector", "dictionary"):
+            return correction.bundled_words()
         if Path(place).exists():
             return Path(place)
         name, _, inside = place.partition("/")
@@ -101,12 +103,10 @@ class Models:
 
     @cached_property
     def corrector(self) -> correction.Corrector:
-        """BART; ``none`` in its place corrects nothing."""
+        """BART, or a dictionary (``dictionary``, or a file of words); ``none`` corrects nothing."""
         if dict(self.places).get("corrector") == "none":
             return correction.NoCorrection()
-        return correction.BartCorrector.from_pretrained(
-            self.folder("corrector"), device=self.device, dtype=self.dtype
-        )
+        return correction.load_corrector(self.folder("corrector"), device=self.device, dtype=self.dtype)
 
     @cached_property
     def segmenter(self) -> segmentation.Segmenter:
@@ -150,11 +150,9 @@ class Models:
         return projection.FeatureProjection.from_pretrained(self.folder("projection"), device=self.device)
 
     @cached_property
-    def feature_image(self) -> features.FeatureToImage:
-        """Feature to picture."""
-        return features.FeatureToImage.from_pretrained(
-            self.folder("feature-image"), device=self.device, dtype=self.dtype
-        )
+    def feature_image(self) -> features.FeatureToImage | features.KandinskyDecoder:
+        """Feature to picture, by Stable Diffusion or Kandinsky, as its configuration says."""
+        return features.load_feature_image(self.folder("feature-image"), device=self.device, dtype=self.dtype)
 
     @cached_property
     def jscc(self) -> jscc.JSCC:
@@ -168,7 +166,7 @@ class Models:
 
 
 def parse_models(text: str) -> tuple[tuple[str, str], ...]:
-    """Read ``tiny``, ``hub``, or a tier and exceptions: ``hub,captioner=PATH,corrector=none``.
+    """Read ``tiny``, ``hub``, or a tier and exceptions: ``hub,captioner=PATH,corrector=dictionary``.
 
     Raises
     ------
@@ -191,6 +189,8 @@ def parse_models(text: str) -> tuple[tuple[str, str], ...]:
 
 
 @lru_cache(maxsize=2)
-def load_models(places: tuple[tuple[str, str], ...], device: str = "cpu", half: bool = False) -> Models:
+def load_models(
+    places: tuple[tuple[str, str], ...], device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> Models:
     """Return the models of these places, the same object for the same places: each loads once a process."""
-    return Models(places, device, torch.bfloat16 if half else torch.float32)
+    return Models(places, device, dtype)

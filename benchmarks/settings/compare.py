@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from benchmarks.settings.codes import Count
@@ -57,8 +58,9 @@ class CompareSpec(BaseModel):
         Modulation-coding schemes of pictures and of sentences (`bridge.air.schemes`).
     channel, decoder, schedule, iterations, engine, policy:
         As in `bridge.systems.catalog.build_systems`.
-    models, device:
-        Checkpoints of the semantic systems (`bridge.models.parse_models`), and where they run.
+    models, device, dtype:
+        Checkpoints of the semantic systems (`bridge.models.parse_models`), where they run, and in what
+        precision.
     options:
         Options of semantic systems by name, such as ``{"multi-sc": {"parts": 9}}``.
     metrics:
@@ -95,6 +97,7 @@ class CompareSpec(BaseModel):
     policy: str = "mean"
     models: str = "tiny"
     device: str = "cpu"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     options: dict[str, dict[str, Any]] = {}
     metrics: tuple[str, ...] = ("psnr", "ssim", "ms-ssim")
     text_metrics: tuple[str, ...] = ("bleu", "cer", "wer")
@@ -161,7 +164,7 @@ class CompareSpec(BaseModel):
     @property
     def checkpoints(self) -> Models:
         """The models, loaded when they are needed."""
-        return load_models(parse_models(self.models), self.device)
+        return load_models(parse_models(self.models), self.device, getattr(torch, self.dtype))
 
     def build(self) -> list[System]:
         """Build all systems anew; `systems_of` keeps those that were built."""

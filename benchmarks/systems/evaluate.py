@@ -15,7 +15,8 @@ from benchmarks.runs.store import Row
 from benchmarks.settings.compare import CompareSpec, systems_of
 from benchmarks.systems.sources import load_sources
 from bridge.air.ledger import Ledger
-from bridge.air.transmission import Reception, Transmission, send
+from bridge.air.transmission import Reception, Transmission, transmit
+from bridge.systems.ends import decode_by, encode_by
 from bridge.systems.system import Reconstruction, Source, System
 from phy.random import Stream
 from phy.units import BandwidthRatio, EsN0
@@ -95,7 +96,7 @@ def evaluate(job: Job) -> list[Row]:
         if isinstance(transmission, Exception):
             rows += [_broken(point, source, trial, None, transmission) for trial in range(job.spec.trials)]
             continue
-        receptions = send(transmission, snr, _streams(job.spec, source, snr))
+        receptions = transmit(transmission, snr, _streams(job.spec, source, snr))
         for trial, reception in enumerate(receptions):
             key = _fingerprint(reception, soft=system.modality == "embedding")
             if key not in seen:
@@ -111,7 +112,8 @@ def _encode(
 ) -> Transmission | Exception:
     """Encode; what goes wrong with one source is its row's, not the run's."""
     try:
-        return system.encode(source, channel_uses_of(spec, source, point.cbr), EsN0(point.snr_db))
+        uses = channel_uses_of(spec, source, point.cbr)
+        return encode_by(system, source, uses, EsN0(point.snr_db))
     except Exception as error:
         return error
 
@@ -126,7 +128,7 @@ def _decode(
 ) -> Row:
     """Reconstruct and measure."""
     try:
-        made = system.decode(reception)
+        made = decode_by(system, source, reception)
         return _row(point, source, transmission, *_judge(job, system, source, made))
     except Exception as error:
         return _broken(point, source, 0, transmission, error)

@@ -11,8 +11,9 @@ from PIL import Image
 
 from benchmarks.settings.errors import input_errors
 from benchmarks.settings.ranges import parse_range
-from bridge.air.transmission import Transmission, send
+from bridge.air.transmission import Transmission, transmit
 from bridge.systems.catalog import build_systems
+from bridge.systems.ends import decode_by, encode_by
 from bridge.systems.system import Reconstruction, Source, System
 from phy.channels.names import parse_channel
 from phy.random import Stream
@@ -138,7 +139,7 @@ def send_one(
         if source.image is not None:
             uses = BandwidthRatio.parse(cbr).channel_uses(*source.image.shape[:2])
             chosen.check(uses)
-        transmission = chosen.encode(source, uses, level)
+        transmission = encode_by(chosen, source, uses, level)
     stream = Stream(seed, "send", channel, f"esno_db={level.db!r}", source.digest, 0)
-    reception = send(transmission, level, [stream])[0]
-    return Sent(chosen, source, level, transmission, chosen.decode(reception))
+    reception = transmit(transmission, level, [stream])[0]
+    return Sent(chosen, source, level, transmission, decode_by(chosen, source, reception))

@@ -115,14 +115,13 @@ class Digital:
         One scheme for all bits, or one a bit plane, the most important first: the header and the first
         plane take the first scheme, and the planes that are left over the last. `Fill` in place of a single
         scheme chooses the rate by the channel uses.
-    decoding, device:
+    decoding:
         As in `bridge.air.schemes.transport_block`.
     """
 
     channel: Channel
     schemes: tuple[Scheme, ...] | Fill
     decoding: Decoding = field(default_factory=Decoding)
-    device: str = "cpu"
 
     def __post_init__(self) -> None:
         if not isinstance(self.schemes, Fill) and not self.schemes:
@@ -189,8 +188,8 @@ class Digital:
 
     def link(self, form: TransportFormat, scheme: Scheme) -> DigitalLink:
         """Build the link of one transport block."""
-        block = transport_block(form, scheme.code, self.decoding, self.device)
-        return DigitalLink(block, Modulation(scheme.modulation, device=self.device), self.channel)
+        block = transport_block(form, scheme.code, self.decoding)
+        return DigitalLink(block, Modulation(scheme.modulation), self.channel)
 
     def collect(self, name: str, reception: Reception, count: int = 0) -> Arrived:
         """Join the bits of all schemes; see `Carriage.collect`."""

@@ -71,13 +71,13 @@ its block would sit on the inner points of a QAM: less energy than accounted for
 
 
 @lru_cache(maxsize=16)
-def transport_block(form: TransportFormat, code: str, decoding: Decoding, device: str) -> TransportBlock:
+def transport_block(form: TransportFormat, code: str, decoding: Decoding) -> TransportBlock:
     """Build the encoder and decoder of a transport block, or return the one built before.
 
     ``decoding`` is meant for LDPC codes; a code that knows no such algorithm is decoded as by default.
     """
     own = decoding if decoding.algorithm in code_kind(code).decoders else None
-    return TransportBlock(form, code, own, scrambling=SCRAMBLING, device=device)
+    return TransportBlock(form, code, own, scrambling=SCRAMBLING)
 
 
 def _set(entries: str, block_bits: int | None = None) -> tuple[Scheme, ...]:

@@ -8,8 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from bridge.air.carriage import Carriage, Digital, Multiplex
 from bridge.air.ledger import Ledger
-from bridge.air.transmission import Transmission
-from bridge.air.transmission import send as transmit
+from bridge.air.transmission import Transmission, transmit
 from bridge.payloads.packed import Packed, Payload, Unpacked
 from phy.random import Stream
 from phy.units import EsN0

@@ -25,7 +25,7 @@ __all__ = [
     "SymbolPart",
     "Transmission",
     "part_over_link",
-    "send",
+    "transmit",
 ]
 
 
@@ -74,6 +74,14 @@ class Transmission:
         Length of the vector, which both ends have agreed on; None without a vector.
     notes:
         Choices that the transmitter made, for the results. The receiver never sees them.
+
+    Examples
+    --------
+    >>> from phy.channels.flat import AWGN
+    >>> entry = Entry("pilot", 0, 0, 0, 0, 0, 4)
+    >>> part = SymbolPart("pilot", torch.ones(4, dtype=torch.complex64), AnalogLink(AWGN()), (entry,))
+    >>> Transmission((part,)).ledger.channel_uses
+    4
     """
 
     parts: tuple[Part | SymbolPart, ...]
@@ -105,12 +113,38 @@ class ArrivedSymbols:
 
 @dataclass(frozen=True)
 class Reception:
-    """What the receiver holds after one trial: bits and symbols by name, and what has been agreed on."""
+    """What the receiver holds after one trial.
+
+    Attributes
+    ----------
+    arrived, symbols:
+        Bits, and symbols, by the name of their part.
+    shape, count:
+        What has been agreed on, as in `Transmission`.
+    """
 
     arrived: Mapping[str, Arrived]
     shape: tuple[int, int] | None = None
     count: int | None = None
     symbols: Mapping[str, ArrivedSymbols] = field(default_factory=dict)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the picture.
+
+        Raises
+        ------
+        ValueError
+            If none have been agreed on.
+        """
+        if self.shape is None:
+            raise ValueError("a picture was sent without an agreed size")
+        return self.shape
+
+    @property
+    def failed(self) -> bool:
+        """Whether any check sum is wrong."""
+        return any(part.intact is False for part in self.arrived.values())
 
 
 def part_over_link(name: str, packed: Packed, form: TransportFormat, link: DigitalLink) -> Part:
@@ -127,7 +161,7 @@ def part_over_link(name: str, packed: Packed, form: TransportFormat, link: Digit
     return Part(name, packed.bits, link, (entry,))
 
 
-def send(transmission: Transmission, snr: EsN0, streams: Sequence[Stream]) -> list[Reception]:
+def transmit(transmission: Transmission, snr: EsN0, streams: Sequence[Stream]) -> list[Reception]:
     """Send a transmission once for every stream (trial) over its links at one SNR.
 
     The n-th part draws its fading and noise from the n-th child of each stream, whatever the system, so
@@ -137,6 +171,15 @@ def send(transmission: Transmission, snr: EsN0, streams: Sequence[Stream]) -> li
     -------
     list of Reception
         One a trial.
+
+    Examples
+    --------
+    >>> from phy.channels.flat import AWGN
+    >>> entry = Entry("pilot", 0, 0, 0, 0, 0, 4)
+    >>> part = SymbolPart("pilot", torch.ones(4, dtype=torch.complex64), AnalogLink(AWGN()), (entry,))
+    >>> heard = transmit(Transmission((part,)), EsN0(100.0), Stream(1).batch(range(2)))
+    >>> [reception.symbols["pilot"].symbols.real.round(decimals=3).tolist() for reception in heard]
+    [[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 1.0, 1.0]]
     """
     bits: list[dict[str, Arrived]] = [{} for _ in streams]
     symbols: list[dict[str, ArrivedSymbols]] = [{} for _ in streams]

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_type_hints
 
 from bridge.air.schemes import parse_schemes
 from bridge.systems.context import Context
@@ -19,7 +19,7 @@ from bridge.systems.pixels.deep_jscc import DeepJSCC
 from bridge.systems.pixels.separation import Separation
 from bridge.systems.pixels.text import TextOverLink
 from bridge.systems.semantic.image_only import ImageOnly
-from bridge.systems.semantic.multi_sc import MultiSC, SingleText
+from bridge.systems.semantic.multi_sc import MultiSC, single_text
 from bridge.systems.semantic.selection import Selection
 from bridge.systems.semantic.text_only import TextOnly
 from bridge.systems.semantic.vlf_msc import VlfMsc
@@ -34,7 +34,7 @@ __all__ = ["SEMANTIC", "build_semantic", "build_systems", "carriers"]
 
 SEMANTIC: dict[str, Callable[..., System]] = {
     "multi-sc": MultiSC,
-    "single-text": SingleText,
+    "single-text": single_text,
     "vlm-csc": VlmCsc,
     "vlf-msc": VlfMsc,
     "text-only": TextOnly,
@@ -56,7 +56,6 @@ def build_systems(
     schemes: str = "witt",
     decoding: Decoding | None = None,
     policy: str = "mean",
-    device: str = "cpu",
 ) -> list[System]:
     """Build the systems of one family, one a scheme.
 
@@ -65,7 +64,7 @@ def build_systems(
     name:
         ``CODEC-CARRIER`` (``bpg-ldpc``, ``jpeg2000-uncoded``), ``text-CARRIER``, or a bound:
         ``CODEC-capacity``, ``CODEC-finite-length``.
-    channel, policy, device:
+    channel, policy:
         As in `Separation`.
     schemes:
         A set or a list of schemes (`bridge.air.schemes.parse_schemes`).
@@ -76,6 +75,12 @@ def build_systems(
     ------
     ValueError
         If the name is none of these; the message lists what there is.
+
+    Examples
+    --------
+    >>> from phy.channels.flat import AWGN
+    >>> [system.name for system in build_systems("bpg-ldpc", AWGN(), "1/2-qpsk,2/3-qam16")]
+    ['bpg-ldpc[1/2-qpsk]', 'bpg-ldpc[2/3-qam16]']
     """
     for kind in KINDS:
         if name.endswith(f"-{kind}"):
@@ -94,9 +99,9 @@ def build_systems(
         chosen = parse_schemes(",".join(f"1-{modulation}" for modulation in modulations), code)
     decoding = decoding or Decoding()
     if source == "text":
-        return [TextOverLink(name, scheme, channel, decoding, device) for scheme in chosen]
+        return [TextOverLink(name, scheme, channel, decoding) for scheme in chosen]
     codec = _codec(name, source)
-    return [Separation(name, codec, scheme, channel, decoding, policy, device) for scheme in chosen]
+    return [Separation(name, codec, scheme, channel, decoding, policy) for scheme in chosen]
 
 
 def _codec(name: str, codec: str) -> ImageCodec:
@@ -133,6 +138,14 @@ def build_semantic(name: str, context: Context, options: Mapping[str, Any] | Non
         role.
     semantic.zoo.weights.WeightsMissing
         If a model is not on this machine.
+
+    Examples
+    --------
+    >>> from bridge.models import load_models, parse_models
+    >>> from phy.channels.flat import AWGN
+    >>> context = Context(AWGN(), models=load_models(parse_models("tiny")))
+    >>> build_semantic("multi-sc", context, {"parts": 9, "slice": "none"}).roles
+    ('captioner', 'corrector', 'generator')
     """
     if name not in SEMANTIC and ":" not in name:
         raise ValueError(
@@ -159,11 +172,14 @@ _PARTS = tuple(name for name in vars(System) if not name.startswith("_"))
 
 
 def _options(make: Callable[..., Any]) -> list[str]:
-    """Names of what a class takes behind the context; ``**options`` go to the class that it extends."""
+    """Names of what a class or function takes behind the context; ``**options`` go to the class that it \
+extends, or returns.
+    """
     parameters = list(inspect.signature(make).parameters.values())[1:]
     names = [each.name for each in parameters if each.kind in (each.KEYWORD_ONLY, each.POSITIONAL_OR_KEYWORD)]
-    if isinstance(make, type) and any(each.kind is each.VAR_KEYWORD for each in parameters):
-        names += [name for name in _options(make.__mro__[1]) if name not in names]
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        behind = make.__mro__[1] if isinstance(make, type) else get_type_hints(make)["return"]
+        names += [name for name in _options(behind) if name not in names]
     return names
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from bridge.systems.system import Source
 
-__all__ = ["Arrays", "recall"]
+__all__ = ["Arrays", "recall", "recall_values"]
 
 Arrays = dict[str, NDArray[Any]]
 """Numbers and texts by name; a text is an array of no dimension."""
@@ -33,6 +34,15 @@ def recall(source: Source, key: str, make: Callable[[], Arrays]) -> Arrays:
         Everything else that determines the answer: what is asked, and the identity of the model.
     make:
         Asks the model.
+
+    Examples
+    --------
+    >>> source, asked = Source("dog", text="A dog runs."), []
+    >>> def ask() -> Arrays:
+    ...     asked.append("once")
+    ...     return {"texts": np.array(["a dog"])}
+    >>> [str(recall(source, "captions", ask)["texts"][0]) for _ in range(3)], asked
+    (['a dog', 'a dog', 'a dog'], ['once'])
     """
     if key in source.memory:
         return source.memory[key]
@@ -52,3 +62,13 @@ def recall(source: Source, key: str, make: Callable[[], Arrays]) -> Arrays:
             np.savez(stream, **source.memory[key])
         partial.replace(file)
     return source.memory[key]
+
+
+def recall_values(source: Source, key: str, make: Callable[[], torch.Tensor]) -> torch.Tensor:
+    """Return the tensor that ``make`` returned for this source and key before, on the CPU; see `recall`."""
+
+    @torch.no_grad()
+    def ask() -> Arrays:
+        return {"values": make().cpu().numpy()}
+
+    return torch.from_numpy(recall(source, key, ask)["values"])

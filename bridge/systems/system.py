@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from bridge.air.transmission import Reception, Transmission
 from phy.units import EsN0
+from semantic.networks.pixels import Picture
 
 __all__ = ["Reconstruction", "Source", "System"]
 
 
 @dataclass(frozen=True)
 class Source:
-    """A picture, a sentence, a vector, or several of these.
+    """A picture, a sentence, a vector, or several of these; its arrays are its own copies, and read-only.
 
     Attributes
     ----------
@@ -40,16 +41,52 @@ class Source:
     memory:
         What transmitters have worked out about this source and may need again, by name of the worker;
         it lives as long as the source.
+
+    Examples
+    --------
+    >>> source = Source("grey", np.full((16, 24, 3), 128, np.uint8))
+    >>> source.size
+    (16, 24)
+    >>> source.picture[0, 0] = 0
+    Traceback (most recent call last):
+    ValueError: assignment destination is read-only
     """
 
     name: str
-    image: NDArray[np.uint8] | None = None
+    image: Picture | None = None
     text: str | None = None
     embedding: NDArray[np.float32] | None = None
     captions: tuple[str, ...] = ()
     scene: Any = None
     folder: Path | None = None
     memory: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("image", "embedding"):
+            array = getattr(self, name)
+            if array is not None:
+                own = np.array(array)
+                own.flags.writeable = False
+                object.__setattr__(self, name, own)
+
+    @property
+    def picture(self) -> Picture:
+        """The image.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        if self.image is None:
+            raise ValueError(f"source {self.name!r} has no picture")
+        return self.image
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the picture; ValueError if there is none."""
+        height, width = self.picture.shape[:2]
+        return height, width
 
     @property
     def digest(self) -> str:
@@ -76,9 +113,15 @@ class Reconstruction:
         What was wrong; empty if nothing.
     samples:
         What came by on the way and is worth keeping: texts as received, before correction.
+
+    Examples
+    --------
+    >>> made = Reconstruction(text="a d0g", failed=True, remark="check sum wrong")
+    >>> made.image is None, made.failed
+    (True, True)
     """
 
-    image: NDArray[np.uint8] | None = None
+    image: Picture | None = None
     text: str | None = None
     embedding: NDArray[np.float32] | None = None
     failed: bool = False
@@ -87,7 +130,21 @@ class Reconstruction:
 
 
 class System(Protocol):
-    """A whole system. ``adapts`` says that the transmission depends on the SNR."""
+    """A whole system: whatever has these attributes and methods, `bridge.systems.pixels.text` for one.
+
+    Examples
+    --------
+    >>> from bridge.air.transmission import transmit
+    >>> from bridge.systems.catalog import build_systems
+    >>> from phy.channels.flat import AWGN
+    >>> from phy.random import Stream
+    >>> system: System
+    >>> (system,) = build_systems("text-ldpc", AWGN(), "1/2-qpsk")
+    >>> transmission = system.encode(Source("dog", text="A dog runs."), None, EsN0(4.0))
+    >>> (reception,) = transmit(transmission, EsN0(4.0), [Stream(1)])
+    >>> system.decode(reception).text
+    'A dog runs.'
+    """
 
     @property
     def name(self) -> str:
@@ -121,16 +178,3 @@ class System(Protocol):
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Reconstruct from what arrived in one trial, and from nothing else."""
-
-
-def image_of(source: Source) -> NDArray[np.uint8]:
-    """Return the picture of a source.
-
-    Raises
-    ------
-    ValueError
-        If it has none.
-    """
-    if source.image is None:
-        raise ValueError(f"source {source.name!r} has no picture")
-    return source.image

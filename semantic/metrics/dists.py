@@ -21,7 +21,7 @@ from torch import nn
 
 from semantic.metrics.image import check_pair
 from semantic.metrics.lpips import BACKBONES
-from semantic.models.encoders import Picture
+from semantic.networks.pixels import Picture, imagenet_normalised
 from semantic.zoo import weights
 from semantic.zoo.weights import WeightsMissing
 
@@ -62,8 +62,6 @@ class DISTS(nn.Module):
     name = "dists"
     alpha: torch.Tensor
     beta: torch.Tensor
-    shift: torch.Tensor
-    scale: torch.Tensor
     window: torch.Tensor
 
     def __init__(self, backbone: Mapping[str, torch.Tensor], alpha: torch.Tensor, beta: torch.Tensor) -> None:
@@ -85,8 +83,6 @@ class DISTS(nn.Module):
         total = alpha.sum() + beta.sum()
         self.register_buffer("alpha", alpha.flatten() / total)
         self.register_buffer("beta", beta.flatten() / total)
-        self.register_buffer("shift", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1))
-        self.register_buffer("scale", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1))
         hann = torch.tensor([0.25, 0.5, 0.25])
         self.register_buffer("window", torch.outer(hann, hann)[None, None])
         self.requires_grad_(False)
@@ -97,7 +93,7 @@ class DISTS(nn.Module):
         return torch.sqrt(F.conv2d(x * x, window, stride=2, padding=1, groups=channels) + 1e-12)
 
     def _activations(self, pictures: torch.Tensor) -> list[torch.Tensor]:
-        taps, x = [pictures], (pictures - self.shift) / self.scale
+        taps, x = [pictures], imagenet_normalised(pictures)
         for stage in _STAGES:
             x = self._pool(x) if len(taps) > 1 else x
             for index in stage:

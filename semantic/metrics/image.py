@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate1d
 
-__all__ = ["PSNR_CAP_DB", "check_pair", "fitting_scales", "ms_ssim", "ms_ssim_name", "mse", "psnr", "ssim"]
+__all__ = ["PSNR_CAP_DB", "check_pair", "fitting_scales", "ms_ssim", "mse", "psnr", "ssim"]
 
 PSNR_CAP_DB = 100.0
 """PSNR of identical pictures, and the most any pair gets.
@@ -144,14 +144,6 @@ def fitting_scales(height: int, width: int) -> int:
     return sum(side > (_WINDOW - 1) * 2**scale for scale in range(len(_EXPONENTS)))
 
 
-def ms_ssim_name(scales: int) -> str:
-    """Name of an MS-SSIM of so many scales in results: ``ms_ssim`` for five, else ``ms_ssim_4`` and so on.
-
-    A figure with fewer scales is another metric and must not share a column with the published one.
-    """
-    return "ms_ssim" if scales == len(_EXPONENTS) else f"ms_ssim_{scales}"
-
-
 def ssim(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
     """Structural similarity, mean over R, G and B; 1 for identical pictures.
 
@@ -180,8 +172,8 @@ def ssim(reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
 def ms_ssim(reference: NDArray[np.uint8], image: NDArray[np.uint8], scales: int = 5) -> float:
     """Multi-scale structural similarity, mean over R, G and B; in 0 to 1, 1 for identical pictures.
 
-    With fewer than five scales the first exponents are used, divided by their sum. Fewer are never taken
-    silently: ask `fitting_scales`, and report the result as `ms_ssim_name` says.
+    With fewer than five scales the first exponents are used, divided by their sum. That is another metric,
+    never taken silently: `fitting_scales` says how many there may be.
 
     Parameters
     ----------

@@ -1,14 +1,14 @@
 """How much of the meaning arrived: cosines of sentence and picture embeddings, CLIP score.
 
 Every figure depends on the network behind it, so names say which: ``cosine[clip-vit-b32]``. Nor is 0 the
-value of an unrelated picture: `reference_rows` gives it, and belongs beside every figure.
+value of an unrelated picture; that of another picture of the same set belongs beside every figure.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -18,7 +18,8 @@ import torch.nn.functional as F
 from PIL import Image
 from safetensors.torch import load_file
 
-from semantic.models.encoders import ImageEncoder, Picture, checkpoint
+from semantic.models.encoders import ImageEncoder, checkpoint
+from semantic.networks.pixels import Picture
 from semantic.zoo.weights import WeightsMissing
 
 __all__ = [
@@ -27,7 +28,6 @@ __all__ = [
     "MobileNet",
     "PictureEncoder",
     "SentenceSimilarity",
-    "reference_rows",
 ]
 
 
@@ -271,47 +271,3 @@ class ClipScore:
         seen = self.model.get_image_features(pixel_values=pixels.to(place, self.model.dtype)).pooler_output
         read = self.model.get_text_features(input_ids=ids, attention_mask=mask).pooler_output
         return 100.0 * max(_cosine(seen, read), 0.0)
-
-
-def reference_rows(
-    metric: Callable[[Picture, Picture], float], pictures: Sequence[Picture]
-) -> dict[str, list[float]]:
-    """What a metric says of answers that know nothing of the picture: the floor under its figures.
-
-    Parameters
-    ----------
-    metric:
-        Takes reference and received picture.
-    pictures:
-        Two or more.
-
-    Returns
-    -------
-    dict
-        For each picture, ``"unrelated"``: the value of the next one in the list, resized (bicubic) to its
-        size if they differ; and ``"mean colour"``: that of a flat picture of its mean colour.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two pictures.
-    """
-    if len(pictures) < 2:
-        raise ValueError(f"an unrelated picture needs two pictures or more, got {len(pictures)}")
-    following = [*pictures[1:], pictures[0]]
-    return {
-        "unrelated": [metric(p, _resized(q, p)) for p, q in zip(pictures, following, strict=True)],
-        "mean colour": [metric(p, _flat(p)) for p in pictures],
-    }
-
-
-def _resized(picture: Picture, like: Picture) -> Picture:
-    if picture.shape == like.shape:
-        return picture
-    height, width = like.shape[:2]
-    return np.array(Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC))
-
-
-def _flat(picture: Picture) -> Picture:
-    mean = np.rint(picture.mean(axis=(0, 1))).astype(np.uint8)
-    return np.broadcast_to(mean, picture.shape).copy()

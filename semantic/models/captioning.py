@@ -84,7 +84,6 @@ class Captioner(ABC):
         pictures: Sequence[NDArray[np.uint8]],
         prompt: str | None = None,
         *,
-        min_tokens: int = 1,
         max_tokens: int = 64,
         batch_size: int = 8,
     ) -> list[str]:
@@ -96,8 +95,8 @@ class Captioner(ABC):
             Each ``[H, W, 3]``, ``uint8``, RGB; sizes may differ.
         prompt:
             What to answer or to go on from, see the class; None is the class's own.
-        min_tokens, max_tokens:
-            Bounds on the length of what is added to the prompt, in tokens of the model.
+        max_tokens:
+            Most tokens of the model that are added to the prompt; there is at least one.
         batch_size:
             Pictures that go through the model at once; it changes memory and speed only.
 
@@ -112,7 +111,7 @@ class Captioner(ABC):
             If a picture has another shape or type.
         """
         images = [_image(picture) for picture in pictures]
-        limits = {"min_new_tokens": min_tokens, "max_new_tokens": max_tokens}
+        limits = {"min_new_tokens": 1, "max_new_tokens": max_tokens}
         texts: list[str] = []
         for start in range(0, len(images), batch_size):
             texts += self._describe(images[start : start + batch_size], prompt, limits)

@@ -1,7 +1,8 @@
 """Text that a channel damaged, and what can be made of it: BART, a dictionary, or nothing at all.
 
-All three share ``name`` and ``correct(texts) -> texts``, and none raises because of what a text holds:
-replacement characters, control characters and empty strings are text.
+`load_corrector` reads either of the first two. All three share ``name`` and ``correct(texts) -> texts``, and
+none raises because of what a text holds: replacement characters, control characters and empty strings are
+text.
 
 References
 ----------
@@ -11,10 +12,12 @@ P. Norvig: How to write a spelling corrector, 2007 (norvig.com/spell-correct.htm
 
 from __future__ import annotations
 
+import csv
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -23,9 +26,18 @@ import torch
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from semantic.samples.pictures import load_sentences
 from semantic.zoo.presets import import_transformers, uses_safetensors
 
-__all__ = ["BartCorrector", "Corrector", "DictionaryCorrector", "NoCorrection", "split_windows"]
+__all__ = [
+    "BartCorrector",
+    "Corrector",
+    "DictionaryCorrector",
+    "NoCorrection",
+    "bundled_words",
+    "load_corrector",
+    "split_windows",
+]
 
 _BEHIND_SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _BEHIND_WORD = re.compile(r"\s+")
@@ -288,6 +300,31 @@ class DictionaryCorrector:
         words = (word.strip(_PUNCTUATION).lower() for text in texts for word in text.split())
         return cls(Counter(word for word in words if _has_letter(word)))
 
+    @classmethod
+    def from_file(cls, file: str | Path) -> Self:
+        """Take the words of a file: a table of words and counts (``.csv``), or sentences, one a line.
+
+        Parameters
+        ----------
+        file:
+            UTF-8. A table has the heading ``word,count``; lines that begin with ``#`` are remarks.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be read, is no such table, or holds no word; quotes the path.
+        """
+        if Path(file).suffix != ".csv":
+            return cls.from_texts(load_sentences(file))
+        lines = [line for line in load_sentences(file) if not line.startswith("#")]
+        try:
+            return cls({row["word"]: int(row["count"]) for row in csv.DictReader(lines)})
+        except (KeyError, TypeError, ValueError, csv.Error) as error:
+            raise ValueError(
+                f"{str(file)!r} is no table of words with the heading word,count: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
     def correct(self, texts: Sequence[str]) -> list[str]:
         """Correct each text, word by word."""
         return [_WORD.sub(lambda match: self._correct(match.group()), text) for text in texts]
@@ -303,6 +340,40 @@ class DictionaryCorrector:
         bound = min(_MAX_DISTANCE, len(word) - 1)
         near = process.extract(word, self._words, scorer=OSA.distance, score_cutoff=bound, limit=None)
         return min(near, key=lambda match: (match[1], match[2]))[0] if near else None
+
+
+def bundled_words() -> Path:
+    """Table of 4,295 words of captions, of photographs and of drawn scenes, with how often they occur."""
+    return Path(str(files("semantic") / "data" / "words.csv"))
+
+
+def load_corrector(
+    place: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> BartCorrector | DictionaryCorrector:
+    """Read the corrector that lies at a place: BART in a folder, a dictionary in a file.
+
+    Parameters
+    ----------
+    place:
+        As for `BartCorrector.from_pretrained`, or `DictionaryCorrector.from_file`.
+    device, dtype:
+        Of BART.
+
+    Raises
+    ------
+    semantic.zoo.weights.WeightsMissing
+        If the folder holds no model.
+    ValueError
+        If the file holds no words.
+
+    Examples
+    --------
+    >>> load_corrector(bundled_words()).correct(["A large plain rcd ring against smow."])
+    ['A large plain red ring against snow.']
+    """
+    if Path(place).is_file():
+        return DictionaryCorrector.from_file(place)
+    return BartCorrector.from_pretrained(place, device=device, dtype=dtype)
 
 
 def _has_letter(word: str) -> bool:

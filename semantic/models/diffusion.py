@@ -26,10 +26,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from semantic.models.encoders import Picture, checkpoint
+from semantic.models.encoders import checkpoint
+from semantic.networks.pixels import Picture
 from semantic.zoo.presets import import_transformers
 
-__all__ = ["Diffusion", "load_pipeline"]
+__all__ = ["STEP", "Diffusion", "load_pipeline"]
+
+STEP = 8
+"""Height and width of pictures are multiples of so many pixels: a latent has whole rows and columns."""
 
 _RESCALE = 0.7
 
@@ -177,8 +181,8 @@ class Diffusion:
             If the size is no multiple of 8, the numbers of samples differ, or ``strength`` leaves no step.
         """
         height, width = size or self.size
-        if height % 8 or width % 8 or min(height, width) < 8:
-            raise ValueError(f"height and width must be multiples of 8 pixels, got {height} x {width}")
+        if height % STEP or width % STEP or min(height, width) < STEP:
+            raise ValueError(f"height and width must be multiples of {STEP} pixels, got {height} x {width}")
         if start is not None and (len(start) != len(seeds) or not 1 <= int(steps * strength) <= steps):
             raise ValueError(
                 f"a start needs one picture a sample and steps * strength of 1 to steps, got {len(start)} "

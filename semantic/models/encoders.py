@@ -19,18 +19,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 
+from semantic.networks.pixels import Picture
 from semantic.zoo.presets import import_transformers
 from semantic.zoo.weights import WeightsMissing
 
-__all__ = ["ImageEncoder", "Picture", "checkpoint", "fetch_hint"]
-
-Picture = NDArray[np.uint8]
-"""A picture, ``[height, width, 3]``, ``uint8``, RGB."""
+__all__ = ["ImageEncoder", "checkpoint", "fetch_hint"]
 
 
 @contextmanager
@@ -135,12 +131,6 @@ class ImageEncoder:
             for picture in pictures
         ]
         return torch.cat(vectors) if vectors else torch.zeros(0, self.width)
-
-    @torch.no_grad()
-    def embed_nothing(self) -> torch.Tensor:
-        """Embedding ``[D]`` of pixel values 0: Kandinsky's negative condition."""
-        side = self.model.config.image_size
-        return self._encode(torch.zeros(1, 3, side, side))[0]
 
     def _encode(self, pixels: torch.Tensor) -> torch.Tensor:
         vector = self.model(pixels.to(self.model.device, self.model.dtype)).image_embeds

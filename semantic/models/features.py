@@ -5,7 +5,7 @@
     picture -> ViT -> Q-Former -> feature [N, d] -> (channel: elsewhere) -+-> language model -> text
                                                                           +-> bridge, diffusion -> picture
 
-This is what VLF-MSC sends. For one CLIP embedding instead of N tokens there is `KandinskyDecoder`.
+This is what VLF-MSC sends. `FeatureToImage` draws by Stable Diffusion, `KandinskyDecoder` by Kandinsky 2.2.
 
 References
 ----------
@@ -19,6 +19,7 @@ EMNLP 2023.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -26,9 +27,10 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from semantic.models.diffusion import Diffusion, load_pipeline
-from semantic.models.encoders import Picture, checkpoint
+from semantic.models.diffusion import STEP, Diffusion, load_pipeline
+from semantic.models.encoders import checkpoint
 from semantic.models.projection import FeatureBridge, FeatureProjection
+from semantic.networks.pixels import Picture
 
 __all__ = [
     "FeatureBridge",
@@ -36,6 +38,7 @@ __all__ = [
     "FeatureToImage",
     "KandinskyDecoder",
     "VisionLanguageFeature",
+    "load_feature_image",
 ]
 
 
@@ -158,15 +161,21 @@ class FeatureToImage:
         diffusion = Diffusion.from_pretrained(
             folder, batch=batch, device=device, dtype=dtype, text_encoder=None, tokenizer=None
         )
-        needed = diffusion.pipeline.unet.config.cross_attention_dim
-        if bridge.context != needed:
-            raise ValueError(
-                f"the network reads tokens of {needed} numbers, the bridge writes {bridge.context}"
-            )
+        _check_bridge(bridge, diffusion.pipeline.unet.config.cross_attention_dim)
         return cls(diffusion, bridge)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width that the network was trained for, in pixels."""
+        return self.diffusion.size
+
+    @property
+    def step(self) -> int:
+        """Height and width are multiples of so many pixels."""
+        return STEP
+
     @torch.no_grad()
-    def decode(
+    def generate(
         self,
         features: torch.Tensor,
         *,
@@ -191,8 +200,7 @@ class FeatureToImage:
         ValueError
             If shapes or numbers do not fit.
         """
-        if len(features) != len(seeds):
-            raise ValueError(f"as many seeds as features are needed, got {len(seeds)} and {len(features)}")
+        _check_seeds(features, seeds)
         place = self.bridge.places
 
         def condition(part: slice) -> dict[str, Any]:
@@ -204,87 +212,90 @@ class FeatureToImage:
 
 
 class KandinskyDecoder:
-    """Kandinsky 2.2's decoder: a CLIP image embedding becomes a picture, without words.
+    """Kandinsky 2.2's decoder behind a trained bridge: it reads CLIP's image embedding, and no words.
+
+    The mean of the bridge's tokens is the embedding ``[D]``, that of its unconditional tokens stands for no
+    condition in guidance.
 
     Parameters
     ----------
     pipeline:
         A ``KandinskyV22Pipeline``.
-    negative:
-        Embedding ``[D]`` that stands for no condition in guidance; zeros by default. The published decoder
-        was trained with that of a picture of zeros: `semantic.models.encoders.ImageEncoder.embed_nothing` of
-        kandinsky-2-2-prior's image encoder.
+    bridge:
+        Feature to tokens of D numbers (1280 for the published model).
     """
 
-    def __init__(self, pipeline: Any, negative: torch.Tensor | None = None) -> None:
+    def __init__(self, pipeline: Any, bridge: FeatureBridge) -> None:
         self.pipeline = pipeline
-        self.negative = torch.zeros(self.width) if negative is None else negative
+        self.bridge = bridge
 
     @classmethod
     def from_pretrained(
-        cls,
-        folder: str | Path,
-        *,
-        negative: torch.Tensor | None = None,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
+        cls, folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
     ) -> Self:
-        """Read the decoder from a local directory.
+        """Read a folder of the decoder that has a ``bridge/`` beside ``unet/`` and ``movq/``.
 
         Raises
         ------
         semantic.zoo.weights.WeightsMissing
-            If the folder or a file in it is missing.
+            If a folder or file is missing.
+        ValueError
+            If the bridge does not fit the network.
         """
+        bridge = FeatureBridge.from_pretrained(Path(folder) / "bridge", device=device, dtype=dtype)
         pipeline = load_pipeline("KandinskyV22Pipeline", folder, "kandinsky-2.2-decoder", device, dtype)
-        return cls(pipeline, negative)
+        _check_bridge(bridge, pipeline.unet.config.encoder_hid_dim)
+        return cls(pipeline, bridge)
 
     @property
-    def width(self) -> int:
-        """Numbers in an embedding, D (1280 for the published model)."""
-        return int(self.pipeline.unet.config.encoder_hid_dim)
+    def step(self) -> int:
+        """Height and width are multiples of so many pixels (64 for the published model)."""
+        return int(self.pipeline.movq_scale_factor) ** 2
 
-    def decode(
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width that the network was trained for, in pixels."""
+        side = int(self.pipeline.unet.config.sample_size * self.pipeline.movq_scale_factor)
+        return side, side
+
+    @torch.no_grad()
+    def generate(
         self,
-        embeds: torch.Tensor,
+        features: torch.Tensor,
         *,
         seeds: Sequence[int],
         steps: int = 50,
         guidance: float = 4.0,
         size: tuple[int, int] | None = None,
     ) -> list[Picture]:
-        """Generate one picture an embedding, one at a time.
+        """Generate one picture a feature, one at a time.
 
         Parameters
         ----------
-        embeds:
-            ``[B, D]``.
+        features:
+            ``[B, N, d]``.
         seeds:
             B seeds, one a sample.
         steps, guidance:
             Denoising steps, and scale of the classifier-free guidance; 1 is none.
         size:
-            Height and width in pixels, multiples of the square of the decoder's scale factor (64 for the
-            published one); the network's own by default.
+            Height and width in pixels, multiples of `step`; the network's own by default.
 
         Raises
         ------
         ValueError
             If shapes, numbers or the size do not fit.
         """
-        if embeds.shape != (len(seeds), self.width):
-            raise ValueError(f"embeddings [{len(seeds)}, {self.width}] are needed, got {list(embeds.shape)}")
-        factor = self.pipeline.movq_scale_factor
-        side = self.pipeline.unet.config.sample_size * factor
-        height, width = size or (side, side)
-        if height % factor**2 or width % factor**2:
-            raise ValueError(f"sides must be multiples of {factor**2} pixels, got {height} x {width}")
-        place = next(self.pipeline.unet.parameters())
+        _check_seeds(features, seeds)
+        height, width = size or self.size
+        if height % self.step or width % self.step:
+            raise ValueError(f"sides must be multiples of {self.step} pixels, got {height} x {width}")
+        place, negative = self.bridge.places, self.bridge.unconditional.mean(0, keepdim=True)
         pictures = []
-        for seed, vector in zip(seeds, embeds, strict=True):
+        for seed, feature in zip(seeds, features, strict=True):
             result = self.pipeline(
-                image_embeds=vector[None].to(place),
-                negative_image_embeds=self.negative[None].to(place),
+                image_embeds=self.bridge(feature[None].to(place)).mean(1),
+                negative_image_embeds=negative,
                 height=height,
                 width=width,
                 num_inference_steps=steps,
@@ -293,3 +304,36 @@ class KandinskyDecoder:
             )
             pictures.append(np.array(result.images[0]))
         return pictures
+
+
+def load_feature_image(
+    folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> FeatureToImage | KandinskyDecoder:
+    """Read what draws from features: of the two the one that the folder's ``model_index.json`` names.
+
+    Parameters
+    ----------
+    folder, device, dtype:
+        As in `FeatureToImage.from_pretrained`.
+
+    Raises
+    ------
+    semantic.zoo.weights.WeightsMissing
+        If a folder or file is missing.
+    ValueError
+        If the bridge does not fit the network.
+    """
+    index = Path(folder) / "model_index.json"
+    named = json.loads(index.read_text(encoding="utf-8")).get("_class_name") if index.is_file() else None
+    reader = KandinskyDecoder if named == "KandinskyV22Pipeline" else FeatureToImage
+    return reader.from_pretrained(folder, device=device, dtype=dtype)
+
+
+def _check_bridge(bridge: FeatureBridge, needed: int) -> None:
+    if bridge.context != needed:
+        raise ValueError(f"the network reads tokens of {needed} numbers, the bridge writes {bridge.context}")
+
+
+def _check_seeds(features: torch.Tensor, seeds: Sequence[int]) -> None:
+    if len(features) != len(seeds):
+        raise ValueError(f"as many seeds as features are needed, got {len(seeds)} and {len(features)}")

@@ -27,15 +27,16 @@ from typing import Any, Self
 
 import torch
 
-from semantic.models.diffusion import Diffusion
-from semantic.models.encoders import ImageEncoder, Picture, fetch_hint
+from semantic.models.diffusion import STEP, Diffusion
+from semantic.models.encoders import ImageEncoder, fetch_hint
+from semantic.networks.pixels import Picture
 from semantic.zoo.weights import WeightsMissing
 
-__all__ = ["Generator", "Selection", "closest", "feature_distance"]
+__all__ = ["Choice", "Generator", "closest", "feature_distance"]
 
 
 @dataclass(frozen=True)
-class Selection:
+class Choice:
     """One of several candidates.
 
     Attributes
@@ -53,7 +54,7 @@ class Selection:
     distances: tuple[float, ...]
 
 
-def closest(pictures: Sequence[Picture], distance: Callable[[Picture], float]) -> Selection:
+def closest(pictures: Sequence[Picture], distance: Callable[[Picture], float]) -> Choice:
     """Choose the candidate with the smallest distance; of equal ones the first, never one that is NaN.
 
     Raises
@@ -65,7 +66,7 @@ def closest(pictures: Sequence[Picture], distance: Callable[[Picture], float]) -
         raise ValueError("there is no candidate to choose from, at least one is needed")
     distances = tuple(float(distance(picture)) for picture in pictures)
     index = min(range(len(pictures)), key=lambda i: math.inf if math.isnan(distances[i]) else distances[i])
-    return Selection(pictures[index], index, distances)
+    return Choice(pictures[index], index, distances)
 
 
 def feature_distance(
@@ -159,6 +160,16 @@ class Generator:
         if ip_adapter is not None:
             _load_adapter(diffusion.pipeline, ip_adapter, weight_name)
         return cls(diffusion, encoder)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width that the network was trained for, in pixels."""
+        return self.diffusion.size
+
+    @property
+    def step(self) -> int:
+        """Height and width are multiples of so many pixels."""
+        return STEP
 
     @property
     def embedding_width(self) -> int | None:
@@ -291,11 +302,8 @@ class Generator:
         target: torch.Tensor | Callable[[Picture], float],
         *,
         seeds: Sequence[int],
-        image: Picture | None = None,
-        embed: torch.Tensor | None = None,
-        start: Picture | None = None,
         **options: Any,
-    ) -> Selection:
+    ) -> Choice:
         """Generate a candidate for each seed and keep the one closest to what was received.
 
         Parameters
@@ -307,10 +315,8 @@ class Generator:
             function that gives a candidate's distance (`feature_distance`, or a sum of several).
         seeds:
             One a candidate.
-        image, embed, start:
-            One image prompt, its embedding ``[D]``, one start; for all candidates.
         options:
-            ``scale``, ``strength``, ``steps``, ``guidance``, ``size``, as in `generate`.
+            All others of `generate`.
 
         Raises
         ------
@@ -321,16 +327,7 @@ class Generator:
             if self.encoder is None:
                 raise ValueError("to compare embeddings load the image encoder, or give a function as target")
             target = feature_distance(self.encoder.embed, target)
-        count = len(seeds)
-        pictures = self.generate(
-            [prompt] * count,
-            seeds=seeds,
-            images=None if image is None else [image] * count,
-            embeds=None if embed is None else embed.expand(count, -1),
-            start=None if start is None else [start] * count,
-            **options,
-        )
-        return closest(pictures, target)
+        return closest(self.generate([prompt] * len(seeds), seeds=seeds, **options), target)
 
     def _image_prompts(
         self, images: Sequence[Picture] | None, embeds: torch.Tensor | None, count: int

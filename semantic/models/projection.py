@@ -76,6 +76,14 @@ class FeatureProjection(Pretrained):
         ----------
         features:
             ``[examples, N, d]``.
+
+        Examples
+        --------
+        >>> features = torch.outer(torch.arange(5.0), torch.ones(6)).reshape(5, 2, 3)  # of one direction
+        >>> projection = FeatureProjection(tokens=2, width=3, channel_uses=1)
+        >>> projection.adapt(features)
+        >>> torch.allclose(projection.decode(projection.encode(features)), features, atol=1e-5)
+        True
         """
         rows = features.detach().flatten(1).to(self.down.weight)
         mean, matrix = rows.mean(0), self.down.weight.detach()

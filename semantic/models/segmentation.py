@@ -2,7 +2,7 @@
 
 ::
 
-    picture -> Segmenter -> label of every pixel -> main_object -> mask, box -> slice_of -> the slice to send
+    picture -> Segmenter -> label of every pixel -> main_object -> its mask and its box
 
 References
 ----------
@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -28,6 +28,7 @@ from scipy import ndimage
 
 from semantic.networks.fcn import FCN
 from semantic.networks.fcn_mobilenet import MobileNetFCN
+from semantic.networks.pixels import Picture, imagenet_normalised, to_tensor
 from semantic.zoo.pretrained import read_config
 from semantic.zoo.weights import WeightsMissing
 
@@ -39,7 +40,6 @@ __all__ = [
     "iou",
     "main_object",
     "mean_iou",
-    "slice_of",
 ]
 
 VOC_CLASSES = (
@@ -68,12 +68,10 @@ VOC_CLASSES = (
 """Names of Pascal VOC's labels 0 to 20; label 255 marks pixels that belong to none (object borders)."""
 
 _SHORT_SIDE = 520  # of torchvision's reference evaluation
-_MEAN = (0.485, 0.456, 0.406)
-_DEVIATION = (0.229, 0.224, 0.225)
 _BACKGROUND = 0
 _VOID = 255
-_GREY = 128
-_SPREAD = 0.25
+_SPREAD = 0.25  # of salience, as a fraction of a side
+_LEAST = 0.01  # of the picture: smallest region that counts as an object
 
 
 class Segmenter:
@@ -134,7 +132,7 @@ class Segmenter:
         return cls(network.to(device=device, dtype=dtype))
 
     @torch.no_grad()
-    def labels(self, pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.int64]]:
+    def labels(self, pictures: Sequence[Picture]) -> list[NDArray[np.int64]]:
         """Label of every pixel.
 
         Pictures go through the network one at a time: sizes may differ, and results do not depend on company.
@@ -157,22 +155,20 @@ class Segmenter:
         """
         return [self._label(picture) for picture in pictures]
 
-    def _label(self, picture: NDArray[np.uint8]) -> NDArray[np.int64]:
+    def _label(self, picture: Picture) -> NDArray[np.int64]:
         scores = self.network(self._prepare(picture)).float()
         if scores.shape[2:] != picture.shape[:2]:
             scores = F.interpolate(scores, size=picture.shape[:2], mode="bilinear", align_corners=False)
         return np.asarray(scores[0].argmax(dim=0).cpu().numpy(), dtype=np.int64)
 
-    def _prepare(self, picture: NDArray[np.uint8]) -> torch.Tensor:
+    def _prepare(self, picture: Picture) -> torch.Tensor:
         _check_picture(picture)
         if self.network.short_side is not None:
             scale = self.network.short_side / min(picture.shape[:2])
             size = round(picture.shape[1] * scale), round(picture.shape[0] * scale)
             picture = np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR))
         weight = next(self.network.parameters())
-        pixels = torch.from_numpy(picture.copy()).permute(2, 0, 1).float() / 255
-        mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (_MEAN, _DEVIATION))
-        return ((pixels - mean) / deviation)[None].to(device=weight.device, dtype=weight.dtype)
+        return imagenet_normalised(to_tensor(picture)).to(device=weight.device, dtype=weight.dtype)
 
 
 def _read_published(file: Path) -> dict[str, torch.Tensor]:
@@ -225,42 +221,41 @@ class MainObject:
     found: bool
 
 
-def main_object(
-    labels: NDArray[Any], confidence: NDArray[Any] | None = None, least: float = 0.01
-) -> MainObject:
+def main_object(labels: NDArray[Any]) -> MainObject:
     """The most salient connected region of one class.
 
-    A region's salience is the sum over its pixels of ``exp(-(u² + v²) / (2 0.25²))``, times the pixel's
-    confidence where given; u and v are the pixel's distances from the centre as fractions of the sides. So
-    size counts, and a pixel in a corner counts a 55th of one in the centre. Pixels touch over edges and
-    corners.
+    A region's salience is the sum over its pixels of ``exp(-(u² + v²) / (2 0.25²))``; u and v are the pixel's
+    distances from the centre as fractions of the sides. So size counts, and a pixel in a corner counts a 55th
+    of one in the centre. Pixels touch over edges and corners.
 
     Parameters
     ----------
     labels:
         ``[H, W]``, integers; 0 is background and 255 nothing.
-    confidence:
-        ``[H, W]``, 0 to 1, or None for 1 everywhere.
-    least:
-        Smallest region that counts as an object, as a fraction of the picture.
 
     Returns
     -------
     MainObject
-        Where no region is large enough: the central half of each side, all of it mask, ``found=False``.
+        Where no region has a hundredth of the pixels: the central half of each side, all of it mask,
+        ``found=False``.
 
     Raises
     ------
     ValueError
-        If shapes do not fit or labels are no integers.
+        If the shape does not fit or labels are no integers.
+
+    Examples
+    --------
+    >>> labels = np.zeros((8, 8), int)
+    >>> labels[2:5, 3:6] = 12
+    >>> main_object(labels).box
+    (2, 3, 5, 6)
     """
     if labels.ndim != 2 or labels.size == 0 or not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(
             f"labels are [height, width] of integers, got {list(labels.shape)} of {labels.dtype}"
         )
-    if confidence is not None and confidence.shape != labels.shape:
-        raise ValueError(f"confidence has shape {list(confidence.shape)}, labels have {list(labels.shape)}")
-    importance = _centrality(*labels.shape) * (1.0 if confidence is None else confidence)
+    importance = _centrality(*labels.shape)
     best: tuple[float, int, NDArray[np.bool_]] | None = None
     for label in np.unique(labels):
         if label in (_BACKGROUND, _VOID):
@@ -268,7 +263,7 @@ def main_object(
         regions, count = ndimage.label(labels == label, structure=np.ones((3, 3)))
         sizes = np.bincount(regions.ravel(), minlength=count + 1)
         salience = np.bincount(regions.ravel(), weights=importance.ravel(), minlength=count + 1)
-        salience[sizes < least * labels.size] = -np.inf
+        salience[sizes < _LEAST * labels.size] = -np.inf
         salience[0] = -np.inf
         winner = int(salience.argmax())
         if np.isfinite(salience[winner]) and (best is None or salience[winner] > best[0]):
@@ -279,7 +274,7 @@ def main_object(
     return MainObject(mask, _box(mask), label, True)
 
 
-def _check_picture(picture: NDArray[np.uint8]) -> None:
+def _check_picture(picture: Picture) -> None:
     if picture.ndim != 3 or picture.shape[2] != 3 or picture.size == 0 or picture.dtype != np.uint8:
         raise ValueError(
             f"a picture is [height, width, 3] of uint8, got {list(picture.shape)} of {picture.dtype}"
@@ -303,42 +298,6 @@ def _centre_crop(height: int, width: int) -> MainObject:
     mask = np.zeros((height, width), dtype=np.bool_)
     mask[box[0] : box[2], box[1] : box[3]] = True
     return MainObject(mask, box, _BACKGROUND, False)
-
-
-def slice_of(
-    picture: NDArray[np.uint8], target: MainObject, background: Literal["grey", "keep"] = "grey"
-) -> NDArray[np.uint8]:
-    """Cut the object's box out of the picture.
-
-    Parameters
-    ----------
-    picture:
-        ``[H, W, 3]``, ``uint8``.
-    target:
-        The object, of the same picture.
-    background:
-        ``"grey"``: pixels of the box outside the mask become (128, 128, 128); ``"keep"``: they stay.
-
-    Returns
-    -------
-    ndarray
-        ``[bottom - top, right - left, 3]``, ``uint8``, a copy.
-
-    Raises
-    ------
-    ValueError
-        If picture and mask differ in size, or the background is unknown.
-    """
-    _check_picture(picture)
-    if picture.shape[:2] != target.mask.shape:
-        raise ValueError(f"the object's mask is {list(target.mask.shape)}, the picture {list(picture.shape)}")
-    if background not in ("grey", "keep"):
-        raise ValueError(f"the background of a slice is grey or keep, got {background!r}")
-    top, left, bottom, right = target.box
-    cut = picture[top:bottom, left:right].copy()
-    if background == "grey":
-        cut[~target.mask[top:bottom, left:right]] = _GREY
-    return cut
 
 
 def iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

@@ -23,6 +23,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import nn
 
+from semantic.networks.pixels import imagenet_restored
 from semantic.zoo.pretrained import Pretrained
 
 __all__ = ["MobileNetFCN"]
@@ -39,7 +40,6 @@ _STAGES = (
     (6, 320, 1, 1, 2),
 )
 _SEEN = (5, 12, 16)  # inverted residuals that the head sees
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class _Convolution(nn.Conv2d):
@@ -154,8 +154,7 @@ class MobileNetFCN(Pretrained):
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         """Scores ``[B, classes, H, W]`` of ``[B, 3, H, W]``, as `semantic.networks.fcn.FCN` has them."""
-        mean, deviation = (torch.tensor(v).to(pictures).view(3, 1, 1) for v in (_MEAN, _DEVIATION))
-        fine, middle, coarse = self.backbone(2 * (pictures * deviation + mean) - 1)
+        fine, middle, coarse = self.backbone(2 * imagenet_restored(pictures) - 1)
         whole = coarse.mean(dim=(2, 3), keepdim=True)
         first, *others = (
             lateral(x) for lateral, x in zip(self.laterals, (fine, middle, coarse, whole), strict=True)

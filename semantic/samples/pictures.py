@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 __all__ = [
-    "Picture",
+    "NamedPicture",
     "bundled_tokenizer",
     "centre_crop",
     "load_pictures",
@@ -58,7 +58,7 @@ _READ_ERRORS = (
 )
 
 
-class Picture(NamedTuple):
+class NamedPicture(NamedTuple):
     """A picture and its name; unpacks as ``name, pixels``.
 
     Attributes
@@ -73,17 +73,17 @@ class Picture(NamedTuple):
     pixels: NDArray[np.uint8]
 
 
-def centre_crop(pixels: NDArray[np.uint8], multiple: int = _MULTIPLE) -> NDArray[np.uint8]:
-    """Cut the edges of ``[H, W, 3]`` evenly so that both sides are multiples of ``multiple``.
+def centre_crop(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Cut the edges of ``[H, W, 3]`` evenly so that both sides are multiples of 16.
 
     Raises
     ------
     ValueError
-        If a side is shorter than ``multiple``.
+        If a side is shorter than that.
     """
-    height, width = (side // multiple * multiple for side in pixels.shape[:2])
+    height, width = (side // _MULTIPLE * _MULTIPLE for side in pixels.shape[:2])
     if not height or not width:
-        raise ValueError(f"a picture of {list(pixels.shape)} has no part with sides that {multiple} divides")
+        raise ValueError(f"a picture of {list(pixels.shape)} has no part with sides that {_MULTIPLE} divides")
     return _centre(pixels, height, width)
 
 
@@ -107,7 +107,7 @@ def _centre(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
     return np.ascontiguousarray(pixels[top : top + height, left : left + width])
 
 
-def sample_pictures(size: int | None = None) -> list[Picture]:
+def sample_pictures(size: int | None = None) -> list[NamedPicture]:
     """Four colour photographs that need no download, in the order of the table above.
 
     Parameters
@@ -126,7 +126,7 @@ def sample_pictures(size: int | None = None) -> list[Picture]:
 
     originals = [np.asarray(getattr(data, name)(), dtype=np.uint8) for name in _SAMPLES]
     shaped = (centre_crop(pixels) if size is None else resize_square(pixels, size) for pixels in originals)
-    return [Picture(name, pixels) for name, pixels in zip(_SAMPLES, shaped, strict=True)]
+    return [NamedPicture(name, pixels) for name, pixels in zip(_SAMPLES, shaped, strict=True)]
 
 
 def picture_paths(path: str | Path) -> list[Path]:
@@ -182,7 +182,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def load_pictures(path: str | Path, size: int | None = None) -> list[Picture]:
+def load_pictures(path: str | Path, size: int | None = None) -> list[NamedPicture]:
     """Read the picture file ``path``, or all in the folder ``path``, sorted by name.
 
     All are read at once, so that an unreadable file shows before any long work; for folders larger than
@@ -197,7 +197,7 @@ def load_pictures(path: str | Path, size: int | None = None) -> list[Picture]:
 
     Returns
     -------
-    list[Picture]
+    list[NamedPicture]
         Named by the file's name, suffix included (two files may differ in nothing else).
 
     Raises
@@ -207,7 +207,9 @@ def load_pictures(path: str | Path, size: int | None = None) -> list[Picture]:
         positive multiple of 16.
     """
     named = ((file.name, read_picture(file)) for file in picture_paths(path))
-    return [Picture(name, pixels if size is None else resize_square(pixels, size)) for name, pixels in named]
+    return [
+        NamedPicture(name, pixels if size is None else resize_square(pixels, size)) for name, pixels in named
+    ]
 
 
 def sample_sentences() -> list[str]:

@@ -12,12 +12,12 @@ from semantic.scenes.captions import caption, describe
 from semantic.scenes.draw import PIXELS, draw
 from semantic.scenes.scene import DIFFICULTIES, Difficulty, Scene, chooser, sample_scene
 
-__all__ = ["CaptionedPicture", "load"]
+__all__ = ["DrawnPicture", "load"]
 
 _PHRASINGS = 4
 
 
-class CaptionedPicture(NamedTuple):
+class DrawnPicture(NamedTuple):
     """A picture, what it shows, and five ways to say so.
 
     Attributes
@@ -40,7 +40,7 @@ class CaptionedPicture(NamedTuple):
 
 def load(
     count: int, seed: int = 1, difficulty: Difficulty = "hard", size: int = 64
-) -> Iterator[CaptionedPicture]:
+) -> Iterator[DrawnPicture]:
     """Draw captioned pictures; the i-th depends on seed, difficulty and size, not on how many are drawn.
 
     Parameters
@@ -69,9 +69,9 @@ def load(
     return (_item(index, seed, difficulty, size) for index in range(count))
 
 
-def _item(index: int, seed: int, difficulty: Difficulty, size: int) -> CaptionedPicture:
+def _item(index: int, seed: int, difficulty: Difficulty, size: int) -> DrawnPicture:
     generator = chooser([seed, index])
     scene = sample_scene(generator, difficulty)
     phrasings = [caption(scene, generator, full=True) for _ in range(_PHRASINGS)]
     name = f"scene-{difficulty}-{seed}-{index}"
-    return CaptionedPicture(name, draw(scene, size), [describe(scene), *phrasings], scene)
+    return DrawnPicture(name, draw(scene, size), [describe(scene), *phrasings], scene)

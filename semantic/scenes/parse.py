@@ -146,6 +146,7 @@ def text_accuracy(scene: Scene, text: str) -> Counts:
 
     Examples
     --------
+    >>> from semantic.scenes.scene import Thing
     >>> scene = Scene((Thing("star", "red", "small", "plain", "top"),), "snow")
     >>> text_accuracy(scene, "A small plain red star at the bottom, against snow.")
     Counts(right=4, total=5)

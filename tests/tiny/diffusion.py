@@ -156,6 +156,19 @@ def write_ip_adapter(folder: str | Path, *, dtype: torch.dtype = torch.float32, 
     return folder
 
 
+def write_bridge(folder: Path, context: int, seed: int = 9) -> None:
+    """A bridge from `write_blip2`'s feature to tokens of ``context`` numbers, beside a diffusion network."""
+    from semantic.models.projection import FeatureBridge
+
+    def build() -> FeatureBridge:
+        bridge = FeatureBridge(QUERIES, WIDTH, context)
+        torch.nn.init.normal_(bridge.places, std=0.3)
+        torch.nn.init.normal_(bridge.unconditional)
+        return bridge
+
+    seeded(build, seed).save_pretrained(folder / "bridge")
+
+
 def write_kandinsky(folder: str | Path, *, dtype: torch.dtype = torch.float32, seed: int = 3) -> Path:
     """Kandinsky 2.2's decoder for 16-pixel pictures and embeddings of `EMBEDDING` numbers."""
     from diffusers import DDPMScheduler, KandinskyV22Pipeline, UNet2DConditionModel, VQModel

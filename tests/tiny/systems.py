@@ -5,9 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from semantic.models.projection import FeatureBridge, FeatureProjection
+from semantic.models.projection import FeatureProjection
 from semantic.models.textjscc import TextCodec, TextJSCC
 from semantic.networks.fcn import FCN
 from semantic.networks.jscc import ADJSCC
@@ -18,6 +16,7 @@ from tiny.diffusion import (
     WIDTH,
     seeded,
     write_blip2,
+    write_bridge,
     write_ip_adapter,
     write_stable_diffusion,
 )
@@ -34,17 +33,12 @@ def write_models(root: Path) -> dict[str, Path]:
     def text_jscc() -> TextJSCC:
         return TextJSCC(tokenizer.get_vocab_size(), 24, 3, nam_widths=(4, 4, 4, 4), **sizes)
 
-    def bridge() -> FeatureBridge:
-        made = FeatureBridge(QUERIES, WIDTH, CONTEXT)
-        torch.nn.init.normal_(made.unconditional)
-        return made
-
     write_stable_diffusion(root / "generator")
     write_ip_adapter(root / "adapter")
     (root / "adapter" / ADAPTER).rename(root / "adapter" / "ip-adapter_sd15.safetensors")
     write_blip2(root / "feature")
     write_stable_diffusion(root / "feature-image", text=False)
-    seeded(bridge, 1).save_pretrained(root / "feature-image" / "bridge")
+    write_bridge(root / "feature-image", CONTEXT)
     seeded(lambda: FeatureProjection(QUERIES, WIDTH, 24), 2).save_pretrained(root / "projection")
     seeded(lambda: FCN(width=4, blocks=(1, 1, 1, 1)), 3).save_pretrained(root / "fcn")
     seeded(lambda: ADJSCC(4, width=8), 4).save_pretrained(root / "jscc")

@@ -9,7 +9,7 @@ import numpy as np
 from bridge.models import Models
 from bridge.systems.memory import Arrays, recall
 from bridge.systems.parts.splits import sub_images
-from bridge.systems.system import Source, image_of
+from bridge.systems.system import Source
 
 __all__ = ["captions"]
 
@@ -17,9 +17,9 @@ __all__ = ["captions"]
 def captions(
     source: Source,
     models: Models,
-    prompt: str | None = None,
+    prompt: str | None,
+    max_tokens: int,
     *,
-    max_tokens: int = 64,
     role: Literal["captioner", "blip"] = "captioner",
     parts: int = 1,
     split: str = "grid",
@@ -51,7 +51,7 @@ def captions(
 
     def ask() -> Arrays:
         captioner = models.blip if role == "blip" else models.captioner
-        pictures = sub_images(image_of(source), parts, split, models)
+        pictures = sub_images(source.picture, parts, split, models)
         return {"texts": np.array(captioner.caption(pictures, prompt, max_tokens=max_tokens))}
 
     return [str(text) for text in recall(source, key, ask)["texts"]]

@@ -3,70 +3,78 @@
 from __future__ import annotations
 
 import math
+from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from bridge.systems.context import Context
+from semantic.networks.pixels import Picture
 
-__all__ = ["canvas", "fitted", "paint"]
-
-Picture = NDArray[np.uint8]
-
-_STEP = 8  # pixels: latents of diffusion models have whole rows and columns at multiples of it
+__all__ = ["Paints", "canvas", "fitted", "paint"]
 
 
-def canvas(shape: tuple[int, int] | None, trained: tuple[int, int]) -> tuple[int, int]:
-    """Height and width at which to generate a picture of ``shape``: of its proportions, and as many pixels \
+class Paints(Protocol):
+    """What generates pictures: `semantic.models.generation.Generator`, `semantic.models.features`' two."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width that it was trained for, in pixels."""
+
+    @property
+    def step(self) -> int:
+        """Height and width are multiples of so many pixels."""
+
+    def generate(self, *conditions: Any, **options: Any) -> list[Picture]:
+        """One picture a condition, from ``seeds``, of ``size``."""
+
+
+def canvas(size: tuple[int, int], painter: Paints) -> tuple[int, int]:
+    """Height and width at which to generate a picture of ``size``: of its proportions, and as many pixels \
 as the network was trained for, which draws anything much smaller or larger badly.
-
-    Parameters
-    ----------
-    shape:
-        Height and width of the picture.
-    trained:
-        Height and width that the network was trained for (`semantic.models.diffusion.Diffusion.size`).
 
     Returns
     -------
     tuple of int
-        Multiples of 8, at least 8.
-
-    Raises
-    ------
-    ValueError
-        If no size has been agreed on.
+        Multiples of the painter's step, at least one of them.
 
     Examples
     --------
-    >>> canvas((375, 500), (512, 512))
+    >>> from types import SimpleNamespace
+    >>> canvas((375, 500), SimpleNamespace(size=(512, 512), step=8))
     (440, 592)
     """
-    if shape is None:
-        raise ValueError("a picture was sent without an agreed size")
-    scale = math.sqrt(math.prod(trained) / math.prod(shape))
-    height, width = (max(_STEP, _STEP * round(side * scale / _STEP)) for side in shape)
+    scale = math.sqrt(math.prod(painter.size) / math.prod(size))
+    step = painter.step
+    height, width = (max(step, step * round(side * scale / step)) for side in size)
     return height, width
 
 
-def fitted(picture: Picture, shape: tuple[int, int] | None) -> Picture:
-    """Resize a generated picture to the agreed ``shape`` (Lanczos), if it differs."""
-    if shape is None or picture.shape[:2] == tuple(shape):
+def fitted(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Resize a generated picture to the agreed height and width (Lanczos), if it differs.
+
+    Examples
+    --------
+    >>> fitted(np.zeros((440, 592, 3), np.uint8), (375, 500)).shape
+    (375, 500, 3)
+    """
+    if picture.shape[:2] == size:
         return picture
-    return np.array(Image.fromarray(picture).resize((shape[1], shape[0]), Image.Resampling.LANCZOS))
+    return np.array(Image.fromarray(picture).resize(size[::-1], Image.Resampling.LANCZOS))
 
 
-def paint(
-    context: Context, text: str, shape: tuple[int, int] | None, *, steps: int, guidance: float
-) -> Picture:
-    """Generate a picture of ``shape`` from a text alone, with the seed of the comparison."""
-    painter = context.models.painter
-    (picture,) = painter.generate(
-        [text],
-        seeds=[context.seed],
-        steps=steps,
-        guidance=guidance,
-        size=canvas(shape, painter.diffusion.size),
-    )
-    return fitted(picture, shape)
+def paint(painter: Paints, size: tuple[int, int], seed: int, **told: Any) -> Picture:
+    """Generate one picture of ``size``.
+
+    Parameters
+    ----------
+    painter:
+        The network.
+    size:
+        Agreed height and width.
+    seed:
+        Of the initial latent: that of the comparison, so that curves compare channels and not luck.
+    told:
+        Conditions and options of the painter's ``generate``.
+    """
+    (picture,) = painter.generate(**told, seeds=[seed], size=canvas(size, painter))
+    return fitted(picture, size)

@@ -1,32 +1,160 @@
-"""A text as what a diffusion model reads of it: the embedding of its prompt, in place of its letters."""
+"""What a generator is told of a picture: by texts of its sub-images, or by the embedding of them all.
+
+::
+
+    SeparateTexts    texts -> a link each -> texts -> fused, corrected -> prompt
+    PromptEmbedding  texts -> fused -> text encoder -> embedding [T, d] -> link -> embedding -> prompt
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-
-import torch
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from bridge.air.carriage import Analog, Carriage
 from bridge.air.transmission import Part, Reception, SymbolPart
 from bridge.payloads import EmbeddingPayload
 from bridge.systems.context import Context
-from bridge.systems.memory import Arrays, recall
+from bridge.systems.memory import recall_values
+from bridge.systems.parts.texts import TextLink
 from bridge.systems.system import Source
 from phy.quantization import parse_quantizer
 from semantic.models.generation import Generator
+from semantic.scenes.quadrants import fuse
 
-__all__ = ["PromptEmbedding"]
+__all__ = ["FUSIONS", "Descriptions", "Prompt", "PromptEmbedding", "SeparateTexts", "check_fusion"]
 
 # Text encoders end in a layer norm, which keeps values far below; more comes of wrong exponents, and would
 # overflow in the generator.
 _LARGEST = 1e3
 
 
-class PromptEmbedding:
-    """T tokens of d numbers over a link; both ends know T and d, as they know the generator.
+def _join(texts: Sequence[str]) -> str:
+    return " ".join(text.strip() for text in texts)
 
-    Mean and scale travel as the payload's header, but for quantisers that take any number (``fp32``). What
-    arrives is read even where a check sum is wrong.
+
+FUSIONS: dict[str, Callable[[Sequence[str]], str]] = {"join": _join, "quadrants": fuse}
+"""How several texts become one: one behind the other, or each of four behind the name of its quarter, which
+the receiver knows from the channel."""
+
+
+def check_fusion(fusion: str, split: str, parts: int) -> None:
+    """Raise ValueError if there is no such fusion, or none of so many parts of such a split."""
+    if fusion not in FUSIONS or (fusion == "quadrants" and (split, parts) != ("grid", 4)):
+        raise ValueError(
+            f"fusion is join, or quadrants for a grid of 4 parts; got {fusion}, {split} of {parts}"
+        )
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a receiver tells its generator; prompts of one picture add.
+
+    Attributes
+    ----------
+    told:
+        Arguments of `semantic.models.generation.Generator.generate`.
+    text:
+        The text among them; None where none was sent.
+    remark:
+        What was wrong; empty if nothing.
+    samples:
+        Texts before and after correction.
+
+    Examples
+    --------
+    >>> words = Prompt({"prompts": ["a dog"]}, "a dog", "check sum wrong")
+    >>> both = words + Prompt({"images": []}, remark="grey")
+    >>> sorted(both.told), both.text, both.remark
+    (['images', 'prompts'], 'a dog', 'check sum wrong; grey')
+    """
+
+    told: dict[str, Any]
+    text: str | None = None
+    remark: str = ""
+    samples: dict[str, str] = field(default_factory=dict)
+
+    def __add__(self, other: Prompt) -> Prompt:
+        return Prompt(
+            self.told | other.told,
+            other.text if self.text is None else self.text,
+            "; ".join(filter(None, (self.remark, other.remark))),
+            self.samples | other.samples,
+        )
+
+
+class Descriptions(Protocol):
+    """What carries the descriptions of a picture's sub-images."""
+
+    @property
+    def delivers(self) -> tuple[str, ...]:
+        """``text`` if the receiver has one."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Models that it asks besides the captioner and the generator."""
+
+    def parts(self, source: Source, texts: Sequence[str]) -> tuple[Part | SymbolPart, ...]:
+        """Lay the descriptions on links."""
+
+    def collect(self, reception: Reception) -> Prompt:
+        """What arrived."""
+
+
+class SeparateTexts:
+    """Each text on a channel of its own; fused, and corrected, where they arrive.
+
+    Parameters
+    ----------
+    context:
+        Channel, the scheme of texts, and the corrector.
+    coder:
+        See `bridge.systems.parts.texts.TextLink`.
+    count:
+        How many texts.
+    fusion:
+        A name of `FUSIONS`. Names of quarters are never garbled, so they are put before what was corrected
+        text by text; texts without them are corrected as one.
+    correct:
+        Whether the corrector mends them.
+    """
+
+    delivers: tuple[str, ...] = ("text",)
+
+    def __init__(self, context: Context, coder: str, count: int, fusion: str, correct: bool) -> None:
+        self.context, self.count, self.fusion, self.correct = context, count, fusion, correct
+        self.link = TextLink(context, coder)
+        self.roles: tuple[str, ...] = ("corrector",) * correct
+
+    def parts(self, source: Source, texts: Sequence[str]) -> tuple[Part | SymbolPart, ...]:
+        """Lay each text on a link of its own."""
+        laid = (self.link.parts(f"text-{index}", text) for index, text in enumerate(texts))
+        return tuple(part for parts in laid for part in parts)
+
+    def collect(self, reception: Reception) -> Prompt:
+        """The texts fused to one, as they arrived and corrected."""
+        arrived = [self.link.collect(f"text-{index}", reception) for index in range(self.count)]
+        texts = [text.value.strip() for text in arrived]
+        received = FUSIONS[self.fusion](texts)
+        if self.fusion == "quadrants":
+            corrected = fuse(self._mend(texts))
+        else:
+            (corrected,) = self._mend([received])
+        remark = "; ".join(filter(None, (text.remark for text in arrived)))
+        samples = {"received": received, "corrected": corrected}
+        return Prompt({"prompts": [corrected]}, corrected, remark, samples)
+
+    def _mend(self, texts: list[str]) -> list[str]:
+        return self.context.models.corrector.correct(texts) if self.correct else texts
+
+
+class PromptEmbedding:
+    """T tokens of d numbers over a link, in place of the letters of texts that are fused where they are sent.
+
+    Both ends know T and d, as they know the generator. Mean and scale travel as the payload's header, but for
+    quantisers that take any number (``fp32``). What arrives is read even where a check sum is wrong; it is no
+    text, and cannot be corrected.
 
     Parameters
     ----------
@@ -34,15 +162,22 @@ class PromptEmbedding:
         Channel, the scheme of texts, and the generator's checkpoint.
     form:
         A quantiser (`phy.quantization.parse_quantizer`), or ``analog``.
+    fusion:
+        A name of `FUSIONS`.
+    generator:
+        Loads the generator; the sender asks it once a text.
 
     Raises
     ------
     ValueError
-        If it is neither.
+        If there is no such form.
     """
 
-    def __init__(self, context: Context, form: str) -> None:
-        self.context = context
+    delivers: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+
+    def __init__(self, context: Context, form: str, fusion: str, generator: Callable[[], Generator]) -> None:
+        self.context, self.fusion, self.generator = context, fusion, generator
         self.quantizer = None if form == "analog" else parse_quantizer(form)
         self.link: Carriage = (
             Analog(context.channel, decoding=context.decoding)
@@ -53,21 +188,17 @@ class PromptEmbedding:
     def _payload(self, count: int) -> EmbeddingPayload:
         return EmbeddingPayload(count, self.quantizer, policy="best-effort")
 
-    def parts(
-        self, source: Source, text: str, generator: Callable[[], Generator]
-    ) -> Sequence[Part | SymbolPart]:
-        """Lay the embedding of a text about a source on links; the generator is asked once for it."""
-
-        def write() -> Arrays:
-            return {"embedding": generator().encode_text([text])[0].numpy()}
-
+    def parts(self, source: Source, texts: Sequence[str]) -> tuple[Part | SymbolPart, ...]:
+        """Lay the embedding of the fused texts on links."""
+        text = FUSIONS[self.fusion](texts)
         key = f"prompt:{self.context.models.identity('generator')}:{text}"
-        vector = torch.from_numpy(recall(source, key, write)["embedding"]).flatten()
+        vector = recall_values(source, key, lambda: self.generator().encode_text([text])[0]).flatten()
         return self.link.parts("prompt", self._payload(vector.numel()).pack(vector))
 
-    def collect(self, reception: Reception, generator: Generator) -> tuple[torch.Tensor, str]:
-        """Embedding ``[1, T, d]`` as it arrived, and a remark."""
-        tokens, width = generator.prompt_shape
+    def collect(self, reception: Reception) -> Prompt:
+        """The embedding ``[1, T, d]`` as it arrived."""
+        tokens, width = self.generator().prompt_shape
         count = tokens * width
         unpacked = self._payload(count).unpack(self.link.collect("prompt", reception, count))
-        return unpacked.value.clamp(-_LARGEST, _LARGEST).reshape(1, tokens, width), unpacked.remark
+        embeds = unpacked.value.clamp(-_LARGEST, _LARGEST).reshape(1, tokens, width)
+        return Prompt({"prompt_embeds": embeds}, remark=unpacked.remark)

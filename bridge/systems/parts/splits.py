@@ -10,17 +10,28 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from bridge.models import Models
+from semantic.networks.pixels import Picture
 
-__all__ = ["SPLITS", "grid", "sub_images"]
+__all__ = ["SPLITS", "check_split", "grid", "sub_images"]
 
 SPLITS = ("grid", "columns", "objects")
 """Names of the ways."""
 
-Picture = NDArray[np.uint8]
+
+def check_split(split: str, parts: int) -> None:
+    """Raise ValueError if there is no such way of cutting, or none into so many parts."""
+    if split not in SPLITS or parts < 1:
+        raise ValueError(f"split must be one of {', '.join(SPLITS)} into 1 or more, got {split}, {parts}")
 
 
 def grid(picture: Picture, rows: int, columns: int) -> list[Picture]:
-    """Cut into tiles as equal as whole pixels allow, row by row; four in two rows are quadrants."""
+    """Cut into tiles as equal as whole pixels allow, row by row; four in two rows are quadrants.
+
+    Examples
+    --------
+    >>> [tile.shape for tile in grid(np.zeros((41, 60, 3), np.uint8), 2, 2)]
+    [(21, 30, 3), (21, 30, 3), (20, 30, 3), (20, 30, 3)]
+    """
     return [
         tile
         for band in np.array_split(picture, rows, axis=0)

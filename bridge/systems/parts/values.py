@@ -7,11 +7,9 @@ look at their length.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 
-from bridge.air.carriage import Carriage, Digital
+from bridge.air.carriage import Carriage
 from bridge.air.ledger import Entry
 from bridge.air.names import parse_carriage
 from bridge.air.transmission import ArrivedSymbols, Part, Reception, SymbolPart
@@ -35,6 +33,12 @@ def learned(name: str, values: torch.Tensor, channel: Channel) -> SymbolPart:
         What a network's encoder made; neighbours make a symbol.
     channel:
         What the symbols pass.
+
+    Examples
+    --------
+    >>> from phy.channels.flat import AWGN
+    >>> learned("latent", torch.tensor([1.0, 2.0, 3.0, 4.0]), AWGN()).symbols
+    tensor([1.+2.j, 3.+4.j])
     """
     pairs = values.detach().to("cpu", torch.float32).reshape(-1, 2).contiguous()
     symbols = torch.view_as_complex(pairs)
@@ -75,7 +79,13 @@ def within(name: str, needed: int, channel_uses: int | None) -> None:
 
 
 def unit_rms(vector: torch.Tensor) -> torch.Tensor:
-    """Scale a vector to root mean square 1, as it arrives without noise; zeros stay zeros."""
+    """Scale a vector to root mean square 1, as it arrives without noise; zeros stay zeros.
+
+    Examples
+    --------
+    >>> unit_rms(torch.tensor([3.0, -3.0])), unit_rms(torch.zeros(2))
+    (tensor([ 1., -1.]), tensor([0., 0.]))
+    """
     rms = vector.square().mean().sqrt()
     return vector / rms if float(rms) > 0 else vector
 
@@ -99,14 +109,18 @@ class VectorLink:
     ------
     ValueError
         If there is no such quantiser or scheme.
+
+    Examples
+    --------
+    >>> from phy.channels.flat import AWGN
+    >>> (part,) = VectorLink(Context(AWGN()), None, "1/2-qpsk").parts("feature", torch.randn(512))
+    >>> part.entries[0].channel_uses  # two values a symbol, no scale
+    256
     """
 
     def __init__(self, context: Context, quantizer: str | None, schemes: str) -> None:
         form = "analog" if quantizer is None else f"digital:{quantizer}:{schemes}"
-        _, carriage = parse_carriage(form, context.channel, context.decoding)
-        self.carriage: Carriage = (
-            replace(carriage, device=context.device) if isinstance(carriage, Digital) else carriage
-        )
+        self.carriage: Carriage = parse_carriage(form, context.channel, context.decoding)[1]
         self.quantizer = None if quantizer is None else parse_quantizer(quantizer)
 
     def _payload(self, count: int) -> EmbeddingPayload:

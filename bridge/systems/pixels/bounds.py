@@ -19,7 +19,7 @@ import torch
 from bridge.air.ledger import Entry
 from bridge.air.transmission import Part, Reception, Transmission
 from bridge.systems.pixels.separation import encodings_of
-from bridge.systems.system import Reconstruction, Source, image_of
+from bridge.systems.system import Reconstruction, Source
 from phy import bits as bit_tools
 from phy import theory
 from phy.links.digital import BitReception
@@ -58,6 +58,13 @@ class Bound:
     kind:
         ``capacity``: R = log2(1 + SNR). ``finite-length``: the normal approximation of Polyanskiy, Poor and
         Verdu (2010) for one block of all channel uses at error probability 1e-3.
+
+    Examples
+    --------
+    >>> from phy.source.pictures.pillow import JPEG
+    >>> bound = Bound("jpeg-capacity", JPEG(), "capacity")
+    >>> bound.bits_per_use(4096, EsN0(0.0))
+    1.0
     """
 
     modality = "image"
@@ -97,15 +104,12 @@ class Bound:
         bits = bit_tools.from_bytes(bytes([fitted.scale_index]) + fitted.data)
         count = 8 * len(fitted.data)
         entry = Entry("picture", count, 0, 8 * budget - count, 0, 8 * budget, channel_uses)
-        height, width = image_of(source).shape[:2]
         notes: dict[str, int | str] = {"quality": fitted.quality, "scale": str(SCALES[fitted.scale_index])}
         part = Part("picture", bits, _IdealLink(channel_uses), (entry,))
-        return Transmission((part,), (height, width), notes=notes)
+        return Transmission((part,), source.size, notes=notes)
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Read the picture, which always arrives."""
-        if reception.shape is None:
-            raise ValueError("a picture was sent without an agreed size")
         data = bit_tools.to_bytes(reception.arrived["picture"].bits)
-        coded = self.codec.decode(data[1:], scaled_shape(reception.shape, data[0]))
-        return Reconstruction(restore(coded, reception.shape))
+        coded = self.codec.decode(data[1:], scaled_shape(reception.size, data[0]))
+        return Reconstruction(restore(coded, reception.size))

@@ -29,6 +29,7 @@ from phy.channels.channel import Channel
 from phy.coding.decoding import Decoding
 from phy.quantization import parse_quantizer
 from phy.units import EsN0
+from semantic.networks.pixels import Picture
 
 __all__ = ["PAYLOADS", "Carried"]
 
@@ -55,6 +56,14 @@ class Carried:
     ------
     ValueError
         If the kind is unknown, or the carriage does not suit it.
+
+    Examples
+    --------
+    >>> from phy.channels.flat import AWGN
+    >>> system = Carried("embedding", "analog:repeat=2+mmse", AWGN())
+    >>> source = Source("ramp", embedding=np.linspace(-1, 1, 768, dtype=np.float32))
+    >>> [(e.payload, e.channel_uses) for e in system.encode(source, None, EsN0(3.0)).ledger.entries]
+    [('payload/header', 160), ('payload/values', 768)]
     """
 
     adapts = False
@@ -125,10 +134,9 @@ class Carried:
         if self.modality == "text" and source.text is not None:
             return source.text, None, None
         if self.modality == "embedding" and source.embedding is not None:
-            return torch.from_numpy(source.embedding), source.embedding.size, None
+            return torch.tensor(source.embedding), source.embedding.size, None
         if self.modality == "image" and source.image is not None:
-            height, width = source.image.shape[:2]
-            return PictureSlice(source.image), 3 * height * width, (height, width)
+            return PictureSlice(source.image), source.image.size, source.size
         raise ValueError(f"source {source.name!r} has no {self.modality}")
 
     def _bits_within(self, channel_uses: int | None) -> int | None:
@@ -142,21 +150,21 @@ class Carried:
         payload = self._payload(reception.count, reception.shape, None)
         arrived = self.carriage.collect("payload", reception, reception.count or 0)
         unpacked = payload.unpack(arrived)
-        failed = arrived.intact is False
-        if self.modality == "text":
-            return Reconstruction(text=unpacked.value, failed=failed, remark=unpacked.remark)
+        made: dict[str, Any] = {"text": unpacked.value}
         if self.modality == "embedding":
-            return Reconstruction(embedding=unpacked.value.numpy(), failed=failed, remark=unpacked.remark)
-        return Reconstruction(_whole(unpacked.value, reception.shape), failed=failed, remark=unpacked.remark)
+            made = {"embedding": unpacked.value.numpy()}
+        elif self.modality == "image":
+            made = {"image": _whole(unpacked.value, reception.size)}
+        return Reconstruction(**made, failed=reception.failed, remark=unpacked.remark)
 
 
 def _one_rate(carriage: Digital) -> bool:
     return not isinstance(carriage.schemes, Fill) and len(carriage.schemes) == 1
 
 
-def _whole(piece: PictureSlice, shape: tuple[int, int] | None) -> np.ndarray[Any, np.dtype[np.uint8]]:
+def _whole(piece: PictureSlice, size: tuple[int, int]) -> Picture:
     """Put a slice where it belongs, on grey."""
     top, left, bottom, right = piece.box
-    canvas = np.full((*(shape or piece.pixels.shape[:2]), 3), 128, np.uint8)
+    canvas = np.full((*size, 3), 128, np.uint8)
     canvas[top:bottom, left:right] = piece.pixels
     return canvas

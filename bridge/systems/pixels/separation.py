@@ -15,12 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bridge.air.schemes import Scheme, transport_block
 from bridge.air.transmission import Reception, Transmission, part_over_link
 from bridge.payloads import ImagePayload
-from bridge.systems.system import Reconstruction, Source, image_of
+from bridge.systems.system import Reconstruction, Source
 from phy.channels.channel import Channel
 from phy.coding.decoding import Decoding
 from phy.links.digital import DigitalLink
@@ -28,22 +27,21 @@ from phy.modulation import Modulation
 from phy.source.pictures.budget import Encodings
 from phy.source.pictures.codec import ImageCodec
 from phy.units import EsN0
+from semantic.networks.pixels import MEAN_COLOUR, Picture
 
 __all__ = ["POLICIES", "Separation", "encodings_of"]
 
 GREY = (128, 128, 128)
-# The mean colour of ImageNet's training pictures, 255 * (0.485, 0.456, 0.406): known beforehand, not sent.
-NATURAL_MEAN = (124, 116, 104)
 
 
-def _flat(colour: tuple[int, int, int]) -> Callable[[tuple[int, int]], NDArray[np.uint8]]:
+def _flat(colour: tuple[int, int, int]) -> Callable[[tuple[int, int]], Picture]:
     return lambda shape: np.broadcast_to(np.array(colour, dtype=np.uint8), (*shape, 3)).copy()
 
 
-POLICIES: dict[str, Callable[[tuple[int, int]], NDArray[np.uint8]]] = {
+POLICIES: dict[str, Callable[[tuple[int, int]], Picture]] = {
     "grey": _flat(GREY),
-    "mean": _flat(NATURAL_MEAN),
-    "best-effort": _flat(NATURAL_MEAN),
+    "mean": _flat(MEAN_COLOUR),
+    "best-effort": _flat(MEAN_COLOUR),
 }
 """What is shown when a picture's check sum is wrong: a grey area, the mean colour of natural pictures, or
 whatever the codec makes of the damaged file (and the mean colour where it makes nothing of it)."""
@@ -51,8 +49,7 @@ whatever the codec makes of the damaged file (and the mean colour where it makes
 
 def encodings_of(codec: ImageCodec, source: Source) -> Encodings:
     """Return the memory of this picture's encodings, shared by all systems with an equal codec."""
-    image = image_of(source)
-    return source.memory.setdefault(codec.name, Encodings(codec, image))
+    return source.memory.setdefault(codec.name, Encodings(codec, source.picture))
 
 
 class Separation:
@@ -66,8 +63,18 @@ class Separation:
         What the chain is made of.
     policy:
         ``grey``, ``mean`` or ``best-effort``: what is shown for a picture whose check sum is wrong.
-    device:
-        Where encoder and decoder run.
+
+    Examples
+    --------
+    >>> from bridge.air.schemes import parse_schemes
+    >>> from phy.channels.flat import AWGN
+    >>> from phy.source.pictures.pillow import JPEG
+    >>> (scheme,) = parse_schemes("1/2-qam16")
+    >>> system = Separation("jpeg-ldpc", JPEG(), scheme, AWGN(), Decoding())
+    >>> source = Source("grey", np.full((64, 64, 3), 128, np.uint8))
+    >>> transmission = system.encode(source, 2048, EsN0(10.0))
+    >>> transmission.ledger.channel_uses, transmission.ledger.entries[0].coded_bits
+    (2048, 8192)
     """
 
     modality = "image"
@@ -82,7 +89,6 @@ class Separation:
         channel: Channel,
         decoding: Decoding,
         policy: str = "mean",
-        device: str = "cpu",
     ) -> None:
         if policy not in POLICIES:
             raise ValueError(f"failure policy must be one of {', '.join(POLICIES)}, got {policy!r}")
@@ -92,7 +98,6 @@ class Separation:
         self.payload = ImagePayload(codec)
         self._channel = channel
         self._decoding = decoding
-        self._device = device
 
     @property
     def name(self) -> str:
@@ -119,23 +124,17 @@ class Separation:
             raise ValueError(f"{self.name} needs a number of channel uses: give a bandwidth ratio")
         form = self.scheme.format_for_channel_uses(channel_uses)
         packed = self.payload.pack(encodings_of(self.payload.codec, source), form.payload_bits)
-        block = transport_block(form, self.scheme.code, self._decoding, self._device)
-        link = DigitalLink(block, Modulation(self.scheme.modulation, device=self._device), self._channel)
-        height, width = image_of(source).shape[:2]
+        block = transport_block(form, self.scheme.code, self._decoding)
+        link = DigitalLink(block, Modulation(self.scheme.modulation), self._channel)
         part = part_over_link("picture", packed, form, link)
-        return Transmission((part,), (height, width), notes=packed.notes)
+        return Transmission((part,), source.size, notes=packed.notes)
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Read the picture, or apply the failure policy."""
-        if reception.shape is None:
-            raise ValueError("a picture was sent without an agreed size")
-        arrived = reception.arrived["picture"]
-        failed = arrived.intact is False
-        if failed and self.policy != "best-effort":
-            return Reconstruction(
-                POLICIES[self.policy](reception.shape), failed=True, remark="check sum wrong"
-            )
-        unpacked = self.payload.unpack(arrived.bits, reception.shape)
+        shown, checked = POLICIES[self.policy], "check sum wrong" if reception.failed else ""
+        if reception.failed and self.policy != "best-effort":
+            return Reconstruction(shown(reception.size), failed=True, remark=checked)
+        unpacked = self.payload.unpack(reception.arrived["picture"].bits, reception.size)
         if unpacked.value is None:
-            return Reconstruction(POLICIES[self.policy](reception.shape), failed=True, remark=unpacked.remark)
-        return Reconstruction(unpacked.value, failed=failed, remark="check sum wrong" if failed else "")
+            return Reconstruction(shown(reception.size), failed=True, remark=unpacked.remark)
+        return Reconstruction(unpacked.value, failed=reception.failed, remark=checked)

@@ -33,8 +33,6 @@ class TextOverLink:
         Name under which all schemes are drawn, for example ``text-ldpc``.
     scheme, channel, decoding:
         What the chain is made of.
-    device:
-        Where encoder and decoder run.
     """
 
     modality = "text"
@@ -42,15 +40,12 @@ class TextOverLink:
     adapts = False
     policy = "best-effort"
 
-    def __init__(
-        self, family: str, scheme: Scheme, channel: Channel, decoding: Decoding, device: str = "cpu"
-    ) -> None:
+    def __init__(self, family: str, scheme: Scheme, channel: Channel, decoding: Decoding) -> None:
         self.family = family
         self.scheme = scheme
         self.payload = TextPayload()
         self._channel = channel
         self._decoding = decoding
-        self._device = device
 
     @property
     def name(self) -> str:
@@ -66,13 +61,11 @@ class TextOverLink:
             raise ValueError(f"source {source.name!r} has no text")
         packed = self.payload.pack(source.text)
         form = self.scheme.format_for_payload(packed.bits.numel())
-        block = transport_block(form, self.scheme.code, self._decoding, self._device)
-        link = DigitalLink(block, Modulation(self.scheme.modulation, device=self._device), self._channel)
+        block = transport_block(form, self.scheme.code, self._decoding)
+        link = DigitalLink(block, Modulation(self.scheme.modulation), self._channel)
         return Transmission((part_over_link("text", packed, form, link),))
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Read the sentence as it arrived."""
-        arrived = reception.arrived["text"]
-        unpacked = self.payload.unpack(arrived)
-        failed = arrived.intact is False
-        return Reconstruction(text=unpacked.value, failed=failed, remark=unpacked.remark)
+        unpacked = self.payload.unpack(reception.arrived["text"])
+        return Reconstruction(text=unpacked.value, failed=reception.failed, remark=unpacked.remark)

@@ -11,22 +11,24 @@ from what arrived there: a picture that failed is described as the failure polic
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 
 from bridge.air.schemes import parse_schemes
 from bridge.air.transmission import Reception, Transmission
+from bridge.systems.base import SemanticSystem
 from bridge.systems.context import Context
 from bridge.systems.pixels.codecs import CODECS
 from bridge.systems.pixels.deep_jscc import DeepJSCC
 from bridge.systems.pixels.separation import Separation
-from bridge.systems.system import Reconstruction, Source, System
+from bridge.systems.system import Reconstruction, Source
 from phy.units import EsN0
 from semantic.models.captioning import QUERY
 
 __all__ = ["ImageOnly"]
 
 
-class ImageOnly:
+@dataclass(eq=False)
+class ImageOnly(SemanticSystem):
     """A system for pictures, and a captioner behind it.
 
     Parameters
@@ -46,60 +48,45 @@ class ImageOnly:
         If the carrier is unknown, or there is not one scheme.
     """
 
-    modality = "image"
-    delivers: tuple[str, ...] = ("image", "text")
+    context: Context
+    _: KW_ONLY
+    carrier: str = "bpg"
+    scheme: str = "1/2-qpsk"
+    query: str | None = QUERY
+    max_tokens: int = 64
+    name: str = "image-only"
 
-    def __init__(
-        self,
-        context: Context,
-        *,
-        carrier: str = "bpg",
-        scheme: str = "1/2-qpsk",
-        query: str | None = QUERY,
-        max_tokens: int = 64,
-        name: str = "image-only",
-    ) -> None:
-        self.context, self.query, self.max_tokens = context, query, max_tokens
-        self.name = self.family = name
-        self.carrier = _carrier(context, carrier, scheme, name)
-        self.roles: tuple[str, ...] = ("captioner", *getattr(self.carrier, "roles", ()))
+    def __post_init__(self) -> None:
+        self.carries = self._carrier()
+        self.adapts, self.policy = self.carries.adapts, self.carries.policy
+        self.roles = ("captioner", *["jscc"] * (self.carrier == "jscc"))
 
-    @property
-    def adapts(self) -> bool:
-        """Whether the carrier does."""
-        return self.carrier.adapts
-
-    @property
-    def policy(self) -> str:
-        """The carrier's."""
-        return self.carrier.policy
+    def _carrier(self) -> DeepJSCC | Separation:
+        if self.carrier == "jscc":
+            return DeepJSCC(self.context, name=self.name)
+        if self.carrier not in CODECS:
+            raise ValueError(
+                f"carrier of a picture must be jscc or one of {', '.join(CODECS)}, got {self.carrier!r}"
+            )
+        schemes = parse_schemes(self.scheme)
+        if len(schemes) != 1:
+            raise ValueError(f"a picture takes one scheme here, got {self.scheme!r}")
+        channel, decoding, policy = self.context.channel, self.context.decoding, self.context.policy
+        return Separation(self.name, CODECS[self.carrier](), schemes[0], channel, decoding, policy)
 
     def check(self, channel_uses: int) -> None:
         """Raise ValueError where the carrier does."""
-        self.carrier.check(channel_uses)
+        self.carries.check(channel_uses)
 
     def encode(self, source: Source, channel_uses: int | None, snr: EsN0) -> Transmission:
         """Send the picture; see the carrier's ``encode``."""
-        return self.carrier.encode(source, channel_uses, snr)
+        return self.carries.encode(source, channel_uses, snr)
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Decode the picture and describe it."""
-        made = self.carrier.decode(reception)
+        made = self.carries.decode(reception)
         if made.image is None:
-            raise ValueError(f"{self.carrier.name} made no picture to describe")
+            raise ValueError(f"{self.carrier} made no picture to describe")
         captioner = self.context.models.captioner
         (text,) = captioner.caption([made.image], self.query, max_tokens=self.max_tokens)
         return replace(made, text=text)
-
-
-def _carrier(context: Context, carrier: str, scheme: str, name: str) -> System:
-    if carrier == "jscc":
-        return DeepJSCC(context, name=name)
-    if carrier not in CODECS:
-        raise ValueError(f"carrier of a picture must be jscc or one of {', '.join(CODECS)}, got {carrier!r}")
-    schemes = parse_schemes(scheme)
-    if len(schemes) != 1:
-        raise ValueError(f"a picture takes one scheme here, got {scheme!r}")
-    return Separation(
-        name, CODECS[carrier](), schemes[0], context.channel, context.decoding, context.policy, context.device
-    )

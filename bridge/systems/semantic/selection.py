@@ -21,22 +21,25 @@ Liang and Li, "MMSemCom", arXiv 2411.17428; Liang, Li, Lin and Cao, IEEE Commun.
 
 from __future__ import annotations
 
-import torch
+from dataclasses import KW_ONLY, dataclass
 
 from bridge.air.transmission import Reception, Transmission
+from bridge.systems.base import SemanticSystem
 from bridge.systems.context import Context
-from bridge.systems.memory import Arrays, recall
+from bridge.systems.memory import recall_values
 from bridge.systems.parts.captions import captions
 from bridge.systems.parts.painting import canvas, fitted
+from bridge.systems.parts.texts import TextLink
 from bridge.systems.parts.values import VectorLink
-from bridge.systems.system import Reconstruction, Source, image_of
+from bridge.systems.system import Reconstruction, Source
 from phy.units import EsN0
 from semantic.models.captioning import QUERY
 
 __all__ = ["Selection"]
 
 
-class Selection:
+@dataclass(eq=False)
+class Selection(SemanticSystem):
     """Caption and image embedding; of several candidates the receiver keeps the nearest.
 
     Parameters
@@ -56,69 +59,47 @@ class Selection:
         Denoising steps, and guidance of the text.
     """
 
-    modality = "image"
-    delivers: tuple[str, ...] = ("image", "text")
-    adapts = False
-    policy = "best-effort"
-    roles: tuple[str, ...] = ("captioner", "generator", "ip-adapter")
+    context: Context
+    _: KW_ONLY
+    candidates: int = 4
+    quantizer: str | None = None
+    scheme: str = "1/2-qpsk"
+    coder: str = "latin-1|utf-8"
+    query: str | None = QUERY
+    max_tokens: int = 64
+    steps: int = 25
+    guidance: float = 7.5
+    name: str = "selection"
 
-    def __init__(
-        self,
-        context: Context,
-        *,
-        candidates: int = 4,
-        quantizer: str | None = None,
-        scheme: str = "1/2-qpsk",
-        coder: str = "latin-1|utf-8",
-        query: str | None = QUERY,
-        max_tokens: int = 64,
-        steps: int = 25,
-        guidance: float = 7.5,
-        name: str = "selection",
-    ) -> None:
-        if candidates < 1:
-            raise ValueError(f"there must be at least one candidate, got {candidates}")
-        self.context, self.candidates = context, candidates
-        self.query, self.max_tokens = query, max_tokens
-        self.steps, self.guidance = steps, guidance
-        self.texts, self.text_link = context.text_payload(coder), context.text_link()
-        self.link = VectorLink(context, quantizer, scheme)
-        self.name = self.family = name
+    roles = ("captioner", "generator", "ip-adapter")
 
-    def check(self, channel_uses: int) -> None:
-        """Accept any number: what text and embedding take shows when encoding."""
+    def __post_init__(self) -> None:
+        if self.candidates < 1:
+            raise ValueError(f"there must be at least one candidate, got {self.candidates}")
+        self.texts = TextLink(self.context, self.coder)
+        self.vectors = VectorLink(self.context, self.quantizer, self.scheme)
 
     def encode(self, source: Source, channel_uses: int | None, snr: EsN0) -> Transmission:
-        """Send caption and embedding.
+        """Send caption and embedding ``[D]``.
 
         Raises
         ------
         ValueError
             If they take more than ``channel_uses``.
         """
-        (text,) = captions(source, self.context.models, self.query, max_tokens=self.max_tokens)
-        words = self.text_link.parts("text", self.texts.pack(text), channel_uses)
-        spent = sum(entry.channel_uses for part in words for entry in part.entries)
-        embedding = self._embedding(source)
-        room = None if channel_uses is None else channel_uses - spent
-        parts = (*words, *self.link.parts("embedding", embedding, room))
-        return Transmission(parts, image_of(source).shape[:2], embedding.numel())
-
-    def _embedding(self, source: Source) -> torch.Tensor:
-        """Embedding ``[D]`` of the picture."""
         models = self.context.models
-
-        def look() -> Arrays:
-            return {"embedding": models.generator.embed([image_of(source)])[0].numpy()}
-
+        (text,) = captions(source, models, self.query, self.max_tokens)
+        words = Transmission(self.texts.parts("text", text, channel_uses))
+        room = None if channel_uses is None else channel_uses - words.ledger.channel_uses
         key = f"image-embedding:{models.identity('ip-adapter')}"
-        return torch.from_numpy(recall(source, key, look)["embedding"])
+        embedding = recall_values(source, key, lambda: models.generator.embed([source.picture])[0])
+        parts = (*words.parts, *self.vectors.parts("embedding", embedding, room))
+        return Transmission(parts, source.size, embedding.numel())
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Generate the candidates and keep the one nearest to the embedding that arrived."""
-        arrived = self.text_link.collect("text", reception)
-        text = self.texts.unpack(arrived)
-        target, remark = self.link.collect("embedding", reception)
+        text = self.texts.collect("text", reception)
+        target, remark = self.vectors.collect("embedding", reception)
         generator = self.context.models.generator
         chosen = generator.select(
             text.value,
@@ -126,14 +107,13 @@ class Selection:
             seeds=[self.context.seed + index for index in range(self.candidates)],
             steps=self.steps,
             guidance=self.guidance,
-            size=canvas(reception.shape, generator.diffusion.size),
+            size=canvas(reception.size, generator),
         )
-        failed = any(each.intact is False for each in reception.arrived.values())
         distance = chosen.distances[chosen.index]
         return Reconstruction(
-            fitted(chosen.picture, reception.shape),
+            fitted(chosen.picture, reception.size),
             text.value,
-            failed=failed,
+            failed=reception.failed,
             remark="; ".join(filter(None, (text.remark, remark))),
             samples={"received": text.value, "chosen": f"{chosen.index + 1}, 1 - cosine {distance:.4f}"},
         )

@@ -11,18 +11,23 @@ it shares captioner and generator, and lacks the slice; of VLF-MSC it is the bas
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
+
 from bridge.air.transmission import Reception, Transmission
+from bridge.systems.base import SemanticSystem
 from bridge.systems.context import Context
 from bridge.systems.parts.captions import captions
 from bridge.systems.parts.painting import paint
-from bridge.systems.system import Reconstruction, Source, image_of
+from bridge.systems.parts.texts import TextLink
+from bridge.systems.system import Reconstruction, Source
 from phy.units import EsN0
 from semantic.models.captioning import QUERY
 
 __all__ = ["TextOnly"]
 
 
-class TextOnly:
+@dataclass(eq=False)
+class TextOnly(SemanticSystem):
     """One caption over a digital link, painted by Stable Diffusion.
 
     Parameters
@@ -39,31 +44,19 @@ class TextOnly:
         Denoising steps, and guidance of the text.
     """
 
-    modality = "image"
-    delivers: tuple[str, ...] = ("image", "text")
-    adapts = False
-    policy = "best-effort"
+    context: Context
+    _: KW_ONLY
+    coder: str = "latin-1|utf-8"
+    query: str | None = QUERY
+    max_tokens: int = 64
+    correct: bool = False
+    steps: int = 25
+    guidance: float = 7.5
+    name: str = "text-only"
 
-    def __init__(
-        self,
-        context: Context,
-        *,
-        coder: str = "latin-1|utf-8",
-        query: str | None = QUERY,
-        max_tokens: int = 64,
-        correct: bool = False,
-        steps: int = 25,
-        guidance: float = 7.5,
-        name: str = "text-only",
-    ) -> None:
-        self.context, self.query, self.max_tokens = context, query, max_tokens
-        self.correct, self.steps, self.guidance = correct, steps, guidance
-        self.texts, self.link = context.text_payload(coder), context.text_link()
-        self.roles: tuple[str, ...] = ("captioner", "generator", *["corrector"] * correct)
-        self.name = self.family = name
-
-    def check(self, channel_uses: int) -> None:
-        """Accept any number: what the text takes shows when encoding."""
+    def __post_init__(self) -> None:
+        self.link = TextLink(self.context, self.coder)
+        self.roles = ("captioner", "generator", *["corrector"] * self.correct)
 
     def encode(self, source: Source, channel_uses: int | None, snr: EsN0) -> Transmission:
         """Send the caption in as few channel uses as the scheme needs.
@@ -73,19 +66,14 @@ class TextOnly:
         ValueError
             If these are more than ``channel_uses``.
         """
-        (text,) = captions(source, self.context.models, self.query, max_tokens=self.max_tokens)
-        parts = self.link.parts("text", self.texts.pack(text), channel_uses)
-        return Transmission(parts, image_of(source).shape[:2])
+        (text,) = captions(source, self.context.models, self.query, self.max_tokens)
+        return Transmission(self.link.parts("text", text, channel_uses), source.size)
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Read the text and generate the picture from it."""
-        arrived = self.link.collect("text", reception)
-        received = self.texts.unpack(arrived)
-        text = received.value
-        if self.correct:
-            (text,) = self.context.models.corrector.correct([text])
-        picture = paint(self.context, text, reception.shape, steps=self.steps, guidance=self.guidance)
+        models, received = self.context.models, self.link.collect("text", reception)
+        (text,) = models.corrector.correct([received.value]) if self.correct else [received.value]
+        how = {"steps": self.steps, "guidance": self.guidance}
+        picture = paint(models.painter, reception.size, self.context.seed, prompts=[text], **how)
         samples = {"received": received.value, "corrected": text}
-        return Reconstruction(
-            picture, text, failed=arrived.intact is False, remark=received.remark, samples=samples
-        )
+        return Reconstruction(picture, text, failed=reception.failed, remark=received.remark, samples=samples)

@@ -25,20 +25,24 @@ Ahn, Seo and Kang, "VLF-MSC: Vision-Language Feature-Based Multimodal Semantic C
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
+
 import torch
 
 from bridge.air.transmission import Reception, Transmission
+from bridge.systems.base import SemanticSystem
 from bridge.systems.context import Context
-from bridge.systems.memory import Arrays, recall
-from bridge.systems.parts.painting import canvas, fitted
+from bridge.systems.memory import recall_values
+from bridge.systems.parts.painting import paint
 from bridge.systems.parts.values import VectorLink
-from bridge.systems.system import Reconstruction, Source, image_of
+from bridge.systems.system import Reconstruction, Source
 from phy.units import EsN0
 
 __all__ = ["VlfMsc"]
 
 
-class VlfMsc:
+@dataclass(eq=False)
+class VlfMsc(SemanticSystem):
     """BLIP-2's feature, projected to a fixed number of channel uses.
 
     Parameters
@@ -59,61 +63,40 @@ class VlfMsc:
         Length of the text.
     """
 
-    modality = "image"
-    delivers: tuple[str, ...] = ("image", "text")
-    adapts = False
-    policy = "best-effort"
-    roles: tuple[str, ...] = ("feature", "projection", "feature-image")
+    context: Context
+    _: KW_ONLY
+    quantizer: str | None = None
+    scheme: str = "1/2-qpsk"
+    scale: float = 1.0
+    steps: int = 25
+    guidance: float = 7.5
+    max_tokens: int = 40
+    name: str = "vlf-msc"
 
-    def __init__(
-        self,
-        context: Context,
-        *,
-        quantizer: str | None = None,
-        scheme: str = "1/2-qpsk",
-        scale: float = 1.0,
-        steps: int = 25,
-        guidance: float = 7.5,
-        max_tokens: int = 40,
-        name: str = "vlf-msc",
-    ) -> None:
-        if not scale > 0:
-            raise ValueError(f"scale of received values must be above 0, got {scale}")
-        self.context, self.scale, self.max_tokens = context, scale, max_tokens
-        self.steps, self.guidance = steps, guidance
-        self.link = VectorLink(context, quantizer, scheme)
-        self.name = self.family = name
+    roles = ("feature", "projection", "feature-image")
 
-    def check(self, channel_uses: int) -> None:
-        """Accept any number: what the feature takes shows when encoding."""
+    def __post_init__(self) -> None:
+        if not self.scale > 0:
+            raise ValueError(f"scale of received values must be above 0, got {self.scale}")
+        self.link = VectorLink(self.context, self.quantizer, self.scheme)
 
     def encode(self, source: Source, channel_uses: int | None, snr: EsN0) -> Transmission:
-        """Send the projected feature.
+        """Send the projected feature ``[2k]``.
 
         Raises
         ------
         ValueError
             If it takes more than ``channel_uses``.
         """
-        values = self._values(source)
-        parts = self.link.parts("feature", values, channel_uses)
-        return Transmission(parts, image_of(source).shape[:2], values.numel())
-
-    def _values(self, source: Source) -> torch.Tensor:
-        """Projected feature ``[2k]``."""
         models = self.context.models
         key = f"feature:{models.identity('feature')}"
 
-        def look() -> Arrays:
-            return {"feature": models.feature.encode([image_of(source)])[0].numpy()}
+        def project() -> torch.Tensor:
+            feature = recall_values(source, key, lambda: models.feature.encode([source.picture])[0])
+            return models.projection.encode(feature[None].to(models.device))[0]
 
-        @torch.no_grad()
-        def project() -> Arrays:
-            feature = torch.from_numpy(recall(source, key, look)["feature"])
-            return {"values": models.projection.encode(feature[None].to(models.device))[0].cpu().numpy()}
-
-        projected = recall(source, f"{key}:projection:{models.identity('projection')}", project)
-        return torch.from_numpy(projected["values"])
+        values = recall_values(source, f"{key}:projection:{models.identity('projection')}", project)
+        return Transmission(self.link.parts("feature", values, channel_uses), source.size, values.numel())
 
     @torch.no_grad()
     def decode(self, reception: Reception) -> Reconstruction:
@@ -122,13 +105,7 @@ class VlfMsc:
         values, remark = self.link.collect("feature", reception)
         feature = models.projection.decode(self.scale * values[None].to(models.device)).cpu()
         (text,) = models.feature.to_text(feature, max_tokens=self.max_tokens)
-        (picture,) = models.feature_image.decode(
-            feature,
-            seeds=[self.context.seed],
-            steps=self.steps,
-            guidance=self.guidance,
-            size=canvas(reception.shape, models.feature_image.diffusion.size),
-        )
-        failed = any(arrived.intact is False for arrived in reception.arrived.values())
-        picture = fitted(picture, reception.shape)
-        return Reconstruction(picture, text, failed=failed, remark=remark, samples={"received": text})
+        how = {"steps": self.steps, "guidance": self.guidance}
+        picture = paint(models.feature_image, reception.size, self.context.seed, features=feature, **how)
+        samples = {"received": text}
+        return Reconstruction(picture, text, failed=reception.failed, remark=remark, samples=samples)

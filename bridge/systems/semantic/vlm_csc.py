@@ -21,21 +21,23 @@ Systems", IEEE Trans. Wireless Commun., 2025 (arXiv 2407.00020).
 
 from __future__ import annotations
 
-import torch
+from dataclasses import KW_ONLY, dataclass
 
-from bridge.air.transmission import Reception, SymbolPart, Transmission
+from bridge.air.transmission import Reception, Transmission
+from bridge.systems.base import SemanticSystem
 from bridge.systems.context import Context
-from bridge.systems.memory import Arrays, recall
+from bridge.systems.memory import recall_values
 from bridge.systems.parts.captions import captions
 from bridge.systems.parts.painting import paint
 from bridge.systems.parts.values import learned, values_of, within
-from bridge.systems.system import Reconstruction, Source, image_of
+from bridge.systems.system import Reconstruction, Source
 from phy.units import EsN0
 
 __all__ = ["VlmCsc"]
 
 
-class VlmCsc:
+@dataclass(eq=False)
+class VlmCsc(SemanticSystem):
     """BLIP's caption over a learned text codec, painted by Stable Diffusion.
 
     Parameters
@@ -50,28 +52,16 @@ class VlmCsc:
         What a caption begins with, such as ``a photo of``; None leaves the beginning to BLIP.
     """
 
-    modality = "image"
-    delivers: tuple[str, ...] = ("image", "text")
+    context: Context
+    _: KW_ONLY
+    max_tokens: int = 40
+    steps: int = 25
+    guidance: float = 7.5
+    prompt: str | None = None
+    name: str = "vlm-csc"
+
     adapts = True
-    policy = "best-effort"
-    roles: tuple[str, ...] = ("blip", "text-jscc", "generator")
-
-    def __init__(
-        self,
-        context: Context,
-        *,
-        max_tokens: int = 40,
-        steps: int = 25,
-        guidance: float = 7.5,
-        prompt: str | None = None,
-        name: str = "vlm-csc",
-    ) -> None:
-        self.context, self.max_tokens, self.prompt = context, max_tokens, prompt
-        self.steps, self.guidance = steps, guidance
-        self.name = self.family = name
-
-    def check(self, channel_uses: int) -> None:
-        """Accept any number: what a caption takes shows when encoding."""
+    roles = ("blip", "text-jscc", "generator")
 
     def encode(self, source: Source, channel_uses: int | None, snr: EsN0) -> Transmission:
         """Send the caption's symbols, made for this SNR; a caption without tokens sends nothing.
@@ -82,23 +72,19 @@ class VlmCsc:
             If they are more than ``channel_uses``.
         """
         models = self.context.models
-        (text,) = captions(source, models, self.prompt, max_tokens=self.max_tokens, role="blip")
-
-        def code() -> Arrays:
-            return {"values": models.text_jscc.encode_text([text], snr.db)[0].cpu().numpy()}
-
+        (text,) = captions(source, models, self.prompt, self.max_tokens, role="blip")
         key = f"text-jscc:{models.identity('text-jscc')}:{snr.db!r}:{text}"
-        values = torch.from_numpy(recall(source, key, code)["values"])
+        values = recall_values(source, key, lambda: models.text_jscc.encode_text([text], snr.db)[0])
         part = learned("text", values, self.context.channel)
         within(self.name, part.symbols.numel(), channel_uses)
-        parts: tuple[SymbolPart, ...] = (part,) if part.symbols.numel() else ()
-        return Transmission(parts, image_of(source).shape[:2])
+        return Transmission((part,) if part.symbols.numel() else (), source.size)
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Read the text off the symbols and generate the picture."""
-        text, heard = "", reception.symbols.get("text")
+        models, text, heard = self.context.models, "", reception.symbols.get("text")
         if heard is not None:
             values, level = values_of(heard)
-            (text,) = self.context.models.text_jscc.decode_text([values], level)
-        picture = paint(self.context, text, reception.shape, steps=self.steps, guidance=self.guidance)
+            (text,) = models.text_jscc.decode_text([values], level)
+        how = {"steps": self.steps, "guidance": self.guidance}
+        picture = paint(models.painter, reception.size, self.context.seed, prompts=[text], **how)
         return Reconstruction(picture, text, samples={"received": text})

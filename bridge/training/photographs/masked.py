@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
+from semantic.networks.pixels import MEAN_COLOUR
+
 __all__ = ["Crops", "MaskedPhotographs"]
 
 _VOID = 255  # pixels that are not judged
-_GREY = (124, 116, 104)  # mean of ImageNet: what lies outside a picture
 _SCALES = (0.7, 1.8)
 _ENHANCERS = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
 
@@ -88,7 +89,7 @@ class MaskedPhotographs:
             box = self._place(draw, image)
             mirrored = bool(draw.integers(2))
             gains = draw.uniform(0.7, 1.3, len(_ENHANCERS))
-            pictures[row] = _mirror(self._cut(_vary(image, gains), box, _GREY), mirrored)
+            pictures[row] = _mirror(self._cut(_vary(image, gains), box, MEAN_COLOUR), mirrored)
             labels[row] = _mirror(self._cut(mask, box, _VOID), mirrored)
         shown = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
         return Crops(shown, torch.from_numpy(labels).long())

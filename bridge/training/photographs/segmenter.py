@@ -26,6 +26,7 @@ from bridge.training.photographs.masked import MaskedPhotographs
 from bridge.training.trainer import Recipe
 from semantic.models.segmentation import VOC_CLASSES, confusion, iou, main_object, mean_iou
 from semantic.networks.fcn_mobilenet import MobileNetFCN
+from semantic.networks.pixels import imagenet_normalised
 from semantic.samples.pictures import read_picture
 
 __all__ = [
@@ -33,19 +34,11 @@ __all__ = [
     "SegmenterScores",
     "compare",
     "evaluate_segmenter",
-    "normalised",
     "segmenter",
 ]
 
 _VOID = 255
 _COARSE = 13  # first of the backbone's last four blocks, which are dilated
-_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-
-def normalised(pictures: torch.Tensor) -> torch.Tensor:
-    """Pictures ``[B, 3, H, W]`` from 0 to 1 as an `FCN` takes them."""
-    mean, deviation = (torch.tensor(v, device=pictures.device).view(3, 1, 1) for v in (_MEAN, _DEVIATION))
-    return (pictures - mean) / deviation
 
 
 def _from_masks(scores: torch.Tensor, labels: torch.Tensor, foreground: float) -> torch.Tensor:
@@ -73,7 +66,7 @@ def _loss(
     kind = torch.device(device).type
     # Not on a CPU: without AVX-512's bfloat16 it is slower by far.
     with torch.autocast(kind, torch.bfloat16, enabled=kind != "cpu"):
-        scores = network(normalised(crops.pictures.to(device))).float()
+        scores = network(imagenet_normalised(crops.pictures.to(device))).float()
     return _from_masks(scores, crops.labels.to(device), foreground)
 
 

@@ -200,7 +200,7 @@ def evaluate_feature(
     count, seed:
         Scenes; the first picture's seed, the others' follow.
     steps, guidance:
-        As in `semantic.models.features.FeatureToImage.decode`.
+        As in `semantic.models.features.FeatureToImage.generate`.
 
     Returns
     -------
@@ -216,6 +216,6 @@ def evaluate_feature(
         heard = math.sqrt(2) * through(values, AWGN(), min(snr, 200.0), streams)
         features = projection.decode(heard.to(place)).cpu()
         texts = model.to_text(features, max_tokens=64)
-        pictures = painter.decode(features, seeds=range(seed, seed + count), steps=steps, guidance=guidance)
+        pictures = painter.generate(features, seeds=range(seed, seed + count), steps=steps, guidance=guidance)
         found[snr] = _total(map(text_accuracy, scenes, texts)), _judged(scenes, pictures, judge)
     return found

@@ -27,11 +27,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from bridge.training.photographs.segmenter import Labels, SegmenterScores, compare, normalised
+from bridge.training.photographs.segmenter import Labels, SegmenterScores, compare
 from bridge.training.scenes.batches import CPU, Ahead, Compute, draw_scene
 from bridge.training.scenes.evaluation import unseen_scenes
 from bridge.training.trainer import Recipe
 from semantic.networks.fcn import FCN
+from semantic.networks.pixels import imagenet_normalised
 from semantic.scenes.draw import PIXELS, class_map, draw
 from semantic.scenes.scene import SHAPES, choose
 
@@ -131,7 +132,7 @@ def _loss(network: FCN, step: int, *, batches: Ahead[MaskedScenes], compute: Com
     shown = torch.tensor(pictures, device=compute.device).permute(0, 3, 1, 2).float() / 255
     with compute.autocast():
         # Not through `forward`: it enlarges scores to the pictures' side, four times as many as are judged.
-        scores = network.classifier(network.backbone(normalised(shown))[1]).float()
+        scores = network.classifier(network.backbone(imagenet_normalised(shown))[1]).float()
     enlarged = F.interpolate(scores, labels.shape[1:], mode="bilinear", align_corners=False)
     return F.cross_entropy(enlarged, torch.from_numpy(labels).to(compute.device))
 

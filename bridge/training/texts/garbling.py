@@ -40,7 +40,7 @@ def snr_for(cer: float) -> EsN0:
     Examples
     --------
     >>> round(snr_for(0.03).db, 3)
-    8.582
+    8.528
     """
     if not 0 < cer < 1 - 0.5**_WIDTH:
         raise ValueError(

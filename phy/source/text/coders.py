@@ -16,10 +16,8 @@ name                      coder                           a wrong bit damages
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import Literal, Protocol, get_args
 
-import jiwer
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -30,11 +28,9 @@ from phy.source.text.huffman import Huffman
 from phy.source.text.tokens import Tokenizer, Tokens, load_tokenizer
 from phy.source.text.vocabulary import assemble
 
-__all__ = ["Characters", "TextCoder", "TokenIds", "bits_per_character", "error_spread", "parse_text_coder"]
+__all__ = ["Characters", "TextCoder", "TokenIds", "parse_text_coder"]
 
 Encoding = Literal["latin-1", "utf-8", "ascii7"]
-
-_CHARACTERS = jiwer.Compose([jiwer.ReduceToListOfListOfChars()])
 
 
 class TextCoder(Protocol):
@@ -200,60 +196,3 @@ def parse_text_coder(name: str) -> TextCoder:
         f"no text coder is called {name!r}; there are {', '.join(get_args(Encoding))}, huffman, arithmetic "
         "and tokens:FOLDER"
     )
-
-
-def bits_per_character(coder: TextCoder, texts: Iterable[str]) -> float:
-    """Bits of all ``texts`` over their characters (Unicode code points); the counts are not included.
-
-    Raises
-    ------
-    ValueError
-        If the texts have no characters.
-    """
-    bits = characters = 0
-    for text in texts:
-        bits += coder.encode(text)[0].numel()
-        characters += len(text)
-    if not characters:
-        raise ValueError("bits per character need at least one character, got none")
-    return bits / characters
-
-
-def error_spread(coder: TextCoder, text: str, positions: Sequence[int] | None = None) -> float:
-    """Characters that go wrong for one wrong bit, on average: Levenshtein distance of the text decoded.
-
-    Parameters
-    ----------
-    coder:
-        The coder; the count arrives intact.
-    text:
-        The text that is sent.
-    positions:
-        Which bits to flip, one at a time; all of them by default.
-
-    Raises
-    ------
-    ValueError
-        If there is no bit to flip.
-
-    Examples
-    --------
-    >>> error_spread(Characters("latin-1"), "A dog runs.")
-    1.0
-    """
-    bits, count = coder.encode(text)
-    chosen = range(bits.numel()) if positions is None else positions
-    if not len(chosen):
-        raise ValueError(f"error spread needs at least one bit to flip, got none of the {bits.numel()}")
-    return sum(_distance(text, _decode_flipped(coder, bits, count, place)) for place in chosen) / len(chosen)
-
-
-def _decode_flipped(coder: TextCoder, bits: torch.Tensor, count: int, place: int) -> str:
-    damaged = bits.clone()
-    damaged[place] ^= 1
-    return coder.decode(damaged, count)[0]
-
-
-def _distance(reference: str, hypothesis: str) -> int:
-    counts = jiwer.process_characters(reference, hypothesis, _CHARACTERS, _CHARACTERS)
-    return int(counts.substitutions + counts.insertions + counts.deletions)

@@ -11,12 +11,11 @@ An *alphabet* (code points here, tokens in `phy.source.text.tokens`) turns text 
 from __future__ import annotations
 
 import csv
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["PRINTABLE", "Alphabet", "CodePoints", "Vocabulary", "assemble", "english_counts", "tabulate"]
+__all__ = ["PRINTABLE", "Alphabet", "CodePoints", "Vocabulary", "assemble", "english_counts"]
 
 _REPLACEMENT = "\ufffd"
 
@@ -114,25 +113,6 @@ class Vocabulary:
 
 PRINTABLE = Vocabulary(CodePoints(), range(32, 127))
 """The 95 printable characters of ASCII in their order, and the escape: 96 entries."""
-
-
-def tabulate(texts: Iterable[str], alphabet: Alphabet) -> tuple[Vocabulary, list[int]]:
-    """Count the symbols of ``texts``: the vocabulary of those seen, and a count for each entry.
-
-    The escape is given the number of symbols that were seen once, which is how often the next symbol is to
-    be expected new (Good 1953).
-
-    Examples
-    --------
-    >>> vocabulary, counts = tabulate(["abba", "c"], CodePoints())
-    >>> vocabulary.symbols, counts
-    ((97, 98, 99), [2, 2, 1, 1])
-    """
-    counts = Counter(symbol for text in texts for symbol in alphabet.split(text))
-    vocabulary = Vocabulary(alphabet, sorted(counts))
-    table = [counts[symbol] for symbol in vocabulary.symbols]
-    unseen = max(1, sum(count == 1 for count in table))
-    return vocabulary, table if vocabulary.escape is None else [*table, unseen]
 
 
 def english_counts() -> list[int]:

@@ -16,8 +16,7 @@ from bridge.air.carriage import HEADER_SCHEME, Analog, Carriage, Digital, Fill, 
 from bridge.air.ledger import Entry, Ledger
 from bridge.air.names import parse_carriage
 from bridge.air.schemes import Scheme, parse_schemes
-from bridge.air.transmission import Part, Transmission
-from bridge.air.transmission import send as transmit
+from bridge.air.transmission import Part, Transmission, transmit
 from bridge.payloads import Arrived, EmbeddingPayload, Packed, PictureSlice, SlicePayload, TextPayload
 from phy.channels.channel import Channel, SymbolReception
 from phy.channels.flat import AWGN, Rayleigh

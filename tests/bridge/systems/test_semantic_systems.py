@@ -7,19 +7,21 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny.diffusion import CONTEXT, amplify, seeded
+from tiny.diffusion import CONTEXT, EMBEDDING, amplify, seeded, write_bridge, write_kandinsky
 from tiny.systems import write_models
 
-from bridge.air.transmission import ArrivedSymbols, Transmission, send
+from bridge.air.transmission import ArrivedSymbols, Transmission, transmit
 from bridge.models import Models
 from bridge.systems.catalog import SEMANTIC, build_semantic
 from bridge.systems.context import Context, text_coder
+from bridge.systems.parts.painting import canvas
 from bridge.systems.parts.values import VectorLink, unit_rms, values_of
 from bridge.systems.pixels.codecs import CODECS
 from bridge.systems.system import Reconstruction, Source, System
@@ -30,6 +32,7 @@ from phy.random import Stream
 from phy.units import EsN0
 from semantic.metrics.text import character_error_rate
 from semantic.models.captioning import QUERY
+from semantic.models.features import KandinskyDecoder
 from semantic.models.segmentation import main_object
 from semantic.networks.jscc import ADJSCC, JSCC, DeepJSCC2019, NestedJSCC
 from semantic.zoo.weights import WeightsMissing
@@ -122,7 +125,7 @@ def through(
     system: System, source: Source, snr: EsN0 = CLEAN, uses: int | None = None
 ) -> tuple[Transmission, Reconstruction]:
     transmission = system.encode(source, uses, snr)
-    (reception,) = send(transmission, snr, [Stream(1, "test", 0)])
+    (reception,) = transmit(transmission, snr, [Stream(1, "test", 0)])
     return transmission, system.decode(reception)
 
 
@@ -309,7 +312,7 @@ def test_vlf_msc_is_its_models_in_a_row(
     values = models.projection.encode(models.feature.encode([picture]))
     feature = models.projection.decode(scale * unit_rms(values))
     (text,) = models.feature.to_text(feature, max_tokens=8)
-    (expected,) = models.feature_image.decode(feature, seeds=[SEED], size=DRAWN, **FAST)
+    (expected,) = models.feature_image.generate(feature, seeds=[SEED], size=DRAWN, **FAST)
     transmission, made = through(build(variant, context, scale=scale), source)
     assert made.text == text
     if variant == "vlf-msc":
@@ -317,6 +320,37 @@ def test_vlf_msc_is_its_models_in_a_row(
         assert close(made.image, resized(expected))
     else:
         assert same(made.image, resized(expected))
+
+
+@torch.no_grad()
+def test_kandinsky_draws_from_the_feature_too(
+    places: tuple[tuple[str, str], ...], source: Source, picture: Picture, tmp_path: Path
+) -> None:
+    write_bridge(write_kandinsky(tmp_path), EMBEDDING)
+    models = Models((*(p for p in places if p[0] != "feature-image"), ("feature-image", str(tmp_path))))
+    values = models.projection.encode(models.feature.encode([picture]))
+    feature = models.projection.decode(unit_rms(values))
+    (expected,) = models.feature_image.generate(feature, seeds=[SEED], size=DRAWN, **FAST)
+    _, made = through(build("vlf-msc fp32", Context(AWGN(), models=models, seed=SEED)), source)
+    assert isinstance(models.feature_image, KandinskyDecoder)
+    assert same(made.image, resized(expected))
+
+
+@pytest.mark.parametrize(
+    ("size", "trained", "step", "drawn"),
+    [
+        ((512, 512), (512, 512), 8, (512, 512)),
+        ((375, 500), (512, 512), 8, (440, 592)),
+        ((40, 48), (16, 16), 4, (16, 16)),
+        ((10, 1000), (64, 64), 8, (8, 640)),
+        ((375, 500), (512, 512), 64, (448, 576)),
+    ],
+)
+def test_pictures_are_drawn_at_their_proportions(
+    size: tuple[int, int], trained: tuple[int, int], step: int, drawn: tuple[int, int]
+) -> None:
+    painter: Any = SimpleNamespace(size=trained, step=step)
+    assert canvas(size, painter) == drawn
 
 
 def nested() -> NestedJSCC:
@@ -409,7 +443,7 @@ def test_vectors_arrive_at_unit_root_mean_square(quantizer: str | None, toleranc
     vector = 7 * torch.randn(101, generator=torch.Generator().manual_seed(1))
     link = VectorLink(Context(AWGN()), quantizer, "1/2-qpsk")
     transmission = Transmission(link.parts("vector", vector), count=101)
-    got, remark = link.collect("vector", send(transmission, CLEAN, [Stream(1, 0)])[0])
+    got, remark = link.collect("vector", transmit(transmission, CLEAN, [Stream(1, 0)])[0])
     error = (got - unit_rms(vector)).norm() / got.norm()
     assert float(error) <= tolerance and remark == ""
     assert transmission.ledger.entries[0].header_bits == 0
@@ -443,6 +477,8 @@ def test_too_few_channel_uses_are_refused_with_figures(
 ) -> None:
     system = build(variant, context)
     system.check(7)
+    with pytest.raises(ValueError, match="at least one channel use, got 0"):
+        system.check(0)
     with pytest.raises(ValueError, match=r"\b7\b"):
         system.encode(source, 7, CLEAN)
 
@@ -590,7 +626,7 @@ def test_a_system_of_ones_own_in_forty_lines(
         ("single-text", {"part": 4}, "no option part; there are parts, name, split"),
         ("single-text", {"parts": 4}, "one text, got parts 4"),
         ("multi-sc", {"split": "diagonal"}, "split must be one of"),
-        ("multi-sc", {"slice": "gif"}, "slice must be none, raw"),
+        ("multi-sc", {"slice": "gif"}, "slice must be one of none, raw"),
         ("multi-sc", {"coder": "embedding:lloyd"}, "quantiser 'lloyd'"),
         ("vlf-msc", {"quantizer": "lloyd"}, "quantiser 'lloyd'"),
         ("vlf-msc", {"scale": 0}, "above 0, got 0"),
@@ -644,7 +680,7 @@ def test_quarters_are_named_where_texts_are_fused(context: Context, picture: Pic
     )
     texts = []
     for system in (joined, named):
-        reception = send(system.encode(source, None, CLEAN), CLEAN, [Stream(SEED)])[0]
+        reception = transmit(system.encode(source, None, CLEAN), CLEAN, [Stream(SEED)])[0]
         texts.append(system.decode(reception).samples["received"])
     quarters = re.split(r"(?:Top|Bottom) (?:left|right) quarter: ", texts[1])
     assert quarters[0] == ""

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bridge.air.schemes import SCHEME_SETS, Scheme, parse_schemes
-from bridge.air.transmission import send
+from bridge.air.transmission import transmit
 from bridge.systems.catalog import build_systems
 from bridge.systems.pixels.bounds import Bound
 from bridge.systems.pixels.separation import POLICIES, Separation
@@ -69,7 +69,7 @@ def test_ledger_equals_the_symbols_sent(source: Source, name: str, uses: int, sc
     for system in build_systems(name, channel, schemes):
         before = channel.symbols
         transmission = system.encode(source, uses, EsN0(10.0))
-        send(transmission, EsN0(10.0), streams(2))
+        transmit(transmission, EsN0(10.0), streams(2))
         ledger = transmission.ledger
         assert ledger.channel_uses == uses
         assert channel.symbols - before == 2 * ledger.channel_uses
@@ -89,7 +89,7 @@ def test_text_ledger_equals_the_symbols_sent() -> None:
     ):
         before = channel.symbols
         transmission = system.encode(sentence, None, EsN0(10.0))
-        send(transmission, EsN0(10.0), streams())
+        transmit(transmission, EsN0(10.0), streams())
         assert channel.symbols - before == transmission.ledger.channel_uses
         (entry,) = transmission.ledger.entries
         assert entry.source_bits == 8 * len(sentence.text or "")
@@ -104,7 +104,7 @@ def test_unit_power_on_the_air(name: str) -> None:
     (system,) = build_systems(name, channel, "1/2-qam16")
     transmission = system.encode(flat, 20_000, EsN0(0.0))
     assert transmission.ledger.entries[0].filler_bits > 10_000
-    send(transmission, EsN0(0.0), streams())
+    transmit(transmission, EsN0(0.0), streams())
     # The energy of a 16-QAM point has mean 1 and variance 0.32.
     assert abs(channel.energy / channel.symbols - 1) < 4 * np.sqrt(0.32 / channel.symbols)
 
@@ -114,7 +114,7 @@ def test_without_errors_the_picture_is_the_codecs(source: Source, codec: JPEG | 
     scheme = Scheme(Fraction(1, 2), "qam16", block_bits=6144)
     system = Separation("x", codec, scheme, AWGN(), Decoding())
     transmission = system.encode(source, 8000, EsN0(30.0))
-    made = system.decode(send(transmission, EsN0(30.0), streams())[0])
+    made = system.decode(transmit(transmission, EsN0(30.0), streams())[0])
     assert not made.failed
     expected = codec.decode(codec.encode(source.image, int(transmission.notes["quality"])), (128, 128))
     assert transmission.notes["scale"] == "1"
@@ -124,7 +124,7 @@ def test_without_errors_the_picture_is_the_codecs(source: Source, codec: JPEG | 
 @pytest.mark.parametrize(("policy", "colour"), [("grey", (128, 128, 128)), ("mean", (124, 116, 104))])
 def test_failure_policy(source: Source, policy: str, colour: tuple[int, int, int]) -> None:
     (system,) = build_systems("jpeg-ldpc", AWGN(), "1/2-qam16", policy=policy)
-    made = system.decode(send(system.encode(source, 3000, EsN0(0.0)), EsN0(-5.0), streams())[0])
+    made = system.decode(transmit(system.encode(source, 3000, EsN0(0.0)), EsN0(-5.0), streams())[0])
     assert made.failed and made.remark
     assert made.image is not None and made.image.shape == (128, 128, 3)
     assert (made.image == np.array(colour, dtype=np.uint8)).all()
@@ -134,7 +134,7 @@ def test_best_effort_decodes_a_damaged_file(source: Source) -> None:
     (system,) = build_systems("bpg-uncoded", AWGN(), "1-qpsk", policy="best-effort")
     transmission = system.encode(source, 6000, EsN0(7.0))
     flat = POLICIES["best-effort"]((128, 128))
-    made = [system.decode(reception) for reception in send(transmission, EsN0(8.5), streams(12))]
+    made = [system.decode(reception) for reception in transmit(transmission, EsN0(8.5), streams(12))]
     assert all(m.image is not None and m.image.shape == (128, 128, 3) for m in made)
     assert any(m.failed and not np.array_equal(m.image, flat) for m in made)
 
@@ -143,7 +143,7 @@ def test_too_small_a_budget_scales_the_picture_down(source: Source) -> None:
     (system,) = build_systems("jpeg-ldpc", AWGN(), "1/2-qpsk")
     transmission = system.encode(source, 3000, EsN0(20.0))
     assert Fraction(str(transmission.notes["scale"])) < 1
-    made = system.decode(send(transmission, EsN0(20.0), streams())[0])
+    made = system.decode(transmit(transmission, EsN0(20.0), streams())[0])
     assert not made.failed
     assert made.image is not None and made.image.shape == (128, 128, 3)
     from semantic.metrics.image import psnr
@@ -187,7 +187,7 @@ def test_systems_meet_the_same_channel(source: Source) -> None:
 
     for scheme in ("1/2-qpsk", "1/2-qam16"):
         (system,) = build_systems("jpeg-ldpc", Spy(), scheme)
-        send(system.encode(source, 3000, EsN0(5.0)), EsN0(5.0), streams(5))
+        transmit(system.encode(source, 3000, EsN0(5.0)), EsN0(5.0), streams(5))
     torch.testing.assert_close(gains[0], gains[1], rtol=0, atol=0)
 
 

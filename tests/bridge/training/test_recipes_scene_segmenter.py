@@ -11,13 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from bridge.models import Models
-from bridge.training.photographs.segmenter import normalised
 from bridge.training.scenes.batches import draw_scene
 from bridge.training.scenes.evaluation import unseen_scenes
 from bridge.training.scenes.segmenter import CLASSES, SceneMasks, evaluate_scene_segmenter, scene_segmenter
 from bridge.training.trainer import train
 from semantic.models.segmentation import Segmenter
 from semantic.networks.fcn import FCN
+from semantic.networks.pixels import imagenet_normalised
 from semantic.scenes.draw import PIXELS, class_map, draw
 from semantic.scenes.scene import PLACES, choose
 
@@ -29,7 +29,7 @@ def test_rows_are_pictures_of_all_sizes_as_the_segmenter_prepares_them() -> None
     again = SceneMasks(12, 5, 96)(3)
     assert all(np.array_equal(one, other) for one, other in zip(batch, again, strict=True))
     asked = Segmenter(FCN(len(CLASSES), 4, (1, 1, 1, 1), False, 96))
-    shown = normalised(torch.tensor(batch.pictures).permute(0, 3, 1, 2).float() / 255)
+    shown = imagenet_normalised(torch.tensor(batch.pictures).permute(0, 3, 1, 2).float() / 255)
     sizes = set()
     for row in range(12):
         scene, generator = draw_scene(5, 3, row)
@@ -47,7 +47,7 @@ def test_loss_is_the_mean_nll_of_the_scores_that_are_asked_for() -> None:
         network = recipe.make().eval()
         pictures, labels = SceneMasks(3, 1, 128)(0)
         shown = torch.tensor(pictures).permute(0, 3, 1, 2).float() / 255
-        p = network(normalised(shown)).softmax(1).numpy()  # masks have 128 pixels, too
+        p = network(imagenet_normalised(shown)).softmax(1).numpy()  # masks have 128 pixels, too
         b, y, x = np.indices(labels.shape)
         expected = -np.log(p[b, labels, y, x]).mean()
         assert float(recipe.loss(network, 0)) == pytest.approx(expected, rel=1e-5)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from semantic.metrics.image import PSNR_CAP_DB, fitting_scales, ms_ssim, ms_ssim_name, mse, psnr, ssim
+from semantic.metrics.image import PSNR_CAP_DB, fitting_scales, ms_ssim, mse, psnr, ssim
 
 EXPONENTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])
 
@@ -119,10 +119,6 @@ def test_the_number_of_scales_that_fit_is_exact() -> None:
     assert 0 < ms_ssim(reference, image, fitting_scales(81, 90)) < 1
     with pytest.raises(ValueError, match=r"5 scales needs sides of 161.*\[81, 90, 3\].*at most 4"):
         ms_ssim(reference, image)
-
-
-def test_names_tell_the_scales() -> None:
-    assert [ms_ssim_name(scales) for scales in (5, 4, 3)] == ["ms_ssim", "ms_ssim_4", "ms_ssim_3"]
 
 
 @pytest.mark.parametrize("metric", [mse, psnr, ssim, ms_ssim])

@@ -14,7 +14,6 @@ import sacrebleu
 import skimage.data
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from safetensors.torch import save_file
 from scipy.ndimage import convolve
 from tiny.diffusion import write_clip
@@ -22,16 +21,14 @@ from transformers import AutoModel, AutoTokenizer, CLIPModel, CLIPProcessor
 
 from semantic.metrics import dists, lpips
 from semantic.metrics.dists import DISTS, load_dists
-from semantic.metrics.image import psnr
 from semantic.metrics.semantic import (
     ClipScore,
     ImageCosine,
     MobileNet,
     SentenceSimilarity,
-    reference_rows,
 )
 from semantic.metrics.text import bleu, bleu_n
-from semantic.models.encoders import Picture
+from semantic.networks.pixels import Picture
 from semantic.zoo.weights import Checkpoint, WeightsMissing
 
 DOG = "A dog runs on the beach."
@@ -305,22 +302,7 @@ def test_weights_in_torchmetrics_are_the_published_ones() -> None:
     assert float(state["alpha"].sum() + state["beta"].sum()) == pytest.approx(1.0, abs=1e-5)
 
 
-# Reference rows and BLEU. ---------------------------------------------------------------------------------
-
-
-def test_reference_rows() -> None:
-    a, b, c = (*pictures(2, 12, 16), *pictures(1, 20, 16))
-    rows = reference_rows(psnr, [a, b, c])
-    grown = np.array(Image.fromarray(b).resize((16, 12), Image.Resampling.BICUBIC))
-    assert np.array_equal(grown, b)
-    shrunk = np.array(Image.fromarray(c).resize((16, 12), Image.Resampling.BICUBIC))
-    grown = np.array(Image.fromarray(a).resize((16, 20), Image.Resampling.BICUBIC))
-    assert rows["unrelated"] == [psnr(a, b), psnr(b, shrunk), psnr(c, grown)]
-    for value, picture in zip(rows["mean colour"], (a, b, c), strict=True):
-        variance = float(picture.astype(float).var(axis=(0, 1)).mean())
-        assert value == pytest.approx(10 * math.log10(255**2 / variance), abs=0.01)
-    with pytest.raises(ValueError, match="two pictures or more, got 1"):
-        reference_rows(psnr, [a])
+# BLEU. --------------------------------------------------------------------------------------------------
 
 
 HEARD = [

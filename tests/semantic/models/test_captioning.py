@@ -157,14 +157,11 @@ def test_limits_hold(
         text = f"USER: <image>\n{QUERY} ASSISTANT:"
         inputs = captioner.processor(images=Image.fromarray(pictures[0]), text=text)
         prompt = len(inputs["input_ids"][0])
-    for low, high in ((5, 5), (30, 30)):
+    for limit in (1, 5, 30):
         seen = tokens_of(
-            captioner,
-            lambda low=low, high=high: captioner.caption(pictures, min_tokens=low, max_tokens=high),
-            monkeypatch,
+            captioner, lambda limit=limit: captioner.caption(pictures, max_tokens=limit), monkeypatch
         )
-        assert {len(row) - prompt for row in seen} == {high}
-        assert all(2 not in row[prompt:] for row in seen)
+        assert max(len(row) - prompt for row in seen) == limit  # random models hardly ever stop
         monkeypatch.undo()
 
 

@@ -15,21 +15,22 @@ from tiny.diffusion import (
     EMBEDDING,
     QUERIES,
     WIDTH,
-    seeded,
     write_blip2,
+    write_bridge,
     write_kandinsky,
     write_stable_diffusion,
 )
 from transformers import AutoProcessor, Blip2ForConditionalGeneration
 
-from semantic.models.encoders import Picture
 from semantic.models.features import (
     FeatureBridge,
     FeatureProjection,
     FeatureToImage,
     KandinskyDecoder,
     VisionLanguageFeature,
+    load_feature_image,
 )
+from semantic.networks.pixels import Picture
 from semantic.zoo.weights import WeightsMissing
 
 SEEDS = [3, 4, 5]
@@ -48,20 +49,15 @@ def feature(blip2: Path) -> VisionLanguageFeature:
 @pytest.fixture(scope="module")
 def painter_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_stable_diffusion(tmp_path_factory.mktemp("vlf"), text=False)
-
-    def build() -> FeatureBridge:
-        bridge = FeatureBridge(QUERIES, WIDTH, CONTEXT)
-        torch.nn.init.normal_(bridge.places, std=0.3)
-        torch.nn.init.normal_(bridge.unconditional)
-        return bridge
-
-    seeded(build, 9).save_pretrained(folder / "bridge")
+    write_bridge(folder, CONTEXT)
     return folder
 
 
 @pytest.fixture(scope="module")
 def kandinsky(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_kandinsky(tmp_path_factory.mktemp("kandinsky"))
+    folder = write_kandinsky(tmp_path_factory.mktemp("kandinsky"))
+    write_bridge(folder, EMBEDDING)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -170,12 +166,12 @@ def test_pictures_of_features_are_the_pipeline_fed_with_the_bridge(painter_folde
             )
         )
     options: dict[str, Any] = {"steps": 2, "guidance": 5.0, "size": (24, 16)}
-    assert same(painter.decode(features, seeds=SEEDS, **options), expected)
+    assert same(painter.generate(features, seeds=SEEDS, **options), expected)
     noisy = features + normal(*features.shape, seed=1)
-    assert not same(painter.decode(noisy, seeds=SEEDS, **options), expected)
+    assert not same(painter.generate(noisy, seeds=SEEDS, **options), expected)
     assert painter.diffusion.pipeline.text_encoder is None
     with pytest.raises(ValueError, match="as many seeds as features are needed, got 3 and 2"):
-        painter.decode(features[:2], seeds=SEEDS)
+        painter.generate(features[:2], seeds=SEEDS)
 
 
 def test_bridge_by_its_layers(painter_folder: Path) -> None:
@@ -204,34 +200,53 @@ def test_a_bridge_that_is_missing_or_of_another_network(painter_folder: Path, tm
         FeatureToImage.from_pretrained(folder)
 
 
-def test_kandinsky_is_the_pipeline_called_directly(kandinsky: Path) -> None:
+@torch.no_grad()
+def test_kandinsky_is_the_pipeline_fed_with_the_bridges_mean(kandinsky: Path) -> None:
     pipeline = KandinskyV22Pipeline.from_pretrained(kandinsky, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
-    embeds, negative = normal(3, EMBEDDING), normal(EMBEDDING, seed=1)
-    expected = [
-        np.array(
-            pipeline(
-                image_embeds=one[None],
-                negative_image_embeds=negative[None],
-                height=16,
-                width=24,
-                num_inference_steps=2,
-                guidance_scale=4.0,
-                generator=torch.Generator("cpu").manual_seed(seed),
-            ).images[0]
-        )
-        for one, seed in zip(embeds, SEEDS, strict=True)
-    ]
-    decoder = KandinskyDecoder.from_pretrained(kandinsky, negative=negative)
-    assert decoder.width == EMBEDDING
-    assert same(decoder.decode(embeds, seeds=SEEDS, steps=2, size=(16, 24)), expected)
-    unguided = KandinskyDecoder.from_pretrained(kandinsky).decode(embeds, seeds=SEEDS, steps=2, size=(16, 24))
-    assert not same(unguided, expected)
-    assert decoder.decode(embeds[:1], seeds=[1], steps=1)[0].shape == (16, 16, 3)
-    with pytest.raises(ValueError, match=r"\[2, 24\] are needed, got \[3, 24\]"):
-        decoder.decode(embeds, seeds=[1, 2])
+    bridge = FeatureBridge.from_pretrained(kandinsky / "bridge")
+    features = normal(3, QUERIES, WIDTH)
+    negative = bridge.unconditional.mean(0)
+
+    def expected(guidance: float) -> list[Picture]:
+        return [
+            np.array(
+                pipeline(
+                    image_embeds=bridge(one[None]).sum(1) / QUERIES,
+                    negative_image_embeds=negative[None],
+                    height=16,
+                    width=24,
+                    num_inference_steps=2,
+                    guidance_scale=guidance,
+                    generator=torch.Generator("cpu").manual_seed(seed),
+                ).images[0]
+            )
+            for one, seed in zip(features, SEEDS, strict=True)
+        ]
+
+    decoder = KandinskyDecoder.from_pretrained(kandinsky)
+    guided, unguided = (
+        decoder.generate(features, seeds=SEEDS, steps=2, guidance=guidance, size=(16, 24))
+        for guidance in (4.0, 1.0)
+    )
+    assert same(guided, expected(4.0)) and same(unguided, expected(1.0)) and not same(guided, unguided)
+    assert (decoder.size, decoder.step) == ((16, 16), 4)
+    assert decoder.generate(features[:1], seeds=[1], steps=1)[0].shape == (16, 16, 3)
+    with pytest.raises(ValueError, match="as many seeds as features are needed, got 2 and 3"):
+        decoder.generate(features, seeds=[1, 2])
     with pytest.raises(ValueError, match="multiples of 4 pixels, got 18 x 16"):
-        decoder.decode(embeds, seeds=SEEDS, size=(18, 16))
+        decoder.generate(features, seeds=SEEDS, size=(18, 16))
+
+
+def test_what_draws_is_told_by_its_folder(painter_folder: Path, kandinsky: Path, tmp_path: Path) -> None:
+    assert isinstance(load_feature_image(painter_folder), FeatureToImage)
+    assert isinstance(load_feature_image(kandinsky), KandinskyDecoder)
+    folder = Path(shutil.copytree(kandinsky, tmp_path / "vlf"))
+    FeatureBridge(QUERIES, WIDTH, EMBEDDING + 1).save_pretrained(folder / "bridge")
+    with pytest.raises(ValueError, match="tokens of 24 numbers, the bridge writes 25"):
+        load_feature_image(folder)
+    with pytest.raises(WeightsMissing, match="bridge"):
+        load_feature_image(tmp_path / "nothing")
 
 
 # Projection. ----------------------------------------------------------------------------------------------

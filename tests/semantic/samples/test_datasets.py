@@ -85,7 +85,6 @@ def test_sizes_that_sixteen_does_not_divide_are_refused(size: int) -> None:
 def test_centre_crop_takes_as_much_from_either_edge() -> None:
     pixels = gradient(37, 52)
     np.testing.assert_array_equal(centre_crop(pixels), pixels[2:34, 2:50])
-    assert centre_crop(pixels, 8).shape == (32, 48, 3)
     with pytest.raises(ValueError, match=r"\[15, 40, 3\]"):
         centre_crop(gradient(15, 40))
 
