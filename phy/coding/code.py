@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-__all__ = ["Code", "Decoded", "check_bits", "check_llr"]
+if TYPE_CHECKING:
+    from phy.coding.decoding import Decoding
+
+__all__ = ["Code", "Decoded", "check_bits", "check_llr", "describe_code"]
 
 
 @dataclass(frozen=True)
@@ -98,3 +101,21 @@ def check_llr(llr: torch.Tensor, n: int) -> torch.Tensor:
     if bool(torch.isnan(llr).any()):
         raise ValueError("LLRs must be numbers (infinite ones are fine), got NaN")
     return llr.to(torch.float32)
+
+
+def describe_code(code: Code) -> dict[str, Any]:
+    """Name, lengths and, where it says so, decoding of a code: what its errors depend on, as JSON can hold it.
+
+    Examples
+    --------
+    >>> from phy.coding.uncoded import Uncoded
+    >>> describe_code(Uncoded(4))
+    {'name': 'uncoded(4)', 'k': 4, 'n': 4}
+    """
+    described: dict[str, Any] = {"name": code.name, "k": code.k, "n": code.n}
+    decoding: Decoding | None = getattr(code, "decoding", None)
+    if decoding is not None:
+        described["decoder"] = decoding.describe()
+    if (digest := getattr(code, "digest", None)) is not None:  # of a matrix from a file
+        described["digest"] = digest
+    return described

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from phy.coding.fixed_point import FixedPoint
 
@@ -97,6 +98,10 @@ class Decoding:
                 f"llr_bits={self.fixed_point.bits} needs a min-sum decoder, {', '.join(MIN_SUM)}: "
                 "sum-product has no fixed-point form"
             )
+
+    def describe(self) -> dict[str, Any]:
+        """All that decisions depend on, as JSON can hold it; how many threads share the work is no part of it."""
+        return {name: value for name, value in asdict(self).items() if name != "threads"}
 
     def among(self, what: str, algorithms: Sequence[str], engines: Sequence[str] = ENGINES) -> Decoding:
         """Return this decoding if ``what`` is decoded by such an algorithm on such an engine.

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from phy.channels.channel import Channel
-from phy.coding.code import Code
+from phy.coding.code import Code, describe_code
 from phy.links.passage import Passage
 from phy.modulation import Modulation
 from phy.random import Stream
@@ -96,6 +97,15 @@ class DigitalLink:
         return f"{self.code.name} / {self.modulation.name} / {self.channel.name}"
 
     @property
+    def k(self) -> int:
+        """Information bits of one block."""
+        return self.code.k
+
+    def describe(self) -> dict[str, Any]:
+        """What the errors of the link depend on, SNR and streams apart."""
+        return {"code": describe_code(self.code), **self._passage.describe()}
+
+    @property
     def channel_uses(self) -> int:
         """Complex channel uses of one block, filler included: ceil(n / m)."""
         return self._passage.channel_uses(self.code.n)
@@ -132,7 +142,8 @@ class DigitalLink:
             raise ValueError(
                 f"{self.code.name} takes bits of shape [batch, {self.code.k}], got {tuple(bits.shape)}"
             )
-        reception = self._passage.send(self.code.encode(bits), snr, streams)
+        coded = self.code.encode(bits.to(self.modulation.device))
+        reception = self._passage.send(coded, snr, streams)
         decoded = self.code.decode(self._passage.demap(reception, self.code.n))
         return BitReception(
             bits=decoded.bits,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -242,10 +243,21 @@ class HarqLink:
         """Payload bits of a block: the code's information bits less the CRC."""
         return self.code.k - (0 if self._check is None else self._check.length)
 
+    def describe(self) -> dict[str, Any]:
+        """What the errors of the link depend on, SNR and streams apart."""
+        code = {"name": self.code.name, "k": self.code.k, "n": self.code.n}
+        code["decoder"] = self.code.decoding.describe()
+        return {"code": code, **self._passage.describe(), "crc": self.crc}
+
     @property
     def channel_uses(self) -> int:
         """Complex channel uses of one transmission, filler included: ceil(n / m)."""
         return self._passage.channel_uses(self.code.n)
+
+    @property
+    def filler_bits(self) -> int:
+        """Zeros appended to the coded bits of one transmission."""
+        return self._passage.filler_bits(self.code.n)
 
     def __call__(self, bits: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> HarqReception:
         """Send one block a row.

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from phy.channels.channel import Channel, SymbolReception
-from phy.coding.code import Decoded, check_llr
+from phy.coding.code import describe_code,  Decoded, check_llr
 from phy.coding.ldpc.ldpc5g import LDPC5G
 from phy.links.digital import BitReception
 from phy.links.passage import Passage
@@ -156,9 +156,23 @@ class IterativeLink:
         return " / ".join(parts) + f" / {self.turns} turns"
 
     @property
+    def k(self) -> int:
+        """Information bits of one block."""
+        return self.code.k
+
+    def describe(self) -> dict[str, Any]:
+        """What the errors of the link depend on, SNR and streams apart."""
+        return {"code": describe_code(self.code), **self._passage.describe(), "turns": self.turns}
+
+    @property
     def channel_uses(self) -> int:
         """Complex channel uses of one block, filler included: ceil(n / m)."""
         return self._passage.channel_uses(self.code.n)
+
+    @property
+    def filler_bits(self) -> int:
+        """Zeros appended to the coded bits of one block."""
+        return self._passage.filler_bits(self.code.n)
 
     @property
     def bits_per_use(self) -> float:

@@ -51,6 +51,15 @@ class Passage:
     modulation: Modulation
     channel: Channel
 
+    def describe(self) -> dict[str, str]:
+        """Names of constellation, demapping and channel."""
+        modulation = self.modulation
+        return {
+            "modulation": modulation.name,
+            "demapping": modulation.demapping,
+            "channel": self.channel.name,
+        }
+
     def channel_uses(self, n: int) -> int:
         """Complex channel uses of ``n`` coded bits, filler included: ceil(n / m)."""
         return -(-n // self.modulation.bits_per_symbol)
