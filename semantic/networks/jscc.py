@@ -24,10 +24,10 @@ from semantic.networks.jscc_convolutional import ADJSCC, AF, GDN, DeepJSCC2019
 from semantic.networks.jscc_nested import NestedJSCC
 from semantic.zoo.pretrained import read_config
 
-__all__ = ["ADJSCC", "AF", "GDN", "JSCC", "DeepJSCC2019", "NestedJSCC", "load"]
+__all__ = ["ADJSCC", "AF", "GDN", "JSCC", "DeepJSCC2019", "NestedJSCC", "load_jscc"]
 
 
-def load(
+def load_jscc(
     folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
 ) -> DeepJSCC2019 | ADJSCC | NestedJSCC:
     """Read whichever of the networks above lies in ``folder``.

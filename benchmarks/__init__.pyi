@@ -1,0 +1,13 @@
+from .links.ber import run_ber as run_ber
+from .links.mcs import McsSpec as McsSpec
+from .links.mcs import run_mcs as run_mcs
+from .papers.reproduce import reproduce as reproduce
+from .runs.statistics import bootstrap_interval as bootstrap_interval
+from .runs.statistics import clustered_rate_interval as clustered_rate_interval
+from .runs.statistics import rate_interval as rate_interval
+from .runs.store import Store as Store
+from .settings.ber import BerSpec as BerSpec
+from .settings.compare import CompareSpec as CompareSpec
+from .settings.errors import InputError as InputError
+from .systems.compare import run_compare as run_compare
+from .systems.crossing import crossing as crossing
