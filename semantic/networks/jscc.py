@@ -38,6 +38,15 @@ def load_jscc(
         If the folder lacks ``config.json`` or ``model.safetensors``.
     ValueError
         If it holds something else.
+
+    Examples
+    --------
+    >>> from semantic import resolve
+    >>> network = load_jscc(resolve("tiny-jscc"))
+    >>> picture, snr_db = torch.rand(1, 3, 64, 64), torch.tensor([10.0])
+    >>> values = network.encode(picture, snr_db)
+    >>> network.decode(values, picture.shape[2:], snr_db).shape
+    torch.Size([1, 3, 64, 64])
     """
     name = read_config(folder).get("architectures", [None])[0]
     if name == "DeepJSCC2019":

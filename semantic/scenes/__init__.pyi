@@ -1,4 +1,5 @@
 from .captions import caption as caption
+from .captions import describe as describe
 from .dataset import load as load
 from .draw import draw as draw
 from .draw import masks as masks
@@ -9,3 +10,4 @@ from .parse import parse as parse
 from .parse import text_accuracy as text_accuracy
 from .scene import Scene as Scene
 from .scene import Thing as Thing
+from .scene import sample_scene as sample_scene

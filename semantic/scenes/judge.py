@@ -92,8 +92,9 @@ class SceneJudge(nn.Module):
 
     Examples
     --------
-    >>> judge = SceneJudge.from_pretrained(BUNDLED)  # doctest: +SKIP
-    >>> judge.read([draw(scene)])[0] == scene_facts(scene)  # doctest: +SKIP
+    >>> from semantic.scenes import draw, sample_scene, scene_facts
+    >>> scene = sample_scene(1, "easy")
+    >>> SceneJudge.from_pretrained().read([draw(scene)]) == [scene_facts(scene)]
     True
     """
 
