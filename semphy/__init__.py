@@ -1,7 +1,11 @@
 """Link-level simulator for semantic communication: all that its users need, under one name.
 
-    >>> import semphy
-    >>> run = semphy.ber(code="none", ebno=0, max_blocks=10, workers=1)  # doctest: +SKIP
+::
+
+    import semphy
+
+    run = semphy.compare(systems="bpg-ldpc,deep-jscc", snr="0:12:3", cbr="1/24", out="runs/first")
+    print(run.to_text())
 
 A name is loaded from its room when it is first asked for, so that importing this package costs nothing.
 """
