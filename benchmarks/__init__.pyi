@@ -1,7 +1,12 @@
+from .commands import ber as ber
+from .commands import compare as compare
+from .commands import mcs as mcs
+from .commands import plot as plot
+from .commands import reproduce as reproduce
 from .links.ber import run_ber as run_ber
 from .links.mcs import McsSpec as McsSpec
 from .links.mcs import run_mcs as run_mcs
-from .papers.reproduce import reproduce as reproduce
+from .papers.reproduce import run_reproduction as run_reproduction
 from .runs.statistics import bootstrap_interval as bootstrap_interval
 from .runs.statistics import clustered_rate_interval as clustered_rate_interval
 from .runs.statistics import rate_interval as rate_interval
