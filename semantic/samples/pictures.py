@@ -237,12 +237,20 @@ def sample_sentences() -> list[str]:
 
 
 def load_sentences(path: str | Path) -> list[str]:
-    """Read a UTF-8 text file, one sentence a line; white space around it and empty lines are dropped.
+    r"""Read a UTF-8 text file, one sentence a line; white space around it and empty lines are dropped.
 
     Raises
     ------
     ValueError
         If the file cannot be read, is not UTF-8, or holds no sentence; quotes the path.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "mine.txt").write_text("A dog runs.\n\nA cat sits.\n")
+    ...     load_sentences(Path(folder, "mine.txt"))
+    ['A dog runs.', 'A cat sits.']
     """
     try:
         sentences = _lines(Path(path).read_text(encoding="utf-8-sig"))

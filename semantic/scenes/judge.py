@@ -239,5 +239,12 @@ def picture_accuracy(scene: Scene, picture: NDArray[np.uint8], judge: SceneJudge
     ------
     ValueError
         If the picture has another shape or type.
+
+    Examples
+    --------
+    >>> from semantic.scenes import draw, sample_scene
+    >>> scene = sample_scene(1, "easy")
+    >>> picture_accuracy(scene, draw(scene), SceneJudge.from_pretrained()).accuracy
+    1.0
     """
     return count_right(scene, judge.read([picture])[0])
