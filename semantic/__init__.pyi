@@ -10,7 +10,7 @@ from .models import TextCodec as TextCodec
 from .models import VisionLanguageFeature as VisionLanguageFeature
 from .models import load_captioner as load_captioner
 from .models import main_object as main_object
-from .networks.jscc import load_jscc as load_jscc
+from .networks import load_jscc as load_jscc
 from .samples import load_pictures as load_pictures
 from .samples import sample_pictures as sample_pictures
 from .samples import sample_sentences as sample_sentences
