@@ -4,9 +4,8 @@ from .commands import mcs as mcs
 from .commands import plot as plot
 from .commands import reproduce as reproduce
 from .links.ber import run_ber as run_ber
-from .links.mcs import McsSpec as McsSpec
 from .links.mcs import run_mcs as run_mcs
-from .papers.reproduce import run_reproduction as run_reproduction
+from .links.results import PointStats as PointStats
 from .runs.statistics import bootstrap_interval as bootstrap_interval
 from .runs.statistics import clustered_rate_interval as clustered_rate_interval
 from .runs.statistics import rate_interval as rate_interval
@@ -14,5 +13,7 @@ from .runs.store import Store as Store
 from .settings.ber import BerSpec as BerSpec
 from .settings.compare import CompareSpec as CompareSpec
 from .settings.errors import InputError as InputError
+from .settings.mcs import McsSpec as McsSpec
 from .systems.compare import run_compare as run_compare
 from .systems.crossing import crossing as crossing
+from .systems.curves import CurveRow as CurveRow

@@ -9,18 +9,13 @@ number of processes; a script that asks for several needs ``if __name__ == "__ma
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.cli.plotting import plot_runs
-from benchmarks.links.ber import BerRun, run_ber
-from benchmarks.links.mcs import McsRun, McsSpec, run_mcs
-from benchmarks.papers.reproduce import Reproduction, check_paper, run_reproduction
-from benchmarks.settings.compare import CompareSpec
-from benchmarks.settings.errors import input_errors
-from benchmarks.settings.keywords import dotted
-from benchmarks.settings.presets import find_config
-from benchmarks.settings.reading import read_curves, read_settings
-from benchmarks.systems.compare import CompareRun, run_compare
+if TYPE_CHECKING:
+    from benchmarks.links.ber import BerRun
+    from benchmarks.links.mcs import McsRun
+    from benchmarks.papers.reproduce import Reproduction
+    from benchmarks.systems.compare import CompareRun
 
 __all__ = ["ber", "compare", "mcs", "plot", "reproduce"]
 
@@ -53,9 +48,13 @@ def ber(
     Examples
     --------
     >>> run = ber(code="none", modulation="qpsk", esno=[0, 40], max_blocks=64)
-    >>> [point["block_errors"] for point in run.points]
+    >>> [point.block_errors for point in run.points]
     [64, 0]
     """
+    from benchmarks.links.ber import run_ber
+    from benchmarks.settings.keywords import dotted
+    from benchmarks.settings.reading import read_curves
+
     return run_ber(read_curves(_config(config), (), dotted(settings)), _out(out), workers, batch_size)
 
 
@@ -84,9 +83,14 @@ def mcs(
     Examples
     --------
     >>> run = mcs(schemes="1/2-qpsk", block_bits=128, target_bler=0.1, block_errors=20)
-    >>> 1 < run.schemes[0]["esno_db"] < 2
+    >>> 1 < run.schemes[0].target.esno_db < 2
     True
     """
+    from benchmarks.links.mcs import run_mcs
+    from benchmarks.settings.keywords import dotted
+    from benchmarks.settings.mcs import McsSpec
+    from benchmarks.settings.reading import read_settings
+
     spec = read_settings(McsSpec, _config(config), (), dotted(settings, without="code."))
     return run_mcs(spec, _out(out), workers, batch_size)
 
@@ -112,9 +116,13 @@ def compare(
     Examples
     --------
     >>> run = compare(systems="text-uncoded", snr=[0, 20], max_sources=2)
-    >>> [row["failure_rate"] for row in run.rows]
+    >>> [row.failure_rate for row in run.rows]
     [1.0, 0.0]
     """
+    from benchmarks.settings.compare import CompareSpec
+    from benchmarks.settings.reading import read_settings
+    from benchmarks.systems.compare import run_compare
+
     return run_compare(read_settings(CompareSpec, _config(config), (), settings), _out(out), workers)
 
 
@@ -152,6 +160,10 @@ def reproduce(
     Traceback (most recent call last):
     benchmarks.settings.errors.InputError: no paper 'multi-cs': there are multi-sc, vlf-msc
     """
+    from benchmarks.papers.reproduce import check_paper, run_reproduction
+    from benchmarks.settings.compare import CompareSpec
+    from benchmarks.settings.reading import read_settings
+
     check_paper(paper)
     spec = read_settings(CompareSpec, _config(config or paper), (), settings)
     return run_reproduction(paper, spec, _out(out) or Path("runs") / paper, workers)
@@ -187,6 +199,8 @@ def plot(*runs: Place, out: Place | None = None) -> list[Path]:
     ...     [path.name for path in plot(f"{folder}/run")]
     ['ber.png', 'ber.svg', 'ber.pdf']
     """
+    from benchmarks.cli.plotting import plot_runs
+
     folders = [Path(run) for run in runs]
     return plot_runs(folders, _out(out) or folders[0] / "figures")
 
@@ -194,6 +208,9 @@ def plot(*runs: Place, out: Place | None = None) -> list[Path]:
 def _config(place: Place | None) -> Path | None:
     if place is None:
         return None
+    from benchmarks.settings.errors import input_errors
+    from benchmarks.settings.presets import find_config
+
     with input_errors():
         return find_config(place)
 

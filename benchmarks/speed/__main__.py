@@ -28,7 +28,10 @@ _TABLE: tuple[Column[tuple[str, dict[str, Any]]], ...] = tuple(
         ("to", lambda row: f"{row[1]['ratio_high']:.0f}"),
     )
 )
-_STARTUP = (Column("what", 24), Column("seconds", 8))
+_STARTUP: tuple[Column[tuple[str, float]], ...] = (
+    Column("what", lambda row: row[0], 24),
+    Column("seconds", lambda row: f"{row[1]:.3f}", 8),
+)
 
 
 @click.command()
@@ -43,8 +46,8 @@ def main(startup: bool, quick: bool, repeats: int | None, out: Path | None, as_j
         from benchmarks.speed.startup import measure_startup
 
         seconds = measure_startup(repeats or 5)
-        table = plain(_STARTUP, [[name, f"{value:.3f}"] for name, value in seconds.items()])
-        _show({"versions": versions(), "seconds": seconds}, table, out, as_json)
+        result = {"versions": versions(), "seconds": seconds}
+        _show(result, plain(_STARTUP, list(seconds.items())), out, as_json)
         return
     quiet_threads()
     from benchmarks.speed.measure import CASES, QUICK, measure
