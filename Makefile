@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test lint clean
+.PHONY: demo test quick lint clean
 
 demo: $(VENV)/.run
 	$(BIN)/semphy compare --config demo --out runs/demo
@@ -15,6 +15,9 @@ demo: $(VENV)/.run
 
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+
+quick: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

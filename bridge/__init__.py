@@ -1,5 +1,5 @@
 """Carries payloads between `phy` and `semantic`, and composes whole systems from both."""
 
-from bridge.air.sending import send, send_together
+import lazy_loader
 
-__all__ = ["send", "send_together"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

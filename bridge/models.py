@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from semantic.models import captioning, correction, features, generation, projection, segmentation, textjscc
-from semantic.networks import jscc
+from semantic.networks.jscc import JSCC, load_jscc
 from semantic.zoo.presets import resolve
 
 __all__ = ["ROLES", "TIERS", "Models", "load_models", "parse_models"]
@@ -155,9 +155,9 @@ class Models:
         return features.load_feature_image(self.folder("feature-image"), device=self.device, dtype=self.dtype)
 
     @cached_property
-    def jscc(self) -> jscc.JSCC:
+    def jscc(self) -> JSCC:
         """Deep JSCC of pictures."""
-        return jscc.load(self.folder("jscc"), device=self.device)
+        return load_jscc(self.folder("jscc"), device=self.device)
 
     @cached_property
     def text_jscc(self) -> textjscc.TextCodec:

@@ -10,13 +10,30 @@ __all__ = ["from_bytes", "pad", "to_bytes"]
 
 
 def from_bytes(data: bytes) -> torch.Tensor:
-    """Bits of ``data``: ``[8 * len(data)]``, ``torch.uint8``, most significant bit first."""
+    """Bits of ``data``: ``[8 * len(data)]``, ``torch.uint8``, most significant bit first.
+
+    Examples
+    --------
+    >>> from_bytes(b"A").tolist()
+    [0, 1, 0, 0, 0, 0, 0, 1]
+    """
     packed: NDArray[np.uint8] = np.frombuffer(data, dtype=np.uint8)
     return torch.from_numpy(np.unpackbits(packed))
 
 
 def to_bytes(bits: torch.Tensor) -> bytes:
-    """Whole bytes of a bit vector ``[n]``; up to seven bits behind the last whole byte are dropped."""
+    """Whole bytes of a bit vector ``[n]``; up to seven bits behind the last whole byte are dropped.
+
+    Raises
+    ------
+    ValueError
+        If it is no vector.
+
+    Examples
+    --------
+    >>> to_bytes(torch.tensor([0, 1, 0, 0, 0, 0, 0, 1, 1, 1]))
+    b'A'
+    """
     if bits.ndim != 1:
         raise ValueError(f"bits must be one vector, got shape {tuple(bits.shape)}")
     whole = bits[: bits.numel() // 8 * 8]
@@ -30,6 +47,11 @@ def pad(bits: torch.Tensor, length: int) -> tuple[torch.Tensor, int]:
     ------
     ValueError
         If there are already more than ``length`` bits.
+
+    Examples
+    --------
+    >>> pad(torch.ones(3, dtype=torch.uint8), 5)
+    (tensor([1, 1, 1, 0, 0], dtype=torch.uint8), 2)
     """
     filler = length - bits.shape[-1]
     if filler < 0:

@@ -62,7 +62,23 @@ class EsN0:
 
 @dataclass(frozen=True, order=True)
 class EbN0:
-    """Energy per information bit over noise density, in decibels."""
+    """Energy per information bit over noise density.
+
+    Parameters
+    ----------
+    db:
+        The ratio in decibels.
+
+    Raises
+    ------
+    ValueError
+        If ``db`` is not finite.
+
+    Examples
+    --------
+    >>> EbN0(0.0).to_esn0(bits_per_use=0.5).db.__round__(2)
+    -3.01
+    """
 
     db: float
 
@@ -77,6 +93,16 @@ class EbN0:
 @dataclass(frozen=True, order=True)
 class BandwidthRatio:
     """Complex channel uses per source sample (CBR), k / (3 H W) for an RGB picture.
+
+    Parameters
+    ----------
+    value:
+        The ratio.
+
+    Raises
+    ------
+    ValueError
+        If it is not positive.
 
     Examples
     --------

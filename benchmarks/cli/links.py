@@ -58,8 +58,6 @@ __all__ = ["ber", "mcs"]
 )
 @settings_options
 def ber(
-    ebno: str | None,
-    esno: str | None,
     no_early_stop: bool,
     workers: int,
     batch_size: int | None,
@@ -78,18 +76,11 @@ def ber(
     semphy ber --code alist:WIFI_540_648.alist --decoder minsum --target-bler 0.1,0.01
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.runs.sweep import quiet_threads
-    from benchmarks.settings.errors import InputError
+    from benchmarks.settings.keywords import dotted
     from benchmarks.settings.reading import read_curves
 
-    if ebno is not None and esno is not None:
-        raise InputError("give either --ebno or --esno, not both")
-    flags = {_BER_SETTINGS[name]: value for name, value in options.items()}
-    for kind, values in (("ebno", ebno), ("esno", esno)):
-        if values is not None:
-            flags["snr"] = {"kind": kind, "values_db": values}
-    if no_early_stop:
-        flags["code.decoder.early_stop"] = False
-    specs = read_curves(config, overrides, flags)
+    early_stop = False if no_early_stop else None
+    specs = read_curves(config, overrides, dotted({**options, "early_stop": early_stop}))
     quiet_threads()
     from benchmarks.links.ber import run_ber
 
@@ -97,34 +88,6 @@ def ber(
     click.echo(json.dumps(result.to_json(), indent=2) if as_json else result.to_text())
     if result.interrupted:
         say_interrupted(out)
-
-
-_BER_SETTINGS = {
-    "code": "code.name",
-    "k": "code.k",
-    "n": "code.n",
-    "decoder": "code.decoder.algorithm",
-    "schedule": "code.decoder.schedule",
-    "iterations": "code.decoder.iterations",
-    "llr_bits": "code.decoder.llr_bits",
-    "block_errors": "stop.block_errors",
-    "max_blocks": "stop.max_blocks",
-    "seconds": "stop.seconds",
-    "stop_bler": "stop.below_bler",
-    **{
-        name: name
-        for name in (
-            "modulation",
-            "demapping",
-            "channel",
-            "target_bler",
-            "engine",
-            "device",
-            "seed",
-            "confidence",
-        )
-    },
-}
 
 
 @click.command()
@@ -150,7 +113,6 @@ _BER_SETTINGS = {
 @click.option("--batch-size", type=click.IntRange(1), help="As for ber.")
 @settings_options
 def mcs(
-    esno: str | None,
     workers: int,
     batch_size: int | None,
     out: Path | None,
@@ -173,12 +135,11 @@ def mcs(
 
     quiet_threads()
     from benchmarks.links.mcs import run_mcs
+    from benchmarks.settings.keywords import dotted
     from benchmarks.settings.mcs import McsSpec
 
-    flags = {_BER_SETTINGS.get(name, name).removeprefix("code."): value for name, value in options.items()}
-    if esno is not None:
-        flags["snr"] = {"kind": "esno", "values_db": esno}
-    result = run_mcs(read_settings(McsSpec, config, overrides, flags), out, workers, batch_size)
+    spec = read_settings(McsSpec, config, overrides, dotted(options, without="code."))
+    result = run_mcs(spec, out, workers, batch_size)
     click.echo(json.dumps(result.to_json(), indent=2) if as_json else result.to_text())
     if result.interrupted:
         say_interrupted(out)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from benchmarks.settings.presets import preset, preset_names
+from benchmarks.settings import presets
 
 __all__ = ["INTERRUPTED", "as_json_option", "find_config", "folder", "say_interrupted", "settings_options"]
 
@@ -62,14 +62,10 @@ def find_config(context: click.Context, parameter: click.Parameter, value: str |
     click.BadParameter
         If it is neither; names the presets.
     """
-    if value is None:
-        return None
-    path = Path(value) if Path(value).is_file() else preset(value)
-    if path is None:
-        raise click.BadParameter(
-            f"{value!r} is neither a file nor a preset; presets are {', '.join(preset_names())}"
-        )
-    return path
+    try:
+        return None if value is None else presets.find_config(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 def say_interrupted(out: Path | None) -> None:

@@ -129,19 +129,16 @@ def reproduce(
     semphy reproduce multi-sc --out runs/multi-sc
     semphy reproduce multi-sc --config multi-sc-photographs --images voc2012 --out runs/voc
     """  # noqa: D301 - click's mark for lines kept apart
-    from benchmarks.papers.reproduce import CLAIMS
-    from benchmarks.papers.reproduce import reproduce as run
+    from benchmarks.papers.reproduce import check_paper, run_reproduction
     from benchmarks.runs.sweep import quiet_threads
     from benchmarks.settings.compare import CompareSpec
-    from benchmarks.settings.errors import InputError
-    from benchmarks.settings.presets import preset
+    from benchmarks.settings.presets import find_config
     from benchmarks.settings.reading import read_settings
 
-    if paper not in CLAIMS:
-        raise InputError(f"no paper {paper!r}: there are {', '.join(CLAIMS)}")
-    spec = read_settings(CompareSpec, config or preset(paper), overrides, options)
+    check_paper(paper)
+    spec = read_settings(CompareSpec, config or find_config(paper), overrides, options)
     quiet_threads()
-    found = run(paper, spec, out or Path("runs") / paper, workers)
+    found = run_reproduction(paper, spec, out or Path("runs") / paper, workers)
     click.echo(json.dumps(found.to_json(), indent=2) if as_json else found.to_text())
     if found.run.broken:
         broken = found.run.broken

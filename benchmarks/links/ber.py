@@ -147,6 +147,13 @@ def run_ber(
     ------
     InputError
         If a spec or the directory cannot work.
+
+    Examples
+    --------
+    >>> snr, stop = {"kind": "esno", "values_db": [0, 40]}, {"max_blocks": 64}
+    >>> spec = BerSpec(code={"name": "none"}, snr=snr, stop=stop)
+    >>> [(point.blocks, point.block_errors) for point in run_ber(spec).points]
+    [(64, 64), (64, 0)]
     """
     links = [SpecifiedLink.of(one) for one in ([spec] if isinstance(spec, BerSpec) else spec)]
     described = _described([link.spec for link in links])

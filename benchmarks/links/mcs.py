@@ -160,6 +160,13 @@ def run_mcs(
     ------
     InputError
         If the spec or the directory cannot work.
+
+    Examples
+    --------
+    >>> spec = McsSpec(schemes="1/2-qpsk,1/2-qam16", block_bits=128, stop={"block_errors": 20})
+    >>> low, high = run_mcs(spec).schemes
+    >>> low.target.esno_db < high.target.esno_db
+    True
     """
     with input_errors():
         schemes = parse_schemes(spec.schemes)

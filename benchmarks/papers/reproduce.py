@@ -18,7 +18,7 @@ from benchmarks.systems.compare import CompareRun, run_compare
 from benchmarks.systems.curves import CurveRow
 from benchmarks.systems.plots import plot_rows
 
-__all__ = ["CLAIMS", "Reproduction", "reproduce"]
+__all__ = ["CLAIMS", "Reproduction", "check_paper", "run_reproduction"]
 
 _ALIKE = ("cosine", "scene")
 """The letter's cosine of unnamed features; facts that the picture shows, where no network is at hand."""
@@ -95,7 +95,7 @@ _FINDINGS: tuple[Column[Finding], ...] = (
 )
 
 
-def reproduce(paper: str, spec: CompareSpec, out: Path, workers: int = 1) -> Reproduction:
+def run_reproduction(paper: str, spec: CompareSpec, out: Path, workers: int = 1) -> Reproduction:
     """Run a paper's comparison, or what a former run left to do; draw its figures and judge its claims.
 
     Writes what ``semphy compare`` and ``semphy plot`` write, and ``claims.csv`` and ``claims.json``.
@@ -116,8 +116,7 @@ def reproduce(paper: str, spec: CompareSpec, out: Path, workers: int = 1) -> Rep
     InputError
         If there is no such paper, or a setting, a source or the directory cannot work.
     """
-    if paper not in CLAIMS:
-        raise InputError(f"no paper {paper!r}: there are {', '.join(CLAIMS)}")
+    check_paper(paper)
     run = run_compare(spec, out, workers)
     if run.interrupted:
         return Reproduction(paper, run, (), ())
@@ -130,6 +129,12 @@ def reproduce(paper: str, spec: CompareSpec, out: Path, workers: int = 1) -> Rep
     write_csv(out / "claims.csv", described)
     (out / "claims.json").write_text(json.dumps(described, indent=2), encoding="utf-8")
     return Reproduction(paper, run, findings, tuple(plot_rows(run.rows, out)))
+
+
+def check_paper(paper: str) -> None:
+    """Raise an `InputError` unless there is a paper of this name; it lists those that there are."""
+    if paper not in CLAIMS:
+        raise InputError(f"no paper {paper!r}: there are {', '.join(CLAIMS)}")
 
 
 def _metric(names: Sequence[str], rows: Sequence[CurveRow], systems: Sequence[str]) -> str | None:

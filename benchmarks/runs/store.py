@@ -66,6 +66,14 @@ class Store:
     ------
     InputError
         If the folder cannot be used, or holds something else.
+
+    Examples
+    --------
+    >>> with Store(None, "ber", {"blocks": "INTEGER NOT NULL"}, spec={}, identity={}) as store:
+    ...     store.register("at-0-dB", {"snr_db": 0.0})
+    ...     store.add("at-0-dB", 0, {"blocks": 64})
+    ...     store.rows("at-0-dB")
+    [{'item': 0, 'blocks': 64}]
     """
 
     def __init__(
@@ -104,7 +112,7 @@ class Store:
             (self.folder / "spec.yaml").write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
 
     @classmethod
-    def read(cls, folder: Path) -> Store:
+    def read(cls, folder: str | Path) -> Store:
         """Open a run to look at it; `kind` and `spec` tell what it is.
 
         Raises
@@ -112,6 +120,7 @@ class Store:
         InputError
             If there is no run.
         """
+        folder = Path(folder)
         path = folder / _DATABASE
         if not path.is_file():
             raise InputError(f"{str(folder)!r} holds no run (no {_DATABASE}); --out of a command makes one")

@@ -91,6 +91,12 @@ class BerSpec(Settings):
         Root of every random draw.
     confidence:
         Of the intervals.
+
+    Examples
+    --------
+    >>> spec = BerSpec(code={"k": 128}, snr={"kind": "ebno", "values_db": "0:2:1"}, stop={"max_blocks": 1e4})
+    >>> spec.code.n, spec.code.decoder.algorithm, spec.snr.values_db
+    (256, 'sum-product', (0.0, 1.0, 2.0))
     """
 
     code: CodeSpec = CodeSpec()

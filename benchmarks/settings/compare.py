@@ -72,6 +72,12 @@ class CompareSpec(BaseModel):
         Take only the first so many pictures, and sentences.
     keep:
         Pictures of so many sources are kept as they arrived in the first trial.
+
+    Examples
+    --------
+    >>> spec = CompareSpec(systems="bpg-ldpc,bpg-capacity", snr="0:6:3", schemes="1/2-qpsk")
+    >>> spec.snr, [system.name for system in spec.build()]
+    ((0.0, 3.0, 6.0), ['bpg-ldpc[1/2-qpsk]', 'bpg-capacity'])
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -114,15 +120,23 @@ class CompareSpec(BaseModel):
         """Commas separate carriages only before a new one: quantisers have commas of their own."""
         return re.split(r",\s*(?=digital|analog)", value) if isinstance(value, str) else value
 
-    @field_validator("systems", "metrics", "text_metrics", "embedding_metrics", "cbr", mode="before")
+    @field_validator("systems", "metrics", "text_metrics", "embedding_metrics", mode="before")
     @classmethod
     def _list(cls, value: object) -> object:
         return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
+    @field_validator("cbr", mode="before")
+    @classmethod
+    def _ratios(cls, value: object) -> object:
+        ratios = value.split(",") if isinstance(value, str) else value
+        return [str(ratio) for ratio in ratios] if isinstance(ratios, list | tuple) else [str(ratios)]
+
     @field_validator("snr", mode="before")
     @classmethod
     def _range(cls, value: object) -> object:
-        return parse_range(value) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return parse_range(value)
+        return (value,) if isinstance(value, int | float) else value
 
     @field_validator("cbr")
     @classmethod

@@ -36,6 +36,13 @@ class McsSpec(Settings):
         Es/N0 or Eb/N0 between which to search; -10 to 60 dB of Es/N0 when left out.
     demapping, channel, stop, engine, seed, confidence:
         As in `benchmarks.settings.ber.BerSpec`.
+
+    Examples
+    --------
+    >>> from bridge.air.schemes import parse_schemes
+    >>> curve = McsSpec(block_bits=500).of(parse_schemes("1/2-qam16")[0])
+    >>> curve.code.k, curve.code.n, curve.modulation
+    (500, 1000, 'qam16')
     """
 
     schemes: str = "nr"

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["preset", "preset_names"]
+__all__ = ["find_config", "preset_names"]
 
 _FOLDER = Path(__file__).parents[1] / "presets"
 
 
-def preset(name: str) -> Path | None:
-    """File of the preset of this name; None if there is none."""
-    path = _FOLDER / f"{name}.yaml"
-    return path if path.is_file() else None
+def find_config(place: str | Path) -> Path:
+    """Return the file of settings of this path or, where there is none, of the preset of this name.
+
+    Raises
+    ------
+    ValueError
+        If it is neither; names the presets.
+
+    Examples
+    --------
+    >>> find_config("demo").name
+    'demo.yaml'
+    """
+    for path in (Path(place), _FOLDER / f"{place}.yaml"):
+        if path.is_file():
+            return path
+    raise ValueError(
+        f"{str(place)!r} is neither a file nor a preset; presets are {', '.join(preset_names())}"
+    )
 
 
 def preset_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.speed``: ratios to plain Sionna, as a table or as JSON."""
+"""``python -m benchmarks.speed``: ratios to plain Sionna, or times to start, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -28,15 +28,27 @@ _TABLE: tuple[Column[tuple[str, dict[str, Any]]], ...] = tuple(
         ("to", lambda row: f"{row[1]['ratio_high']:.0f}"),
     )
 )
+_STARTUP: tuple[Column[tuple[str, float]], ...] = (
+    Column("what", lambda row: row[0], 24),
+    Column("seconds", lambda row: f"{row[1]:.3f}", 8),
+)
 
 
 @click.command()
+@click.option("--startup", is_flag=True, help="Seconds that imports and commands take, instead.")
 @click.option("--quick", is_flag=True, help="Few points, under a minute.")
 @click.option("--repeats", type=click.IntRange(1), help="Turns a point.  [default: 5; quick: 3]")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File for the JSON as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def main(quick: bool, repeats: int | None, out: Path | None, as_json: bool) -> None:
+def main(startup: bool, quick: bool, repeats: int | None, out: Path | None, as_json: bool) -> None:
     """Measure decoder and whole chain against plain Sionna in one run, in Mb/s of information."""
+    if startup:
+        from benchmarks.speed.startup import measure_startup
+
+        seconds = measure_startup(repeats or 5)
+        result = {"versions": versions(), "seconds": seconds}
+        _show(result, plain(_STARTUP, list(seconds.items())), out, as_json)
+        return
     quiet_threads()
     from benchmarks.speed.measure import CASES, QUICK, measure
 
@@ -46,10 +58,13 @@ def main(quick: bool, repeats: int | None, out: Path | None, as_json: bool) -> N
         for name, entry in entries.items():
             found[name].append(entry)
         click.echo(f"# ({case.k}, {case.n}) {case.ebno_db} dB {case.schedule} {case.engine}", err=True)
-    result = {"versions": versions(), **found}
+    _show({"versions": versions(), **found}, _text(found), out, as_json)
+
+
+def _show(result: dict[str, Any], table: str, out: Path | None, as_json: bool) -> None:
     if out is not None:
         out.write_text(json.dumps(result, indent=2), encoding="utf-8")
-    click.echo(json.dumps(result, indent=2) if as_json else _text(found))
+    click.echo(json.dumps(result, indent=2) if as_json else table)
 
 
 def _text(found: dict[str, list[dict[str, Any]]]) -> str:

@@ -175,6 +175,12 @@ def run_compare(spec: CompareSpec, out: Path | None = None, workers: int = 1) ->
     ------
     InputError
         If a setting, a source or the directory cannot work.
+
+    Examples
+    --------
+    >>> run = run_compare(CompareSpec(systems="text-uncoded", snr=(0.0, 20.0), max_sources=2))
+    >>> [(row.snr_db, row.failures) for row in run.rows]
+    [(0.0, 2), (20.0, 0)]
     """
     try:
         with input_errors():

@@ -53,7 +53,7 @@ def first_crossing(snr: Sequence[float], gain: NDArray[np.float64]) -> float | N
     return None
 
 
-def crossing(folder: Path, first: str, second: str, metric: str, cbr: str | None = None) -> Crossing:
+def crossing(folder: str | Path, first: str, second: str, metric: str, cbr: str | None = None) -> Crossing:
     """Find where system ``second`` becomes better than ``first`` in a run of ``semphy compare``.
 
     Names are those of the rows, a family standing for its envelope; the envelope's schemes are those of the
@@ -65,6 +65,16 @@ def crossing(folder: Path, first: str, second: str, metric: str, cbr: str | None
     InputError
         If the run lacks a system or the metric or has it under several settings, or both systems share
         fewer than two SNRs or no source.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from benchmarks import compare
+    >>> with TemporaryDirectory() as folder:
+    ...     run = compare(systems="text-uncoded,text-ldpc", snr="-4:4:2", max_sources=8, out=folder)
+    ...     found = crossing(folder, "text-uncoded[1-qpsk]", "text-ldpc[1/2-qpsk]", metric="cer")
+    >>> -4 < found.snr_db < 2  # from where on the code helps
+    True
     """
     with Store.read(folder) as store:
         if store.kind != "compare":

@@ -1,1 +1,5 @@
 """What goes over the air: transmissions, carriages, schemes, and the account of channel uses."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

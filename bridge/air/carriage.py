@@ -66,7 +66,21 @@ class Carriage(Protocol):
 
 @dataclass(frozen=True)
 class Fill:
-    """A constellation and a code whose rate is chosen so that a payload fills its channel uses exactly."""
+    """A constellation and a code whose rate is chosen so that a payload fills its channel uses exactly.
+
+    Attributes
+    ----------
+    modulation:
+        Name of the constellation (`phy.modulation`).
+    code:
+        As in `bridge.air.schemes.Scheme`.
+
+    Examples
+    --------
+    >>> form, scheme = Fill("qpsk").format(payload_bits=476, channel_uses=500)
+    >>> scheme.rate  # 476 bits, and room for a check sum of 24, in 1,000 coded bits
+    Fraction(1, 2)
+    """
 
     modulation: str
     code: str = "ldpc5g"
@@ -117,6 +131,20 @@ class Digital:
         scheme chooses the rate by the channel uses.
     decoding:
         As in `bridge.air.schemes.transport_block`.
+
+    Raises
+    ------
+    ValueError
+        If there is no scheme.
+
+    Examples
+    --------
+    >>> from bridge.air.schemes import parse_schemes
+    >>> from phy.channels.flat import AWGN
+    >>> link = Digital(AWGN(), parse_schemes("1/2-qam16"))
+    >>> packed = Packed(torch.ones(476, dtype=torch.uint8), source_bits=476, header_bits=0, filler_bits=0)
+    >>> link.parts("bits", packed)[0].entries[0].channel_uses  # 476 bits and a check sum of 16, 2 a symbol
+    246
     """
 
     channel: Channel
@@ -229,6 +257,19 @@ class Analog:
         Scheme of the header, which is a transport block of its own.
     decoding:
         As in `bridge.air.schemes.transport_block`.
+
+    Raises
+    ------
+    ValueError
+        If the repetition is below 1.
+
+    Examples
+    --------
+    >>> from phy.channels.flat import AWGN
+    >>> values = Packed(torch.zeros(0, dtype=torch.uint8), 0, 0, 0, values=torch.randn(768))
+    >>> link = Analog(AWGN(), repetition=2, mmse=True)
+    >>> link.name, link.parts("x", values)[0].entries[0].channel_uses  # two values a symbol, sent twice
+    ('analog:repeat=2+mmse', 768)
     """
 
     channel: Channel
@@ -304,6 +345,14 @@ class Multiplex:
     ----------
     link:
         A digital carriage with one scheme, or one that fills its channel uses.
+
+    Examples
+    --------
+    >>> from phy.channels.flat import AWGN
+    >>> long, short = (Packed(torch.ones(size, dtype=torch.uint8), size, 0, 0) for size in (300, 100))
+    >>> (part,) = Multiplex(Digital(AWGN(), Fill("qpsk"))).parts([("a", long), ("b", short)], 400)
+    >>> [(entry.payload, entry.channel_uses) for entry in part.entries]  # by their bits
+    [('a', 300), ('b', 100)]
     """
 
     link: Digital

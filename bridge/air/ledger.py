@@ -42,7 +42,19 @@ class Entry:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The account of a transmission: one entry a payload."""
+    """The account of a transmission.
+
+    Attributes
+    ----------
+    entries:
+        One a payload or part of one.
+
+    Examples
+    --------
+    >>> ledger = Ledger.of([Entry("text", 800, 48, 0, 24, 1744, 872), Entry("slice", 0, 0, 0, 0, 0, 128)])
+    >>> ledger.channel_uses, float(ledger.bandwidth_ratio(height=64, width=64))
+    (1000, 0.08138020833333333)
+    """
 
     entries: tuple[Entry, ...]
 

@@ -32,6 +32,12 @@ class Item(Generic[T]):
         In the ledger; different from those of the other items, and without a slash.
     share:
         Part of a common budget of channel uses; None where there is no budget.
+
+    Examples
+    --------
+    >>> from bridge.payloads import TextPayload
+    >>> Item(TextPayload(), "A dog runs.", name="caption", share=0.25).name
+    'caption'
     """
 
     payload: Payload[T]
@@ -139,6 +145,18 @@ def send_together(
     ValueError
         If there is no trial, two items have one name, one has no link of its own, or something does not
         fit.
+
+    Examples
+    --------
+    >>> from bridge.air.carriage import Digital
+    >>> from bridge.air.schemes import parse_schemes
+    >>> from bridge.payloads import TextPayload
+    >>> from phy.channels.flat import AWGN
+    >>> link = Digital(AWGN(), parse_schemes("1/2-qpsk"))
+    >>> items = [Item(TextPayload(), "A dog runs.", name="a"), Item(TextPayload(), "A cat sits.", name="b")]
+    >>> arrived = send_together(items, EsN0(5.0), multiplexed=link)
+    >>> arrived["b"].values, arrived["a"].ledger.channel_uses == arrived["b"].ledger.channel_uses
+    (['A cat sits.'], True)
     """
     names = [item.name for item in items]
     if not items or len(set(names)) < len(names) or any("/" in name for name in names):

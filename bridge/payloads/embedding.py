@@ -64,6 +64,13 @@ class EmbeddingPayload:
     ------
     ValueError
         If a number is out of range.
+
+    Examples
+    --------
+    >>> from phy import parse_quantizer
+    >>> packed = EmbeddingPayload(768, parse_quantizer("lloyd-max:4")).pack(torch.randn(768))
+    >>> packed.header_bits, packed.source_bits  # mean and scale three times; 4 bits a value
+    (96, 3072)
     """
 
     def __init__(

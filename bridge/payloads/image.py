@@ -24,6 +24,16 @@ class ImagePayload:
     ----------
     codec:
         The image codec.
+
+    Examples
+    --------
+    >>> from phy.source.pictures.pillow import WebP
+    >>> payload, picture = ImagePayload(WebP()), np.zeros((64, 64, 3), dtype=np.uint8)
+    >>> packed = payload.pack(Encodings(payload.codec, picture), budget_bits=4000)
+    >>> packed.bits.numel(), packed.notes["quality"], packed.notes["scale"]
+    (4000, 100, '1')
+    >>> bool((payload.unpack(packed.bits, (64, 64)).value == picture).all())
+    True
     """
 
     HEADER_BITS = 32

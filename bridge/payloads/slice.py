@@ -33,6 +33,11 @@ class PictureSlice:
         Where its upper left pixel lies in the picture.
     mask:
         Which pixels belong to the object, ``[h, w]``, ``bool``; None if all do.
+
+    Examples
+    --------
+    >>> PictureSlice(np.zeros((16, 24, 3), dtype=np.uint8), top=8, left=4).box
+    (8, 4, 24, 28)
     """
 
     pixels: NDArray[np.uint8]
@@ -75,6 +80,20 @@ class SlicePayload:
         Whether a mask is sent.
     mask_step:
         Side of the squares for which the mask is sent, in pixels.
+
+    Raises
+    ------
+    ValueError
+        If a codec has both quality and budget, or neither, or a number is out of range.
+
+    Examples
+    --------
+    >>> payload = SlicePayload((64, 64), "raw")
+    >>> packed = payload.pack(PictureSlice(np.zeros((16, 24, 3), dtype=np.uint8), top=8, left=4))
+    >>> packed.source_bits == 16 * 24 * 3 * 8
+    True
+    >>> payload.unpack(Arrived(packed.bits)).value.box
+    (8, 4, 24, 28)
     """
 
     def __init__(

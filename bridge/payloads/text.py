@@ -23,6 +23,19 @@ class TextPayload:
     ----------
     coders:
         A coder, or several that the sender may choose from; ``Characters("utf-8")`` if None.
+
+    Raises
+    ------
+    ValueError
+        If there is no coder.
+
+    Examples
+    --------
+    >>> from phy import parse_text_coder
+    >>> payload = TextPayload([parse_text_coder("ascii7"), parse_text_coder("huffman")])
+    >>> packed = payload.pack("A dog runs.")
+    >>> packed.header_bits, packed.source_bits  # 17 bits three times, and the shorter of the two
+    (51, 50)
     """
 
     COUNT_BITS = 16

@@ -46,7 +46,21 @@ class SymbolReception:
 
 
 class Channel(Protocol):
-    """A channel from unit-power symbols to equalised symbols."""
+    """A channel from unit-power symbols to equalised symbols.
+
+    Examples
+    --------
+    Any class with a name and a call is one, here a channel that turns all symbols by a known phase:
+
+    >>> class Turned:
+    ...     name = "turned"
+    ...
+    ...     def __call__(self, symbols, snr, streams, real=False):
+    ...         return faded(symbols, torch.full_like(symbols, 1j), snr, streams, real)
+    >>> symbols = torch.ones(1, 2, dtype=torch.complex64)
+    >>> Turned()(symbols, EsN0(60.0), [Stream(1)]).symbols.real.round(decimals=2)
+    tensor([[1., 1.]])
+    """
 
     @property
     def name(self) -> str:

@@ -51,6 +51,13 @@ class TDL:
     ------
     ValueError
         If a parameter is out of range or the last tap lies outside the cyclic prefix.
+
+    Examples
+    --------
+    >>> channel = TDL("A", subcarriers=12)
+    >>> there = channel(torch.ones(2, 24, dtype=torch.complex64), EsN0(10.0), [Stream(1), Stream(2)])
+    >>> there.symbols.shape, there.gain.shape  # two OFDM symbols of 12 subcarriers, two rows
+    (torch.Size([2, 24]), torch.Size([2, 24]))
     """
 
     model: str

@@ -1,1 +1,5 @@
 """Channel codes: 5G LDPC, polar, convolutional, turbo, uncoded, and transport blocks made of them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

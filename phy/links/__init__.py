@@ -1,1 +1,5 @@
 """Links: whole chains from bits to bits, or from symbols to symbols."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -25,7 +25,16 @@ __all__ = [
 
 
 class Quantizer(Protocol):
-    """Real values to bits and back, the same number of bits for every vector of the same length."""
+    """Real values to bits and back, the same number of bits for every vector of the same length.
+
+    Examples
+    --------
+    >>> from phy.quantization import parse_quantizer
+    >>> quantizer: Quantizer = parse_quantizer("fp16")
+    >>> bits = quantizer.encode(torch.tensor([[1.0, -0.5]]))
+    >>> bits.shape, quantizer.decode(bits, 2)
+    (torch.Size([1, 32]), tensor([[ 1.0000, -0.5000]]))
+    """
 
     @property
     def name(self) -> str:

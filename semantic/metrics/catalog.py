@@ -229,6 +229,11 @@ def describe(name: str) -> Measure:
     ------
     ValueError
         If there is no such metric; lists what there is.
+
+    Examples
+    --------
+    >>> describe("mse").label, describe("mse").higher_is_better
+    ('mean squared error', False)
     """
     if name in METRICS:
         return METRICS[name]
@@ -249,5 +254,10 @@ def measure(name: str) -> Function:
         If the name, or its network, is unknown.
     semantic.zoo.weights.WeightsMissing
         If it needs weights that are not on this machine.
+
+    Examples
+    --------
+    >>> measure("cer")("A dog runs.", "A dig runs.").__round__(3)  # one of eleven characters
+    0.091
     """
     return describe(name).load()

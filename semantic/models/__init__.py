@@ -1,1 +1,5 @@
 """Models of transformers' and diffusers' classes, loaded from checkpoints."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -206,6 +206,14 @@ def load_captioner(
         If the folder holds no model.
     ValueError
         If it holds a model of another type.
+
+    Examples
+    --------
+    >>> from semantic import resolve, scenes
+    >>> (sample,) = scenes.load(1, seed=7, difficulty="medium")
+    >>> told = load_captioner(resolve("tiny-blip")).caption([sample.pixels])
+    >>> told == [sample.captions[0]]  # of the canonical form, and no fact is wrong
+    True
     """
     file = Path(folder) / "config.json"
     if not file.is_file():

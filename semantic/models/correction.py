@@ -92,6 +92,12 @@ class BartCorrector:
     window:
         Tokens that a window holds at most, start and stop included: seven eighths of what the model reads, as
         the corrected text may be the longer one.
+
+    Examples
+    --------
+    >>> from semantic import resolve
+    >>> BartCorrector.from_pretrained(resolve("tiny-corrector")).correct(["A dog runs on the beech."])
+    ['A dog runs on the beach.']
     """
 
     name = "bart"

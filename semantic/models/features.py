@@ -46,6 +46,24 @@ class VisionLanguageFeature:
     """BLIP-2 cut at the Q-Former's output: the picture's side and the text's side of the channel.
 
     Pictures and features are handled one by one, so that results do not depend on the batch.
+
+    Parameters
+    ----------
+    model:
+        ``transformers.Blip2ForConditionalGeneration``.
+    processor:
+        Its image processor and tokeniser.
+
+    Examples
+    --------
+    >>> from semantic import resolve, scenes
+    >>> (sample,) = scenes.load(1, seed=7, difficulty="medium")
+    >>> model = VisionLanguageFeature.from_pretrained(resolve("tiny-feature"))
+    >>> feature = model.encode([sample.pixels])
+    >>> feature.shape  # N tokens, d numbers each
+    torch.Size([1, 8, 96])
+    >>> model.to_text(feature)[0].split(" at ")[0]
+    'A small plain red star'
     """
 
     def __init__(self, model: Any, processor: Any) -> None:
@@ -133,6 +151,15 @@ class FeatureToImage:
         The pipeline; its text encoder is not used.
     bridge:
         Feature to cross-attention tokens.
+
+    Examples
+    --------
+    >>> from semantic import resolve, scenes
+    >>> (sample,) = scenes.load(1, seed=7, difficulty="medium")
+    >>> feature = VisionLanguageFeature.from_pretrained(resolve("tiny-feature")).encode([sample.pixels])
+    >>> painter = FeatureToImage.from_pretrained(resolve("tiny-feature") / "image")
+    >>> painter.decode(feature, seeds=[1], steps=2)[0].shape
+    (64, 64, 3)
     """
 
     def __init__(self, diffusion: Diffusion, bridge: FeatureBridge) -> None:

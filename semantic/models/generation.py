@@ -101,9 +101,15 @@ class Generator:
 
     Examples
     --------
-    >>> generator = Generator.from_pretrained("sd15", ip_adapter="IP-Adapter/models")  # doctest: +SKIP
-    >>> sent = generator.embed([picture])  # doctest: +SKIP
-    >>> generator.generate(["a dog on a beach"], embeds=sent + noise, seeds=[7])  # doctest: +SKIP
+    >>> from semantic import resolve, scenes
+    >>> (sample,) = scenes.load(1, seed=7, difficulty="medium")
+    >>> folder = resolve("tiny-generator")
+    >>> generator = Generator.from_pretrained(
+    ...     folder, ip_adapter=folder / "ip-adapter", weight_name="ip-adapter_scenes.safetensors"
+    ... )
+    >>> (painted,) = generator.generate(sample.captions[:1], images=[sample.pixels], seeds=[1], steps=2)
+    >>> painted.shape, painted.dtype
+    ((64, 64, 3), dtype('uint8'))
     """
 
     def __init__(self, diffusion: Diffusion, encoder: ImageEncoder | None = None) -> None:

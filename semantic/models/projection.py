@@ -38,6 +38,14 @@ class FeatureProjection(Pretrained):
     ------
     ValueError
         If a size is not positive.
+
+    Examples
+    --------
+    >>> feature = torch.randn(2, 8, 96)
+    >>> projection = FeatureProjection(tokens=8, width=96, channel_uses=384)  # as many reals as numbers
+    >>> reals = projection.encode(feature)
+    >>> reals.shape, torch.allclose(projection.decode(reals), feature, atol=1e-4)
+    (torch.Size([2, 768]), True)
     """
 
     def __init__(self, tokens: int, width: int, channel_uses: int, seed: int = 0) -> None:

@@ -81,6 +81,14 @@ class Segmenter:
     ----------
     network:
         Put into evaluation mode. Its ``short_side`` says to what size pictures are brought first.
+
+    Examples
+    --------
+    >>> from semantic import resolve, scenes
+    >>> (sample,) = scenes.load(1, seed=7, difficulty="medium")
+    >>> (labels,) = Segmenter.from_pretrained(resolve("tiny-scene-segmenter")).labels([sample.pixels])
+    >>> labels.shape, main_object(labels).found
+    ((64, 64), True)
     """
 
     def __init__(self, network: FCN | MobileNetFCN) -> None:

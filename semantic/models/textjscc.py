@@ -279,6 +279,19 @@ class TextCodec:
         Put into evaluation mode.
     tokenizer:
         With at most as many ids as the model's vocabulary.
+
+    Raises
+    ------
+    ValueError
+        If the tokenizer has more.
+
+    Examples
+    --------
+    >>> from semantic import resolve
+    >>> codec = TextCodec.from_pretrained(resolve("tiny-text-jscc"))
+    >>> sent = codec.encode_text(["A small red star at the top against snow."], snr_db=12.0)
+    >>> codec.decode_text(sent, snr_db=12.0)
+    ['A small red star at the top against snow.']
     """
 
     def __init__(self, model: TextJSCC, tokenizer: Tokenizer) -> None:

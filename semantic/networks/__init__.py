@@ -1,1 +1,5 @@
 """Networks of our own: segmentation and joint source-channel coding."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

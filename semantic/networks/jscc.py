@@ -24,10 +24,10 @@ from semantic.networks.jscc_convolutional import ADJSCC, AF, GDN, DeepJSCC2019
 from semantic.networks.jscc_nested import NestedJSCC
 from semantic.zoo.pretrained import read_config
 
-__all__ = ["ADJSCC", "AF", "GDN", "JSCC", "DeepJSCC2019", "NestedJSCC", "load"]
+__all__ = ["ADJSCC", "AF", "GDN", "JSCC", "DeepJSCC2019", "NestedJSCC", "load_jscc"]
 
 
-def load(
+def load_jscc(
     folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
 ) -> DeepJSCC2019 | ADJSCC | NestedJSCC:
     """Read whichever of the networks above lies in ``folder``.
@@ -38,6 +38,15 @@ def load(
         If the folder lacks ``config.json`` or ``model.safetensors``.
     ValueError
         If it holds something else.
+
+    Examples
+    --------
+    >>> from semantic import resolve
+    >>> network = load_jscc(resolve("tiny-jscc"))
+    >>> picture, snr_db = torch.rand(1, 3, 64, 64), torch.tensor([10.0])
+    >>> values = network.encode(picture, snr_db)
+    >>> network.decode(values, picture.shape[2:], snr_db).shape
+    torch.Size([1, 3, 64, 64])
     """
     name = read_config(folder).get("architectures", [None])[0]
     if name == "DeepJSCC2019":

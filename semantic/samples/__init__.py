@@ -1,1 +1,5 @@
 """Pictures, captions and vectors to send: bundled, from folders, downloaded."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

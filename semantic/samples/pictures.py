@@ -108,7 +108,7 @@ def _centre(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.ui
 
 
 def sample_pictures(size: int | None = None) -> list[NamedPicture]:
-    """Four colour photographs that need no download, in the order of the table above.
+    """Four colour photographs that need no download: astronaut, chelsea (a cat), coffee and rocket.
 
     Parameters
     ----------
@@ -121,6 +121,11 @@ def sample_pictures(size: int | None = None) -> list[NamedPicture]:
     ------
     ValueError
         If ``size`` is no positive multiple of 16.
+
+    Examples
+    --------
+    >>> [(picture.name, picture.pixels.shape) for picture in sample_pictures(size=64)][:2]
+    [('astronaut', (64, 64, 3)), ('chelsea', (64, 64, 3))]
     """
     from skimage import data  # half a second, for this function alone
 
@@ -205,6 +210,14 @@ def load_pictures(path: str | Path, size: int | None = None) -> list[NamedPictur
     ValueError
         If there is nothing at ``path``, a file is no readable picture (quotes its path), or ``size`` is no
         positive multiple of 16.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (640, 480), "white").save(Path(folder) / "white.png")
+    ...     [(name, pixels.shape) for name, pixels in load_pictures(folder, size=256)]
+    [('white.png', (256, 256, 3))]
     """
     named = ((file.name, read_picture(file)) for file in picture_paths(path))
     return [
@@ -213,17 +226,31 @@ def load_pictures(path: str | Path, size: int | None = None) -> list[NamedPictur
 
 
 def sample_sentences() -> list[str]:
-    """48 English sentences in the manner of picture captions, written for this project (CC0)."""
+    """48 English sentences in the manner of picture captions, written for this project (CC0).
+
+    Examples
+    --------
+    >>> sample_sentences()[0]
+    'A brown dog runs along the beach with a stick in its mouth.'
+    """
     return _lines(files("semantic").joinpath("data", "sentences.txt").read_text(encoding="utf-8"))
 
 
 def load_sentences(path: str | Path) -> list[str]:
-    """Read a UTF-8 text file, one sentence a line; white space around it and empty lines are dropped.
+    r"""Read a UTF-8 text file, one sentence a line; white space around it and empty lines are dropped.
 
     Raises
     ------
     ValueError
         If the file cannot be read, is not UTF-8, or holds no sentence; quotes the path.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = Path(folder, "mine.txt").write_text("A dog runs.\n\nA cat sits.\n")
+    ...     load_sentences(Path(folder, "mine.txt"))
+    ['A dog runs.', 'A cat sits.']
     """
     try:
         sentences = _lines(Path(path).read_text(encoding="utf-8-sig"))

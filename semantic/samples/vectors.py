@@ -34,6 +34,12 @@ def sample_embeddings() -> list[Embedding]:
 
     A vector holds two sentences in a row: 384 numbers each, the mean over the last hidden states of
     all-MiniLM-L6-v2, at unit length.
+
+    Examples
+    --------
+    >>> embeddings = sample_embeddings()
+    >>> len(embeddings), embeddings[0].vector.shape
+    (24, (768,))
     """
     with as_file(files("semantic") / "data" / "sentence_embeddings.safetensors") as path:
         return load_embeddings(path)
@@ -51,6 +57,14 @@ def load_embeddings(path: Path) -> list[Embedding]:
     ------
     ValueError
         If the file cannot be read, holds no finite real numbers, or an array of more dimensions.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     np.save(Path(folder, "mine.npy"), np.eye(3, 5))
+    ...     [vector.shape for _, vector in load_embeddings(Path(folder, "mine.npy"))]
+    [(5,), (5,), (5,)]
     """
     found: list[Embedding] = []
     for title, array in _arrays(path).items():

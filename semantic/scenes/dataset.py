@@ -58,6 +58,11 @@ def load(
     ------
     ValueError
         At once, if count or seed is negative, or there is no such difficulty or size.
+
+    Examples
+    --------
+    >>> [(sample.name, sample.pixels.shape) for sample in load(2, difficulty="easy")]
+    [('scene-easy-1-0', (64, 64, 3)), ('scene-easy-1-1', (64, 64, 3))]
     """
     if count < 0 or seed < 0:
         raise ValueError(f"count and seed must not be negative, got {count!r} and {seed!r}")

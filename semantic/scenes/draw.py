@@ -243,6 +243,12 @@ def draw(scene: Scene, size: int = 64) -> NDArray[np.uint8]:
     ------
     ValueError
         If the size is none of `PIXELS`.
+
+    Examples
+    --------
+    >>> scene = Scene((Thing("star", "red", "small", "plain", "centre"),), "snow")
+    >>> draw(scene)[32, 32].tolist() == list(PALETTE["red"])
+    True
     """
     picture = draw_background(scene.background, scene.grain, size)
     points = (512 // size) ** 2
@@ -265,6 +271,12 @@ def masks(scene: Scene, size: int = 64) -> NDArray[np.int64]:
     ------
     ValueError
         If the size is none of `PIXELS`.
+
+    Examples
+    --------
+    >>> labels = masks(Scene((Thing("star", "red", "small", "plain", "centre"),), "snow"))
+    >>> int(labels[0, 0]), int(labels[32, 32])
+    (0, 1)
     """
     _check(size)
     labels = np.zeros((size, size), dtype=np.int64)

@@ -92,8 +92,9 @@ class SceneJudge(nn.Module):
 
     Examples
     --------
-    >>> judge = SceneJudge.from_pretrained(BUNDLED)  # doctest: +SKIP
-    >>> judge.read([draw(scene)])[0] == scene_facts(scene)  # doctest: +SKIP
+    >>> from semantic.scenes import draw, sample_scene, scene_facts
+    >>> scene = sample_scene(1, "easy")
+    >>> SceneJudge.from_pretrained().read([draw(scene)]) == [scene_facts(scene)]
     True
     """
 
@@ -238,5 +239,12 @@ def picture_accuracy(scene: Scene, picture: NDArray[np.uint8], judge: SceneJudge
     ------
     ValueError
         If the picture has another shape or type.
+
+    Examples
+    --------
+    >>> from semantic.scenes import draw, sample_scene
+    >>> scene = sample_scene(1, "easy")
+    >>> picture_accuracy(scene, draw(scene), SceneJudge.from_pretrained()).accuracy
+    1.0
     """
     return count_right(scene, judge.read([picture])[0])

@@ -102,6 +102,11 @@ class Thing:
     ------
     ValueError
         If a value is not in its list, or the object would leave its cell.
+
+    Examples
+    --------
+    >>> Thing("star", "red", "small", "plain", "top").quadrant
+    'top right'
     """
 
     shape: str
@@ -156,6 +161,12 @@ class Scene:
     ValueError
         If there are no or too many objects, two in one place, they are out of order, or a value is not in its
         list.
+
+    Examples
+    --------
+    >>> scene = Scene((Thing("star", "red", "small", "plain", "top"),), background="snow")
+    >>> scene.light
+    'none'
     """
 
     things: tuple[Thing, ...]

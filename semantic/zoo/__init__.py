@@ -1,1 +1,5 @@
 """Checkpoints: presets, places, pinned hashes, loading."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

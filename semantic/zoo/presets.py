@@ -145,6 +145,11 @@ def resolve(name_or_path: str | Path) -> Path:
         and the command that gets it.
     ValueError
         If it is neither a preset nor a path that exists.
+
+    Examples
+    --------
+    >>> sorted(path.name for path in resolve("tiny-jscc").iterdir() if path.suffix == ".safetensors")
+    ['model.safetensors']
     """
     preset = PRESETS.get(str(name_or_path))
     if preset is not None:
@@ -265,6 +270,12 @@ def fetch(name: str, progress: bool = True) -> Path:
         If there is no connection, or the repository refuses.
     WeightsMissing
         If what came lacks a file that it needs.
+
+    Examples
+    --------
+    >>> fetch("tiny-jscc")
+    Traceback (most recent call last):
+    ValueError: 'tiny-jscc' is not published; make it with: semphy train tiny-jscc
     """
     (preset, *others) = members(name)
     if others:

@@ -15,7 +15,17 @@ class CodecError(Exception):
 
 
 class ImageCodec(Protocol):
-    """A lossy image codec with an ordered quality setting."""
+    """A lossy image codec with an ordered quality setting.
+
+    Examples
+    --------
+    >>> from phy.source.pictures.pillow import WebP
+    >>> codec: ImageCodec = WebP()
+    >>> worst, best = codec.qualities[0], codec.qualities[-1]
+    >>> picture = np.random.default_rng(1).integers(0, 256, (32, 32, 3), dtype=np.uint8)
+    >>> len(codec.encode(picture, worst)) < len(codec.encode(picture, best))
+    True
+    """
 
     @property
     def name(self) -> str:

@@ -83,7 +83,14 @@ class JPEG:
 
 @dataclass(frozen=True)
 class JPEG2000:
-    """JPEG 2000 (ITU-T T.800) as a bare codestream, with the irreversible wavelet and one quality layer."""
+    """JPEG 2000 (ITU-T T.800) as a bare codestream, with the irreversible wavelet and one quality layer.
+
+    Examples
+    --------
+    >>> codec, picture = JPEG2000(), np.zeros((64, 64, 3), dtype=np.uint8)
+    >>> codec.decode(codec.encode(picture, codec.qualities[-1]), (64, 64)).max()
+    np.uint8(0)
+    """
 
     def __post_init__(self) -> None:
         _require("jpg_2000")
@@ -130,6 +137,17 @@ class WebP:
     ----------
     method:
         Effort, 0 (fast) to 6 (small).
+
+    Raises
+    ------
+    ValueError
+        If the effort is none of these.
+
+    Examples
+    --------
+    >>> codec = WebP()
+    >>> codec.decode(codec.encode(np.zeros((3, 5, 3), dtype=np.uint8), 75), (3, 5)).shape
+    (3, 5, 3)
     """
 
     method: int = 6
@@ -182,6 +200,17 @@ class AVIF:
         Chroma at full (``"444"``) or half (``"420"``) resolution in both directions.
     speed:
         0 (small) to 10 (fast).
+
+    Raises
+    ------
+    ValueError
+        If a parameter is none of these.
+
+    Examples
+    --------
+    >>> codec = AVIF()
+    >>> codec.decode(codec.encode(np.zeros((3, 5, 3), dtype=np.uint8), 75), (3, 5)).shape
+    (3, 5, 3)
     """
 
     subsampling: Subsampling = "444"

@@ -34,7 +34,16 @@ Encoding = Literal["latin-1", "utf-8", "ascii7"]
 
 
 class TextCoder(Protocol):
-    """A lossless code for text; the receiver makes what it can of damaged bits."""
+    """A lossless code for text; the receiver makes what it can of damaged bits.
+
+    Examples
+    --------
+    >>> coder: TextCoder = parse_text_coder("ascii7")
+    >>> bits, count = coder.encode("dog")
+    >>> bits[-1] ^= 1  # one bit goes wrong on the way
+    >>> coder.decode(bits, count)
+    ('dof', '')
+    """
 
     @property
     def name(self) -> str:

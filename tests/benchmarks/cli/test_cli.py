@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,29 +23,17 @@ SMALL = ["--code", "none", "--k", "16", "--max-blocks", "64"]
 Run = Callable[..., tuple[int, str, str]]
 
 
-def test_help_answers_in_under_a_second() -> None:
-    for arguments in (["--help"], ["ber", "--help"]):
-        seconds = []
-        for _ in range(3):
-            start = time.perf_counter()
-            done = subprocess.run(
-                [sys.executable, "-m", "benchmarks", *arguments], capture_output=True, text=True
-            )
-            seconds.append(time.perf_counter() - start)
-            assert done.returncode == 0
-            assert "Usage: semphy" in done.stdout
-        assert min(seconds) < 1.0
-
-
 def test_help_loads_nothing_heavy() -> None:
     heavy = "{'torch', 'sionna', 'numpy', 'scipy', 'matplotlib', 'pydantic', 'rich'}"
-    for name in ("", *cli.commands):
-        script = (
-            "import sys; from benchmarks.cli.main import cli\n"
-            f"cli.main({[name, '--help'] if name else ['--help']!r}, standalone_mode=False)\n"
-            f"sys.exit(len({heavy} & set(sys.modules)))"
-        )
-        assert subprocess.run([sys.executable, "-c", script], capture_output=True).returncode == 0, name
+    asked = [["--help"], *([name, "--help"] for name in cli.commands)]
+    script = (
+        "import sys; from benchmarks.cli.main import cli\n"
+        f"for arguments in {asked!r}: cli.main(arguments, prog_name='semphy', standalone_mode=False)\n"
+        f"sys.exit(' '.join({heavy} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stderr.split() == []
+    assert done.stdout.count("Usage: semphy") == len(asked)
 
 
 def test_json_is_what_was_promised(run: Run) -> None:

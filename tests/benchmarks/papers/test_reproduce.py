@@ -14,7 +14,7 @@ import yaml
 import benchmarks
 from benchmarks.cli import main as cli
 from benchmarks.papers.claims import Better, Between, Meets
-from benchmarks.papers.reproduce import CLAIMS, reproduce
+from benchmarks.papers.reproduce import CLAIMS, run_reproduction
 from benchmarks.runs.statistics import Interval, bootstrap_interval
 from benchmarks.runs.store import Store
 from benchmarks.settings.compare import CompareSpec
@@ -134,7 +134,7 @@ def test_a_paper_from_preset_to_claims(
         return bootstrap_interval(*given)
 
     monkeypatch.setattr("benchmarks.systems.summary.bootstrap_interval", counting)
-    found = reproduce("vlf-msc", spec, tmp_path / "run")
+    found = run_reproduction("vlf-msc", spec, tmp_path / "run")
     # each mean's once, for table, claims and figures, from a run that was opened once
     assert len(intervals) == sum(len(row.metrics) for row in found.run.rows if not row.is_envelope)
     assert [each.closed for each in connections] == [True]
@@ -145,7 +145,7 @@ def test_a_paper_from_preset_to_claims(
         assert [row["verdict"] for row in csv.DictReader(file)] == [f.verdict for f in found.findings]
     assert any(path.suffix == ".pdf" for path in found.files)
     assert all(path.stat().st_size > 1000 for path in found.files)
-    again = reproduce("vlf-msc", spec, tmp_path / "run")
+    again = run_reproduction("vlf-msc", spec, tmp_path / "run")
     assert again.findings == found.findings
 
 

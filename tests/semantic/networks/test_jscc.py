@@ -197,7 +197,7 @@ def test_the_snr_matters_only_to_adaptive_networks(network: JSCC) -> None:
 def test_saved_and_read_again_it_is_bit_exact(network: JSCC, tmp_path: Path) -> None:
     x, snr = pictures(2, 32, 40), snrs(3, 9)
     network.save_pretrained(tmp_path)
-    again = jscc.load(tmp_path)
+    again = jscc.load_jscc(tmp_path)
     assert type(again) is type(network) and not again.training
     assert json.loads((tmp_path / "config.json").read_text())["architectures"] == [type(network).__name__]
     values = network.encode(x, snr)
@@ -390,7 +390,7 @@ def test_bad_input_is_quoted(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="192 bands at stride 8, not 256"):
         NestedJSCC(256, stride=8)
     with pytest.raises(WeightsMissing, match=r"config\.json"):
-        jscc.load(tmp_path)
+        jscc.load_jscc(tmp_path)
 
 
 def test_another_network_is_refused(tmp_path: Path) -> None:
@@ -403,7 +403,7 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
         DeepJSCC2019.from_pretrained(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps({**config, "architectures": ["Other"]}))
     with pytest.raises(ValueError, match="holds a Other"):
-        jscc.load(tmp_path)
+        jscc.load_jscc(tmp_path)
     (tmp_path / "config.json").write_text("[")
     with pytest.raises(ValueError, match="is no JSON"):
-        jscc.load(tmp_path)
+        jscc.load_jscc(tmp_path)

@@ -1,0 +1,219 @@
+"""The commands as functions: settings by keyword, results as objects.
+
+Keywords are the options of the command line with underscores for hyphens (``target_bler=0.1``); values are
+written as there (``snr="0:12:3"``) or as Python has them (``snr=[0, 3, 6]``). ``config`` is a YAML file of
+settings or the name of a preset, ``out`` the run directory, which the same call resumes, and ``workers`` the
+number of processes; a script that asks for several needs ``if __name__ == "__main__":``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmarks.links.ber import BerRun
+    from benchmarks.links.mcs import McsRun
+    from benchmarks.papers.reproduce import Reproduction
+    from benchmarks.systems.compare import CompareRun
+
+__all__ = ["ber", "compare", "mcs", "plot", "reproduce"]
+
+Place = str | Path
+
+
+def ber(
+    *,
+    config: Place | None = None,
+    out: Place | None = None,
+    workers: int = 1,
+    batch_size: int | None = None,
+    **settings: Any,
+) -> BerRun:
+    """BER and BLER against the SNR for one or several codes, as ``semphy ber`` finds them.
+
+    Parameters
+    ----------
+    config, out, workers, batch_size:
+        As for `run_ber`, and see the module.
+    **settings:
+        ``code``, ``k``, ``n``, ``modulation``, ``channel``, ``ebno`` or ``esno``, ``decoder`` and so on:
+        the options of ``semphy ber``.
+
+    Raises
+    ------
+    InputError
+        If a setting does not exist or cannot work; says what would.
+
+    Examples
+    --------
+    >>> run = ber(code="none", modulation="qpsk", esno=[0, 40], max_blocks=64)
+    >>> [point.block_errors for point in run.points]
+    [64, 0]
+    """
+    from benchmarks.links.ber import run_ber
+    from benchmarks.settings.keywords import dotted
+    from benchmarks.settings.reading import read_curves
+
+    return run_ber(read_curves(_config(config), (), dotted(settings)), _out(out), workers, batch_size)
+
+
+def mcs(
+    *,
+    config: Place | None = None,
+    out: Place | None = None,
+    workers: int = 1,
+    batch_size: int | None = None,
+    **settings: Any,
+) -> McsRun:
+    """Find which modulation-coding scheme meets a target block error rate at which SNR.
+
+    Parameters
+    ----------
+    config, out, workers, batch_size:
+        As for `ber`.
+    **settings:
+        ``schemes``, ``block_bits``, ``channel``, ``target_bler`` and so on: the options of ``semphy mcs``.
+
+    Raises
+    ------
+    InputError
+        If a setting does not exist or cannot work; says what would.
+
+    Examples
+    --------
+    >>> run = mcs(schemes="1/2-qpsk", block_bits=128, target_bler=0.1, block_errors=20)
+    >>> 1 < run.schemes[0].target.esno_db < 2
+    True
+    """
+    from benchmarks.links.mcs import run_mcs
+    from benchmarks.settings.keywords import dotted
+    from benchmarks.settings.mcs import McsSpec
+    from benchmarks.settings.reading import read_settings
+
+    spec = read_settings(McsSpec, _config(config), (), dotted(settings, without="code."))
+    return run_mcs(spec, _out(out), workers, batch_size)
+
+
+def compare(
+    *, config: Place | None = None, out: Place | None = None, workers: int = 1, **settings: Any
+) -> CompareRun:
+    """Compare systems over the same sources, SNRs and trials, at equal channel uses.
+
+    Parameters
+    ----------
+    config, out, workers:
+        See the module.
+    **settings:
+        ``systems``, ``images``, ``snr``, ``cbr``, ``channel``, ``schemes``, ``metrics`` and so on: the
+        attributes of `CompareSpec`, which are the options of ``semphy compare``.
+
+    Raises
+    ------
+    InputError
+        If a setting does not exist or cannot work; says what would.
+
+    Examples
+    --------
+    >>> run = compare(systems="text-uncoded", snr=[0, 20], max_sources=2)
+    >>> [row.failure_rate for row in run.rows]
+    [1.0, 0.0]
+    """
+    from benchmarks.settings.compare import CompareSpec
+    from benchmarks.settings.reading import read_settings
+    from benchmarks.systems.compare import run_compare
+
+    return run_compare(read_settings(CompareSpec, _config(config), (), settings), _out(out), workers)
+
+
+def reproduce(
+    paper: str,
+    *,
+    config: Place | None = None,
+    out: Place | None = None,
+    workers: int = 1,
+    **settings: Any,
+) -> Reproduction:
+    """Run a paper's comparison again, draw its figures, and hold its claims against them.
+
+    Parameters
+    ----------
+    paper:
+        ``multi-sc`` (arXiv 2503.19386) or ``vlf-msc`` (arXiv 2511.10074).
+    config:
+        Settings; the preset of the paper's name unless given.
+    out:
+        Run directory; ``runs/PAPER`` unless given.
+    workers:
+        Processes.
+    **settings:
+        As for `compare`; they go before those of ``config``.
+
+    Raises
+    ------
+    InputError
+        If there is no such paper, or a setting cannot work; says what would.
+
+    Examples
+    --------
+    >>> reproduce("multi-cs")
+    Traceback (most recent call last):
+    benchmarks.settings.errors.InputError: no paper 'multi-cs': there are multi-sc, vlf-msc
+    """
+    from benchmarks.papers.reproduce import check_paper, run_reproduction
+    from benchmarks.settings.compare import CompareSpec
+    from benchmarks.settings.reading import read_settings
+
+    check_paper(paper)
+    spec = read_settings(CompareSpec, _config(config or paper), (), settings)
+    return run_reproduction(paper, spec, _out(out) or Path("runs") / paper, workers)
+
+
+def plot(*runs: Place, out: Place | None = None) -> list[Path]:
+    """Draw the figures of a run, or of several in one, as PNG, SVG and PDF.
+
+    A result that is at hand has a ``plot()`` of its own, which gives a figure instead of files.
+
+    Parameters
+    ----------
+    *runs:
+        Run directories.
+    out:
+        Folder of the figures; ``figures`` in the first run unless given.
+
+    Returns
+    -------
+    list[Path]
+        The files.
+
+    Raises
+    ------
+    InputError
+        If a folder holds no run, or runs that no single figure can show.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     run = ber(code="none", ebno="0:8:4", max_blocks=64, out=f"{folder}/run")
+    ...     [path.name for path in plot(f"{folder}/run")]
+    ['ber.png', 'ber.svg', 'ber.pdf']
+    """
+    from benchmarks.cli.plotting import plot_runs
+
+    folders = [Path(run) for run in runs]
+    return plot_runs(folders, _out(out) or folders[0] / "figures")
+
+
+def _config(place: Place | None) -> Path | None:
+    if place is None:
+        return None
+    from benchmarks.settings.errors import input_errors
+    from benchmarks.settings.presets import find_config
+
+    with input_errors():
+        return find_config(place)
+
+
+def _out(place: Place | None) -> Path | None:
+    return None if place is None else Path(place)

@@ -1,0 +1,15 @@
+from .carriage import Analog as Analog
+from .carriage import Carriage as Carriage
+from .carriage import Digital as Digital
+from .carriage import Fill as Fill
+from .carriage import Multiplex as Multiplex
+from .ledger import Entry as Entry
+from .ledger import Ledger as Ledger
+from .names import parse_carriage as parse_carriage
+from .schemes import SCHEME_SETS as SCHEME_SETS
+from .schemes import Scheme as Scheme
+from .schemes import parse_schemes as parse_schemes
+from .sending import Delivery as Delivery
+from .sending import Item as Item
+from .sending import send as send
+from .sending import send_together as send_together

@@ -1,0 +1,12 @@
+from .bpg.bpg import BPG as BPG
+from .pictures.budget import fit as fit
+from .pictures.codec import CodecError as CodecError
+from .pictures.codec import ImageCodec as ImageCodec
+from .pictures.pillow import AVIF as AVIF
+from .pictures.pillow import HEIF as HEIF
+from .pictures.pillow import JPEG as JPEG
+from .pictures.pillow import JPEG2000 as JPEG2000
+from .pictures.pillow import WebP as WebP
+from .text.coders import Characters as Characters
+from .text.coders import TextCoder as TextCoder
+from .text.coders import parse_text_coder as parse_text_coder

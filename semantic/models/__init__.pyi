@@ -1,0 +1,14 @@
+from .captioning import BLIP as BLIP
+from .captioning import Captioner as Captioner
+from .captioning import LLaVA as LLaVA
+from .captioning import load_captioner as load_captioner
+from .correction import BartCorrector as BartCorrector
+from .correction import Corrector as Corrector
+from .features import FeatureToImage as FeatureToImage
+from .features import VisionLanguageFeature as VisionLanguageFeature
+from .generation import Generator as Generator
+from .projection import FeatureProjection as FeatureProjection
+from .segmentation import MainObject as MainObject
+from .segmentation import Segmenter as Segmenter
+from .segmentation import main_object as main_object
+from .textjscc import TextCodec as TextCodec

@@ -1,0 +1,13 @@
+from .captions import caption as caption
+from .captions import describe as describe
+from .dataset import load as load
+from .draw import draw as draw
+from .draw import masks as masks
+from .facts import scene_facts as scene_facts
+from .judge import SceneJudge as SceneJudge
+from .judge import picture_accuracy as picture_accuracy
+from .parse import parse as parse
+from .parse import text_accuracy as text_accuracy
+from .scene import Scene as Scene
+from .scene import Thing as Thing
+from .scene import sample_scene as sample_scene

@@ -1,0 +1,4 @@
+from benchmarks import *
+from bridge import *
+from phy import *
+from semantic import *
