@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from benchmarks.cli.options import say_interrupted, settings_options
+
+if TYPE_CHECKING:
+    from benchmarks.links.ber import BerRun
 
 __all__ = ["ber", "mcs"]
 
@@ -54,10 +59,21 @@ __all__ = ["ber", "mcs"]
 )
 @click.option("--llr-bits", type=int, help="Width of fixed-point LLRs, 3 to 8 or 16; min-sum decoders only.")
 @click.option(
+    "--link",
+    "links",
+    metavar="FILE.py:NAME",
+    help="Sweep an object of your own (README, docs) instead of a code; several with commas.",
+)
+@click.option("--harq", help="ir:4 or chase:4: send a block again until it arrives, at most so often.")
+@click.option("--rv", metavar="LIST", help="Redundancy versions of its transmissions.  [default: 0,2,3,1]")
+@click.option("--crc", help="Check sum by which its receiver knows, 16, 24A ...  [default: it is told]")
+@click.option("--turns", type=int, help="Passes through demapper and decoder (BICM-ID).  [default: 1]")
+@click.option(
     "--batch-size", type=click.IntRange(1), help="Blocks computed at once; does not change a count."
 )
 @settings_options
 def ber(
+    links: str | None,
     no_early_stop: bool,
     workers: int,
     batch_size: int | None,
@@ -74,20 +90,51 @@ def ber(
     semphy ber --code ldpc5g,polar5g,conv,turbo,none --k 128 --n 256 --ebno 0:6:1 --out runs/codes
     semphy ber --code none --modulation qam16 --esno 0:12:2 --block-errors 1000
     semphy ber --code alist:WIFI_540_648.alist --decoder minsum --target-bler 0.1,0.01
+    semphy ber --k 1024 --n 1280 --modulation qam16 --harq ir:4 --rv 0,2,3,1 --esno 0:9:1
+    semphy ber --link mine.py:link --ebno 0:4:1 --out runs/mine
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.runs.sweep import quiet_threads
     from benchmarks.settings.keywords import dotted
-    from benchmarks.settings.reading import read_curves
 
     early_stop = False if no_early_stop else None
-    specs = read_curves(config, overrides, dotted({**options, "early_stop": early_stop}))
+    flags = dotted({**options, "early_stop": early_stop})
     quiet_threads()
-    from benchmarks.links.ber import run_ber
-
-    result = run_ber(specs, out, workers, batch_size)
+    specs = _specified if links is None else partial(_own, links)
+    result = specs(config, overrides, flags)(out, workers, batch_size)
     click.echo(json.dumps(result.to_json(), indent=2) if as_json else result.to_text())
     if result.interrupted:
         say_interrupted(out)
+
+
+Sweep = Callable[[Path | None, int, int | None], "BerRun"]
+"""Runs what settings describe into a folder, with so many workers, so many blocks at once."""
+
+
+def _specified(config: Path | None, overrides: tuple[str, ...], flags: Mapping[str, Any]) -> Sweep:
+    """Sweep of the links that settings describe."""
+    from benchmarks.settings.reading import read_curves
+
+    specs = read_curves(config, overrides, flags)
+    from benchmarks.links.ber import run_ber
+
+    return partial(run_ber, specs)
+
+
+def _own(links: str, config: Path | None, overrides: tuple[str, ...], flags: Mapping[str, Any]) -> Sweep:
+    """Sweep of the links that files hold."""
+    from benchmarks.settings.errors import InputError
+    from benchmarks.settings.links import SweepSpec
+    from benchmarks.settings.reading import read_settings
+
+    given = {name: value for name, value in flags.items() if value is not None}
+    parts = [name for name in given if name.partition(".")[0] not in SweepSpec.model_fields]
+    if parts:
+        raise InputError(f"--link is a whole link, {', '.join(parts)} is its own: leave it out")
+    spec = read_settings(SweepSpec, config, overrides, {**given, "links": links})
+    from benchmarks.links.collect import sweep
+    from benchmarks.links.own import OwnLink
+
+    return partial(sweep, [OwnLink.of(place) for place in spec.links], spec)
 
 
 @click.command()

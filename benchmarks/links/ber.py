@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from benchmarks.links.counting import Counts, count
 from benchmarks.links.points import Point, Session
 from benchmarks.links.results import COUNT_COLUMNS, PointStats, TargetRow, load_points
 from benchmarks.links.search import RequiredSnr, find_required_snr, reachable
-from benchmarks.runs.conditions import differences
+from benchmarks.runs.conditions import condition_id, differences
 from benchmarks.runs.results import Result, write_csv
 from benchmarks.runs.store import Store
 from benchmarks.runs.sweep import open_pool, run
@@ -45,6 +45,12 @@ _POINTS: tuple[Column[PointStats], ...] = (
     Column("elapsed", lambda point: duration(point.seconds), 8, rank=2),
     Column("stop", lambda point: point.stop.replace(" ", "-"), 12),
 )
+_REPEATED: tuple[Column[PointStats], ...] = (
+    Column("sent", lambda point: f"{point.transmissions:.3f}", 6),
+    Column("bit/use", lambda point: f"{point.throughput:.4f}", 7),
+)
+"""Of links that may send a block again: mean number of transmissions, and throughput."""
+
 _LIVE: tuple[Column[Point], ...] = (
     *(column.of(attrgetter("stats")) for column in _POINTS[:-1]),
     Column("left", lambda point: duration(point.seconds_left()), 8),
@@ -108,10 +114,33 @@ class BerRun(Result):
         if self.spec["target_bler"]:
             code = Column[TargetRow]("code", attrgetter("code"), _widest(row.code for row in self.targets))
             return plain((code, *_TARGETS), self.targets)
-        if not isinstance(self.spec["code"], list):
-            return plain(_POINTS, self.points)
-        name = Column[PointStats]("code", attrgetter("code"), _widest(point.code for point in self.points))
-        return plain((name, *_POINTS), self.points)
+        columns = _POINTS
+        if any(point.transmissions != 1 for point in self.points):
+            columns = (*_POINTS[:8], *_REPEATED, *_POINTS[8:])
+        if len({point.code for point in self.points}) > 1:
+            widest = _widest(point.code for point in self.points)
+            columns = (Column[PointStats]("code", attrgetter("code"), widest), *columns)
+        return plain(columns, self.points)
+
+    def __add__(self, other: BerRun) -> BerRun:
+        """Join the points of two runs; those of one link at one SNR with different seeds add.
+
+        Raises
+        ------
+        ValueError
+            If both hold the same blocks, which would count twice.
+        """
+        joined: dict[str, PointStats] = {}
+        for point in (*self.points, *other.points):
+            shared = {name: value for name, value in point.condition.items() if name != "seed"}
+            key = condition_id(shared)
+            joined[key] = joined[key] + point if key in joined else point
+        return replace(
+            self,
+            points=list(joined.values()),
+            targets=[*self.targets, *other.targets],
+            interrupted=self.interrupted or other.interrupted,
+        )
 
     def to_csv_rows(self) -> list[dict[str, Any]]:
         """Return the points as rows of ``curves.csv``."""
@@ -316,6 +345,6 @@ def _target(chain: Chain, found: RequiredSnr) -> TargetRow:
         bler=counts.block_errors / counts.blocks if counts else None,
         blocks=counts.blocks if counts else None,
         block_errors=counts.block_errors if counts else None,
-        engine=chain.condition()["engine"],
+        engine=chain.condition().get("engine", "own"),
         reason=found.reason or None,
     )

@@ -5,50 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
-from benchmarks.links.counting import RULES_VERSION, Chunk, build_link
+from benchmarks.links.counting import RULES_VERSION, Chunk, build_link, link_of
+from benchmarks.links.own import source_of
+from benchmarks.links.sweepable import Decided, Sweepable
 from benchmarks.runs.conditions import condition_id
 from benchmarks.settings.ber import BerSpec, SnrSpec, StopSpec
 from benchmarks.settings.codes import from_file
 from benchmarks.settings.errors import InputError
 from phy.links.digital import DigitalLink
+from phy.links.harq import HarqLink
+from phy.links.iterative import IterativeLink
 from phy.random import Stream
 from phy.units import EbN0, EsN0
 
-__all__ = ["Chain", "Decided", "Plan", "SpecifiedLink", "Sweepable"]
-
-
-class Decided(Protocol):
-    """What a link delivers: the bits that were decided, ``[batch, k]``, and whatever else it has to tell."""
-
-    @property
-    def bits(self) -> torch.Tensor:
-        """Decided information bits, ``[batch, k]``, ``torch.uint8``."""
-
-
-class Sweepable(Protocol):
-    """Anything that carries rows of bits at an SNR, so that its errors can be counted."""
-
-    @property
-    def name(self) -> str:
-        """Its parts, for people."""
-
-    @property
-    def k(self) -> int:
-        """Information bits a row."""
-
-    @property
-    def channel_uses(self) -> int:
-        """Complex channel uses a row."""
-
-    def describe(self) -> dict[str, Any]:
-        """Everything that its counts depend on, apart from the SNR and the seed, as JSON can hold it."""
-
-    def __call__(self, bits: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> Decided:
-        """Send bits ``[batch, k]`` at an Es/N0, with one stream a row for fading and noise."""
+__all__ = ["Chain", "Plan", "SpecifiedLink"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +38,7 @@ class SpecifiedLink:
     """
 
     spec: BerSpec
-    link: DigitalLink
+    link: DigitalLink | HarqLink | IterativeLink
 
     @classmethod
     def of(cls, spec: BerSpec) -> SpecifiedLink:
@@ -77,6 +51,7 @@ class SpecifiedLink:
         """
         if from_file(spec.code.name):
             build_link.cache_clear()  # the file may have changed
+            link_of.cache_clear()
         link = build_link(spec.code, spec.modulation, spec.demapping, spec.channel)
         built = {"k": link.code.k, "n": link.code.n}
         for name, value in built.items():
@@ -87,7 +62,8 @@ class SpecifiedLink:
         if spec.code.digest not in (None, digest):
             raise InputError(f"the matrix of {spec.code.name} is not the one that the settings are about")
         names = link.modulation.name, link.channel.name
-        return cls(spec.resolved(link.code.n, *names, k=link.code.k, digest=digest), link)
+        resolved = spec.resolved(link.code.n, *names, k=link.code.k, digest=digest)
+        return cls(resolved, link_of(resolved))
 
     @property
     def name(self) -> str:
@@ -97,7 +73,7 @@ class SpecifiedLink:
     @property
     def k(self) -> int:
         """Information bits a block."""
-        return self.link.code.k
+        return self.link.k
 
     @property
     def channel_uses(self) -> int:
@@ -110,15 +86,13 @@ class SpecifiedLink:
 
     def __call__(self, bits: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> Decided:
         """Send one block a row, decoded by the spec's engine; see `phy.links.digital.DigitalLink`."""
-        spec = self.spec
-        parts = (spec.code, spec.modulation, spec.demapping, spec.channel, spec.engine, spec.device)
-        return build_link(*parts)(bits, snr, streams)
+        return link_of(self.spec, self.spec.engine)(bits, snr, streams)
 
     def chain(self, label: str | None = None) -> Chain:
         """Its curve as the settings want it, with a label that is the code's unless given."""
         spec = self.spec
         plan = Plan(spec.snr, spec.stop, spec.seed, spec.target_bler, spec.confidence)
-        chunk = partial(Chunk, spec)
+        chunk = partial(Chunk, spec, spec.seed, spec.channel)
         return Chain(self, plan, chunk, label or spec.code.label, self.link.filler_bits)
 
 
@@ -163,6 +137,8 @@ class Chain:
         What it is called among others.
     filler_bits:
         Bits a row that fill its last symbol.
+    source:
+        Digest of the code of the user's own that is at work in the link; None if there is none.
     ended:
         Whether the points behind the current one are left out.
     """
@@ -172,7 +148,14 @@ class Chain:
     chunk: Callable[[float, int, int, int], Chunk]
     label: str
     filler_bits: int = 0
+    source: str | None = None
     ended: bool = False
+
+    @classmethod
+    def of(cls, link: Sweepable, plan: Plan) -> Chain:
+        """Curve of an object that is a link."""
+        chunk = partial(Chunk, link, plan.seed, str(link.describe().get("channel", "")))
+        return cls(link, plan, chunk, link.name, getattr(link, "filler_bits", 0), source_of(link))
 
     @property
     def bits_per_use(self) -> float:
@@ -198,7 +181,8 @@ class Chain:
 
     def condition(self) -> dict[str, Any]:
         """What all points of the curve share."""
-        return {"counting": RULES_VERSION, **self.link.describe(), "seed": self.plan.seed}
+        own = {} if self.source is None else {"source": self.source}
+        return {"counting": RULES_VERSION, **self.link.describe(), **own, "seed": self.plan.seed}
 
     def describe(self, esno_db: float) -> tuple[str, dict[str, Any]]:
         """Id and description of one point."""
@@ -210,4 +194,5 @@ class Chain:
             "ebno_db": round(self.to_ebno(esno_db), 6) + 0.0,
             "channel_uses": self.link.channel_uses,
             "filler_bits": self.filler_bits,
+            **({} if isinstance(self.link, SpecifiedLink) else {"name": self.label}),
         }

@@ -31,7 +31,17 @@ from phy.modulation import Modulation
 from phy.random import Stream
 from phy.units import EsN0
 
-__all__ = ["RULES_VERSION", "Chunk", "Counts", "build_chain", "build_link", "chunk_end", "count", "link_of", "on_grid"]
+__all__ = [
+    "RULES_VERSION",
+    "Chunk",
+    "Counts",
+    "build_chain",
+    "build_link",
+    "chunk_end",
+    "count",
+    "link_of",
+    "on_grid",
+]
 
 RULES_VERSION = 1
 """Version of the rules by which a block draws and a point is cut; part of every condition."""
@@ -207,7 +217,12 @@ def count(chunk: Chunk) -> Counts:
         If a link of somebody's own raises something, or delivers no bits of this shape; quotes it.
     """
     if not isinstance(chunk.link, BerSpec):
-        return _count_through(chunk.link, chunk)
+        try:
+            return _count_through(chunk.link, chunk)
+        except InputError:
+            raise
+        except Exception as error:
+            raise InputError(f"link {chunk.link.name} raised {type(error).__name__}: {error}") from error
     if chunk.link.engine == "compiled" and not chunk.link.repeats:
         return _count_compiled(chunk.link, chunk)
     return _count_through(_warm_link(chunk.link), chunk)
@@ -228,9 +243,7 @@ def _count_compiled(spec: BerSpec, chunk: Chunk) -> Counts:
         chain.count(chunk.root, EsN0(chunk.esno_db), 0, 1)
         _WARM.add(chain)
     start = time.perf_counter()
-    found = chain.count(
-        chunk.root, EsN0(chunk.esno_db), chunk.first, chunk.blocks, torch.get_num_threads()
-    )
+    found = chain.count(chunk.root, EsN0(chunk.esno_db), chunk.first, chunk.blocks, torch.get_num_threads())
     return Counts(
         chunk.blocks,
         found.block_errors,
@@ -263,12 +276,9 @@ def _received(
     link: Sweepable, sent: torch.Tensor, snr: EsN0, streams: Sequence[Stream]
 ) -> tuple[torch.Tensor, int]:
     """Bits on the CPU, and the channel uses that all rows took together."""
-    try:
-        found = link(sent, snr, streams)
-        bits = found.bits.detach().cpu()
-        uses = torch.as_tensor(getattr(found, "channel_uses", link.channel_uses))
-    except Exception as error:
-        raise InputError(f"link {link.name} raised {type(error).__name__}: {error}") from error
+    found = link(sent, snr, streams)
+    bits = found.bits.detach().cpu()
+    uses = torch.as_tensor(getattr(found, "channel_uses", link.channel_uses))
     if bits.shape != sent.shape or bits.dtype != torch.uint8:
         raise InputError(
             f"link {link.name} must deliver bits {list(sent.shape)} of torch.uint8, "

@@ -57,8 +57,16 @@ class Curve:
         return self.points[0].channel_uses
 
     @property
+    def once(self) -> bool:
+        """Whether its blocks are code words over a constellation, sent once: theory tells something of those."""
+        known = isinstance(self.condition.get("code"), Mapping) and "modulation" in self.condition
+        return known and not {"harq", "crc"} & self.condition.keys()
+
+    @property
     def label(self) -> str:
         """What it is called in a legend."""
+        if self.points[0].name is not None:
+            return self.points[0].name
         code = self.condition["code"]
         decoder = code["decoder"]
         parts = [] if code["name"] == "none" else [f"{code['name']} ({code['k']}, {code['n']})"]
@@ -69,6 +77,10 @@ class Curve:
         parts += [
             f"{name} {decoder[name]:g}" for name in ("factor", "offset") if decoder.get(name) is not None
         ]
+        if "harq" in self.condition:
+            parts.append(f"HARQ {'-'.join(map(str, self.condition['harq']['rv']))}")
+        if "turns" in self.condition:
+            parts.append(f"{self.condition['turns']} turns")
         return ", ".join([*(parts or ["uncoded"]), self.condition["modulation"], self.condition["channel"]])
 
 
@@ -204,18 +216,23 @@ class _Reference:
 def _references(curves: Sequence[Curve]) -> list[_Reference]:
     """What theory says about some curves, each line once."""
     found = []
+    curves = [curve for curve in curves if curve.once]
     for modulation, channel in dict.fromkeys(
         (c.condition["modulation"], c.condition["channel"]) for c in curves
     ):
         if channel in _UNCODED:
             bits = Modulation(modulation).bits_per_symbol
             found.append(_Reference("uncoded, theory", partial(_UNCODED[channel], bits), bits, ":"))
-    coded = [c for c in curves if c.condition["channel"] == "awgn" and c.condition["code"]["name"] != "none"]
+    coded = [c for c in curves if c.condition["channel"] == "awgn" and not _is_uncoded(c)]
     for k, uses, real in dict.fromkeys(
         (c.condition["code"]["k"], c.channel_uses, _is_real(c)) for c in coded
     ):
         found.append(_finite_length(k, uses, real))
     return found
+
+
+def _is_uncoded(curve: Curve) -> bool:
+    return bool(curve.condition["code"]["k"] == curve.condition["code"]["n"])
 
 
 def _is_real(curve: Curve) -> bool:

@@ -19,6 +19,7 @@ COUNT_COLUMNS = {
     "bits": "INTEGER NOT NULL",
     "bit_errors": "INTEGER NOT NULL",
     "squared_bit_errors": "INTEGER NOT NULL",
+    "channel_uses": "INTEGER NOT NULL",
     "seconds": "REAL NOT NULL",
 }
 """Columns of a chunk in the store, those of `Counts`; its item is its first block."""
@@ -29,6 +30,7 @@ _INTERRUPTED = "interrupted"
 _JSON = (
     *("code", "esno_db", "ebno_db", "blocks", "block_errors", "bits", "bit_errors"),
     *("ber", "ber_low", "ber_high", "bler", "bler_low", "bler_high"),
+    *("transmissions", "throughput"),
     *("engine", "info_bits_per_second", "seconds", "stop"),
 )
 
@@ -44,7 +46,7 @@ class PointStats:
     esno_db, ebno_db:
         The SNR in decibels.
     channel_uses:
-        Complex channel uses a block.
+        Complex channel uses of one transmission of a block.
     filler_bits:
         Bits a block that fill its last symbol.
     counts:
@@ -53,13 +55,16 @@ class PointStats:
         Which rule ended it.
     confidence:
         Of the intervals; `dataclasses.replace` gives those of another.
+    name:
+        Of a link that is an object; None for the link of settings, which goes by its code's.
 
     Examples
     --------
     3 of 1,000 blocks of 64 bits are wrong, in 10, 12 and 14 bits:
 
     >>> condition = {"code": {"name": "none"}, "engine": "compiled", "seed": 1}
-    >>> counts = Counts(1000, 3, 64_000, 36, 10**2 + 12**2 + 14**2, seconds=0.5)
+    >>> squares = 10**2 + 12**2 + 14**2
+    >>> counts = Counts(1000, 3, 64_000, 36, squares, channel_uses=64_000, seconds=0.5)
     >>> point = PointStats(condition, 3.0, 3.0, 64, 0, counts)
     >>> point.bler, round(point.bler_low, 4), round(point.bler_high, 4)
     (0.003, 0.001, 0.0088)
@@ -78,6 +83,7 @@ class PointStats:
     counts: Counts
     stop: str = _INTERRUPTED
     confidence: float = 0.95
+    name: str | None = None
 
     @classmethod
     def of(
@@ -118,14 +124,14 @@ class PointStats:
 
     @property
     def code(self) -> str:
-        """Name of the channel code."""
-        name: str = self.condition["code"]["name"]
+        """Name of the channel code, or of the link that is an object."""
+        name: str = self.name or self.condition["code"]["name"]
         return name
 
     @property
     def engine(self) -> str:
-        """What simulated it."""
-        name: str = self.condition["engine"]
+        """What simulated it; ``own`` for an object that does not say."""
+        name: str = self.condition.get("engine", "own")
         return name
 
     @property
@@ -197,6 +203,17 @@ class PointStats:
         return self.bler_interval.high
 
     @property
+    def transmissions(self) -> float:
+        """Mean number of transmissions of a block."""
+        return self.counts.channel_uses / (self.blocks * self.channel_uses)
+
+    @property
+    def throughput(self) -> float:
+        """Information bits of blocks that arrived right, a channel use."""
+        right = (self.blocks - self.block_errors) * (self.bits // self.blocks)
+        return right / self.counts.channel_uses
+
+    @property
     def info_bits_per_second(self) -> float | None:
         """Information bits simulated a second; None if no time was measured."""
         return self.bits / self.seconds if self.seconds else None
@@ -207,13 +224,15 @@ class PointStats:
 
     def to_csv_row(self) -> dict[str, Any]:
         """Return its row of ``curves.csv``: the parts of the link, then what ``--json`` prints."""
-        code = self.condition["code"]
+        known = self.condition.get("code")
+        code: Mapping[str, Any] = known if isinstance(known, Mapping) else {}
+        decoder = code.get("decoder", {})
         return {
-            "code": code["name"],
-            "k": code["k"],
-            "n": code["n"],
-            **{name: code["decoder"].get(name) for name in DecoderSpec.model_fields},
-            **{name: self.condition[name] for name in ("modulation", "demapping", "channel")},
+            "code": self.code,
+            "k": self.bits // self.blocks,
+            "n": code.get("n"),
+            **{name: decoder.get(name) for name in DecoderSpec.model_fields},
+            **{name: self.condition.get(name) for name in ("modulation", "demapping", "channel")},
             "seed": self.seeds[0] if len(self.seeds) == 1 else "+".join(map(str, self.seeds)),
             "channel_uses": self.channel_uses,
             "filler_bits": self.filler_bits,

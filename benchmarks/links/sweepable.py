@@ -30,8 +30,8 @@ class Decided(Protocol):
 class Sweepable(Protocol):
     """Anything that carries rows of bits at an SNR, so that its errors can be counted.
 
-    `phy.links.digital.DigitalLink`, `phy.links.harq.HarqLink` and `phy.links.iterative.IterativeLink` are such
-    links, and so is any object of five members.
+    `DigitalLink`, `HarqLink` and `IterativeLink` of `phy.links` are such links, and so is any object of five
+    members.
     """
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle, islice
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -13,7 +14,16 @@ from benchmarks.settings.ranges import parse_range
 from phy.coding.catalog import CODES, code_kind
 from phy.coding.decoding import MIN_SUM
 
-__all__ = ["SEARCH_DB", "BerSpec", "Probability", "SnrSpec", "StopSpec", "read_targets", "resolve_engine"]
+__all__ = [
+    "SEARCH_DB",
+    "BerSpec",
+    "Probability",
+    "SnrSpec",
+    "StopSpec",
+    "read_targets",
+    "resolve_engine",
+    "search_interval",
+]
 
 
 class SnrSpec(Settings):
@@ -71,6 +81,20 @@ SEARCH_DB = (-2.0, 60.0)
 Probability = Annotated[float, Field(gt=0, lt=1)]
 
 
+def search_interval(data: Any) -> Any:
+    """Let settings with a target leave out the SNRs between which it is searched."""
+    if isinstance(data, Mapping) and data.get("target_bler") and not data.get("snr"):
+        return {**data, "snr": {"kind": "ebno", "values_db": SEARCH_DB}}
+    return data
+
+
+def read_targets(value: object) -> object:
+    """Let target rates be written ``"0.1,0.01"``, or as a single number."""
+    if isinstance(value, str):
+        return value.split(",")
+    return (value,) if isinstance(value, int | float) else value
+
+
 class BerSpec(Settings):
     """What ``semphy ber`` is told about one code, except how the work is divided.
 
@@ -83,6 +107,15 @@ class BerSpec(Settings):
     target_bler:
         Block error rates whose SNR is searched; ``snr`` then holds the ends of the interval to search, and
         is `SEARCH_DB` when left out.
+    harq:
+        Transmissions that a block may have, ``ir:4`` with incremental redundancy or ``chase:4`` with the same
+        bits each time (`phy.links.harq.HarqLink`); None for one.
+    rv:
+        Redundancy versions of the transmissions; None takes those of `phy.links.harq.INCREMENTAL` in turn.
+    crc:
+        Check sum by which the HARQ receiver knows a right block; None for one that is told.
+    turns:
+        Passes through demapper and decoder (`phy.links.iterative.IterativeLink`).
     engine:
         What simulates; ``auto`` is resolved before anything runs, and results name the one that ran.
     device:
@@ -106,22 +139,70 @@ class BerSpec(Settings):
     snr: SnrSpec
     target_bler: tuple[Probability, ...] = ()
     stop: StopSpec = StopSpec()
+    harq: str | None = None
+    rv: tuple[Annotated[int, Field(ge=0, le=3)], ...] | None = None
+    crc: str | None = None
+    turns: Count = 1
     engine: Literal["auto", "sionna", "compiled", "torch"] = "auto"
     device: str = "cpu"
     seed: Annotated[int, Field(ge=0)] = 1
     confidence: Probability = 0.95
 
-    @field_validator("target_bler", mode="before")
-    @classmethod
-    def _targets(cls, value: object) -> object:
-        return read_targets(value)
+    _targets = field_validator("target_bler", mode="before")(read_targets)
 
-    @model_validator(mode="before")
+    @field_validator("rv", mode="before")
     @classmethod
-    def _search_interval(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and data.get("target_bler") and not data.get("snr"):
-            return {**data, "snr": {"kind": "ebno", "values_db": SEARCH_DB}}
-        return data
+    def _versions(cls, value: object) -> object:
+        return value.split(",") if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _repetition(self) -> BerSpec:
+        if self.harq is None and (self.rv is not None or self.crc is not None):
+            raise ValueError("--rv and --crc belong to --harq: give --harq ir:4 or chase:4, too")
+        if self.harq is not None and self.turns > 1:
+            raise ValueError(f"--harq and --turns do not go together, got {self.harq} and {self.turns}")
+        if self.repeats and (self.engine not in ("auto", "compiled") or self.device != "cpu"):
+            raise ValueError(
+                "--harq and --turns decode by the compiled engine on the CPU, "
+                f"got engine {self.engine} on {self.device}"
+            )
+        _ = self.versions
+        return self
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a block is sent, or demapped, more than once."""
+        return self.harq is not None or self.turns > 1
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """Redundancy version of each transmission.
+
+        Raises
+        ------
+        ValueError
+            If ``harq`` is no kind and number, or ``rv`` are not as many, or not equal for ``chase``.
+        """
+        if self.harq is None:
+            return (0,)
+        from phy.links.harq import CHASE, INCREMENTAL  # needs PyTorch, which other settings do not
+
+        orders = {"ir": INCREMENTAL, "chase": CHASE}
+        kind, _, count = self.harq.partition(":")
+        if kind not in orders or not count.isdecimal() or not 1 <= int(count) <= _MOST_TRANSMISSIONS:
+            raise ValueError(
+                f"--harq is ir:COUNT or chase:COUNT with 1 to {_MOST_TRANSMISSIONS} transmissions, such as "
+                f"ir:4, got {self.harq!r}"
+            )
+        versions = self.rv or tuple(islice(cycle(orders[kind]), int(count)))
+        if len(versions) != int(count) or (kind == "chase" and len(set(versions)) > 1):
+            raise ValueError(
+                f"--rv has one redundancy version for each of {count} transmissions, equal ones for chase, "
+                f"got {','.join(map(str, versions))}"
+            )
+        return versions
+
+    _interval = model_validator(mode="before")(search_interval)
 
     def resolved(
         self, n: int, modulation: str, channel: str, *, k: int | None = None, digest: str | None = None
@@ -152,20 +233,21 @@ class BerSpec(Settings):
 
     def condition(self) -> dict[str, Any]:
         """What all points of one curve share."""
-        shared = self.model_dump(mode="json", exclude={"snr", "stop", "confidence", "target_bler"})
-        return {**shared, "code": self.code.identity()}
+        left_out = {"snr", "stop", "confidence", "target_bler", "harq", "rv", "crc", "turns"}
+        shared = self.model_dump(mode="json", exclude=left_out)
+        own: dict[str, Any] = {}
+        if self.harq is not None:
+            own["harq"] = {"rv": list(self.versions), "crc": self.crc}
+        if self.turns > 1:
+            own["turns"] = self.turns
+        return {**shared, **own, "code": self.code.identity()}
 
     def identity(self) -> dict[str, Any]:
         """What all curves of one run directory share."""
         return {name: value for name, value in self.condition().items() if name not in ("code", "engine")}
 
 
-def read_targets(value: object) -> object:
-    """Let target rates be written ``"0.1,0.01"``, or as a single number."""
-    if isinstance(value, str):
-        return value.split(",")
-    return (value,) if isinstance(value, int | float) else value
-
+_MOST_TRANSMISSIONS = 16
 
 _COMPILED_CHANNELS = ("awgn", "rayleigh", "rayleigh-block")
 
@@ -182,6 +264,8 @@ def resolve_engine(spec: BerSpec) -> Literal["sionna", "compiled", "torch"]:
         If the engine that was asked for, or the only one that decodes the code, does not cover the rest.
     """
     code, kind = spec.code, code_kind(spec.code.name)
+    if spec.repeats:
+        return "compiled"
     if spec.engine == "torch" or spec.device != "cpu":
         return _resolve_device(spec)
     missing = []

@@ -19,7 +19,7 @@ from benchmarks.settings.ber import BerSpec
 from benchmarks.settings.codes import one_by_one
 from benchmarks.settings.errors import InputError
 
-__all__ = ["read_curves", "read_settings", "yaml_value"]
+__all__ = ["checked", "read_curves", "read_settings", "yaml_value"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -48,7 +48,7 @@ def read_settings(
     InputError
         If the file cannot be read, or a setting is unknown or wrong.
     """
-    return _check(model, _merge(config, overrides, flags or {}))
+    return checked(model, _merge(config, overrides, flags or {}))
 
 
 def read_curves(
@@ -68,12 +68,12 @@ def read_curves(
     """
     tree = _merge(config, overrides, flags or {})
     if "code" not in tree:
-        return (_check(BerSpec, tree),)
+        return (checked(BerSpec, tree),)
     try:
         codes = one_by_one(tree["code"])
     except ValueError as error:
         raise InputError(str(error)) from error
-    return tuple(_check(BerSpec, {**tree, "code": code}) for code in codes)
+    return tuple(checked(BerSpec, {**tree, "code": code}) for code in codes)
 
 
 def _merge(config: Path | None, overrides: Sequence[str], flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +89,14 @@ def _merge(config: Path | None, overrides: Sequence[str], flags: Mapping[str, An
     return tree
 
 
-def _check(model: type[Model], tree: Mapping[str, Any]) -> Model:
+def checked(model: type[Model], tree: Mapping[str, Any]) -> Model:
+    """Fill a model with a tree of settings.
+
+    Raises
+    ------
+    InputError
+        If a setting is unknown or wrong.
+    """
     try:
         return model.model_validate(tree)
     except ValidationError as error:

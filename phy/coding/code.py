@@ -104,7 +104,7 @@ def check_llr(llr: torch.Tensor, n: int) -> torch.Tensor:
 
 
 def describe_code(code: Code) -> dict[str, Any]:
-    """Name, lengths and, where it says so, decoding of a code: what its errors depend on, as JSON can hold it.
+    """Name, lengths and decoding of a code: what its errors depend on, as JSON can hold it.
 
     Examples
     --------

@@ -100,7 +100,7 @@ class Decoding:
             )
 
     def describe(self) -> dict[str, Any]:
-        """All that decisions depend on, as JSON can hold it; how many threads share the work is no part of it."""
+        """All that decisions depend on, so not the number of threads, as JSON can hold it."""
         return {name: value for name, value in asdict(self).items() if name != "threads"}
 
     def among(self, what: str, algorithms: Sequence[str], engines: Sequence[str] = ENGINES) -> Decoding:

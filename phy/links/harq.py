@@ -255,6 +255,11 @@ class HarqLink:
         return self._passage.channel_uses(self.code.n)
 
     @property
+    def bits_per_use(self) -> float:
+        """Payload bits a channel use of one transmission: what turns Es/N0 into Eb/N0."""
+        return self.k / self.channel_uses
+
+    @property
     def filler_bits(self) -> int:
         """Zeros appended to the coded bits of one transmission."""
         return self._passage.filler_bits(self.code.n)

@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from phy.channels.channel import Channel, SymbolReception
-from phy.coding.code import describe_code,  Decoded, check_llr
+from phy.coding.code import Decoded, check_llr, describe_code
 from phy.coding.ldpc.ldpc5g import LDPC5G
 from phy.links.digital import BitReception
 from phy.links.passage import Passage
