@@ -15,6 +15,7 @@ from .interop import to_numpy as to_numpy
 from .interop import to_tensorflow as to_tensorflow
 from .interop import to_torch as to_torch
 from .models import load_models as load_models
+from .models import parse_models as parse_models
 from .payloads import EmbeddingPayload as EmbeddingPayload
 from .payloads import ImagePayload as ImagePayload
 from .payloads import PictureSlice as PictureSlice

@@ -172,6 +172,11 @@ def parse_models(text: str) -> tuple[tuple[str, str], ...]:
     ------
     ValueError
         If a part is neither a tier nor ``ROLE=PLACE``.
+
+    Examples
+    --------
+    >>> dict(parse_models("tiny,captioner=my/llava"))["captioner"]
+    'my/llava'
     """
     places: dict[str, str] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
@@ -192,5 +197,18 @@ def parse_models(text: str) -> tuple[tuple[str, str], ...]:
 def load_models(
     places: tuple[tuple[str, str], ...], device: str = "cpu", dtype: torch.dtype = torch.float32
 ) -> Models:
-    """Return the models of these places, the same object for the same places: each loads once a process."""
+    """Return the models of these places, the same object for the same places: each loads once a process.
+
+    Parameters
+    ----------
+    places:
+        Roles and places, as `parse_models` reads them.
+    device, dtype:
+        As in `Models`.
+
+    Examples
+    --------
+    >>> load_models(parse_models("tiny")).folder("jscc").name  # nothing is loaded yet
+    'tiny-jscc'
+    """
     return Models(places, device, dtype)

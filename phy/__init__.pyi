@@ -6,9 +6,11 @@ from .channels import Channel as Channel
 from .channels import Rayleigh as Rayleigh
 from .channels import Rician as Rician
 from .channels import parse_channel as parse_channel
+from .coding import CODES as CODES
 from .coding import LDPC5G as LDPC5G
 from .coding import Code as Code
 from .coding import Convolutional as Convolutional
+from .coding import Decoding as Decoding
 from .coding import FixedPoint as FixedPoint
 from .coding import MatrixCode as MatrixCode
 from .coding import Polar5G as Polar5G
@@ -18,8 +20,10 @@ from .coding import Turbo as Turbo
 from .coding import Uncoded as Uncoded
 from .links import AnalogLink as AnalogLink
 from .links import DigitalLink as DigitalLink
+from .links import HarqLDPC5G as HarqLDPC5G
 from .links import HarqLink as HarqLink
 from .links import IterativeLink as IterativeLink
+from .links import Passage as Passage
 from .modulation import Modulation as Modulation
 from .quantization import Quantizer as Quantizer
 from .quantization import parse_quantizer as parse_quantizer

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from benchmarks.cli.links import ber, mcs
-from benchmarks.cli.models import captioners, doctor, fetch, list_, train
+from benchmarks.cli.models import captioners, doctor, evaluate, fetch, list_, train
 from benchmarks.cli.options import INTERRUPTED
 from benchmarks.cli.systems import compare, crossing, plot, reproduce, send
 
@@ -56,5 +56,19 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (ber, mcs, plot, compare, reproduce, crossing, send, captioners, fetch, train, list_, doctor):
+for command in (
+    ber,
+    mcs,
+    plot,
+    compare,
+    reproduce,
+    crossing,
+    send,
+    captioners,
+    fetch,
+    train,
+    evaluate,
+    list_,
+    doctor,
+):
     cli.add_command(command)

@@ -1,4 +1,7 @@
-"""Commands about models and the machine: ``captioners``, ``fetch``, ``train``, ``list`` and ``doctor``."""
+"""Commands about models and the machine.
+
+``captioners``, ``fetch``, ``train``, ``evaluate``, ``list`` and ``doctor``.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,20 @@ import click
 
 from benchmarks.cli.options import as_json_option, find_config, folder
 
-__all__ = ["captioners", "doctor", "fetch", "list_", "train"]
+__all__ = ["captioners", "doctor", "evaluate", "fetch", "list_", "train"]
+
+
+class _OfModels(click.Command):
+    """A command whose help ends with the names that it takes."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write name and purpose of every model."""
+        from bridge.training.evaluations import EVALUATIONS
+        from bridge.training.recipes import RECIPES
+
+        names = EVALUATIONS if self.name == "evaluate" else RECIPES
+        with formatter.section("Names"):
+            formatter.write_dl([(name, RECIPES[name].purpose) for name in names])
 
 
 @click.command()
@@ -74,7 +90,7 @@ def fetch(names: tuple[str, ...]) -> None:
         click.echo(get(item))
 
 
-@click.command()
+@click.command(cls=_OfModels)
 @click.argument("name")
 @click.option("--steps", type=click.IntRange(1), help="In all.  [default: the recipe's own]")
 @click.option(
@@ -93,7 +109,6 @@ def train(as_json: bool, **options: Any) -> None:
     """Train a model of the tiny tier; the same command resumes it.
 
     \b
-    NAME is tiny-jscc, jscc-2019-c8, jscc-2019-c16, tiny-corrector, tiny-segmenter, scenes-judge ...
     semphy train tiny-corrector --data DATA --out models/corrector
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.runs.sweep import quiet_threads
@@ -103,6 +118,38 @@ def train(as_json: bool, **options: Any) -> None:
 
     made = train_model(**options)
     click.echo(json.dumps(made.to_json(), indent=2) if as_json else made.folder)
+
+
+@click.command(cls=_OfModels)
+@click.argument("name", metavar="NAME|FOLDER")
+@click.option("--as", "kind", metavar="NAME", help="What lies in FOLDER.")
+@click.option(
+    "--data", type=folder(), help="Folder with what it is measured on.  [default: the one SEMPHY_DATA names]"
+)
+@click.option(
+    "--max-sources",
+    type=click.IntRange(1),
+    help="Most scenes, photographs or captions.  [default: the card's]",
+)
+@click.option("--seed", type=click.IntRange(0), help="Root of every random draw.  [default: the card's]")
+@click.option("--confidence", type=float, default=0.95, show_default=True, help="Of the intervals.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File for the result as JSON.")
+@as_json_option
+def evaluate(as_json: bool, **options: Any) -> None:
+    """Take the figures of a trained model, those of its card, with intervals.
+
+    \b
+    semphy evaluate tiny-captioner
+    semphy evaluate tiny-jscc --data DATA --max-sources 4
+    semphy evaluate models/corrector --as tiny-corrector
+    """  # noqa: D301 - click's mark for lines kept apart
+    from benchmarks.runs.sweep import quiet_threads
+
+    quiet_threads()
+    from benchmarks.machine.evaluation import evaluate_model
+
+    made = evaluate_model(**options)
+    click.echo(json.dumps(made.to_json(), indent=2) if as_json else made.to_text())
 
 
 @click.command(name="list")

@@ -38,7 +38,9 @@ class Trained:
     folder:
         Where it lies, in the hub's layout.
     data:
-        Names of the data that it learned from.
+        What it learned from: names, numbers of files and digests.
+    own_data:
+        Whether that is a folder of somebody's own, of which nothing more is known.
     values, size_bytes:
         Numbers in its safetensors files, and bytes of these.
     loss:
@@ -55,6 +57,7 @@ class Trained:
     device: str
     folder: str
     data: tuple[str, ...]
+    own_data: bool
     values: int
     size_bytes: int
     loss: float
@@ -100,7 +103,7 @@ def train_model(
         `fresh` is not set, or its checkpoint belongs to another run.
     """
     with input_errors():
-        folders = find_data(name, data)
+        found = find_data(name, data)
         _check_device(device)
     entry, folder = RECIPES[name], out or bundled(name)
     steps = entry.steps if steps is None else steps
@@ -109,7 +112,8 @@ def train_model(
         raise InputError(f"{folder} holds a finished model: --fresh trains it anew, --out trains another one")
     with _log_to_stderr():
         with input_errors():
-            trainer = prepare(name, folders, seed, device)
+            read = tuple(found.describe())
+            trainer = prepare(name, found.places, seed, device)
         begun = time.monotonic()
         try:
             trainer(steps, folder, not fresh)
@@ -119,7 +123,7 @@ def train_model(
     values, size = _weigh(folder)
     loss = _last_loss(folder)
     made = Trained(
-        name, steps, seed, device, str(folder), tuple(folders), values, size, loss, seconds, resumed
+        name, steps, seed, device, str(folder), read, found.own, values, size, loss, seconds, resumed
     )
     (folder / "README.md").write_text(_card(made, versions()), encoding="utf-8")
     return made
@@ -127,9 +131,9 @@ def train_model(
 
 def _check_device(device: str) -> None:
     try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"there is no device {device!r} here: {str(error).splitlines()[0]}") from error
+        torch.zeros(1, device=device).item()  # a device without values, such as meta, has nothing to learn
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"nothing is trained on {device!r} here: {str(error).splitlines()[0]}") from error
 
 
 @contextmanager
@@ -178,9 +182,12 @@ def _card(made: Trained, found: Mapping[str, str | None]) -> str:
         "loss": f"{made.loss:.5f} at the end, all in `loss.csv`",
     }
     table = "\n".join(f"| {key} | {value} |" for key, value in row.items())
+    mark, licence = "apache-2.0", f"the weights are under Apache-2.0. {entry.remark}"
+    if made.own_data:
+        mark, licence = "unknown", "that of the data is unknown, and so is that of the weights."
     return (
-        "---\nlicense: apache-2.0\nlibrary_name: semphy\n---\n\n"
-        f"# {made.name}\n\n{entry.purpose}. Made by this project's own training.\n\n"
+        f"---\nlicense: {mark}\nlibrary_name: semphy\n---\n\n"
+        f"# {made.name}\n\n{entry.purpose}. Made by `semphy train`.\n\n"
         f"| | |\n|---|---|\n{table}\n\n"
-        f"Licence: the weights are under Apache-2.0. {entry.remark}\n"
+        f"Licence: {licence}\n"
     )

@@ -1,18 +1,20 @@
 """Intervals for what was counted and what was averaged.
 
 Counts are the primitive: error rates and their intervals are derived here, from integers, whenever they are
-wanted. Three questions have three answers:
+wanted. Each question has its answer:
 
 - independent trials, such as block errors: `rate_interval`;
 - bit errors, which come in bursts of one block: `clustered_rate_interval`;
-- means of a metric over pictures, several trials a picture: `bootstrap_interval`.
+- shares of what comes in groups of any size, such as the words of sentences: `ratio_interval`;
+- means of a metric over pictures, several trials a picture: `bootstrap_interval`;
+- what follows from sums of counts over pictures or sentences, such as corpus BLEU: `pooled_interval`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,7 +22,14 @@ from scipy import stats
 
 from phy.random import Stream
 
-__all__ = ["Interval", "bootstrap_interval", "clustered_rate_interval", "rate_interval"]
+__all__ = [
+    "Interval",
+    "bootstrap_interval",
+    "clustered_rate_interval",
+    "pooled_interval",
+    "rate_interval",
+    "ratio_interval",
+]
 
 
 class Interval(NamedTuple):
@@ -178,10 +187,14 @@ def clustered_rate_interval(
         return Interval(0.0, 1.0)
     if errors in (0, trials):
         return _clopper_pearson(clusters if errors else 0, clusters, confidence)
-    rate = errors / trials
     # In integers, as the difference of two large sums loses its digits in floating point.
     between = (clusters * squared_errors - errors**2) / (clusters - 1)
-    variance = between / trials**2
+    return _designed(errors, trials, between / trials**2, clusters, confidence)
+
+
+def _designed(errors: int, trials: int, variance: float, clusters: int, confidence: float) -> Interval:
+    """Wilson's interval with as many trials as would have this variance if they were independent."""
+    rate = errors / trials
     effective = trials if variance == 0.0 else min(float(trials), rate * (1.0 - rate) / variance)
     quantile = float(stats.t.isf((1.0 - confidence) / 2.0, clusters - 1))
     return _wilson(rate, effective, quantile)
@@ -196,6 +209,61 @@ def _check_clusters(errors: int, trials: int, squared_errors: int, clusters: int
             f"{errors} errors in {clusters} blocks of {size} trials cannot have squares that add up to "
             f"{squared_errors}; squared_errors is the sum over the blocks of (errors in the block)²"
         )
+
+
+def ratio_interval(errors: ArrayLike, trials: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Two-sided interval for a share whose trials come in groups of any size, such as words of sentences.
+
+    What happens to the trials of one group is not independent; groups are. It is `clustered_rate_interval`
+    for groups of unequal sizes.
+
+    Parameters
+    ----------
+    errors, trials:
+        Counts, ``[groups]`` each. Groups without trials tell nothing and are left out.
+    confidence:
+        For example 0.95.
+
+    Returns
+    -------
+    Interval
+        Around sum(errors) / sum(trials). Where all or none of the trials are errors, the Clopper-Pearson
+        limit of the share of groups with one; with fewer than two groups (0, 1).
+
+    Raises
+    ------
+    ValueError
+        If the counts contradict each other or the confidence is not between 0 and 1.
+
+    Notes
+    -----
+    With e_i of m_i in each of C groups, M = sum(m_i) and p = sum(e_i) / M, the ratio's variance is estimated
+    as v = C / (C - 1) sum((e_i - p m_i)²) / M² (Cochran, section 6.4); Wilson's interval then takes the
+    effective number of trials p (1 - p) / v, at most M, and Student's quantile.
+
+    References
+    ----------
+    W. G. Cochran: Sampling Techniques. 3rd edition, 1977.
+
+    Examples
+    --------
+    Groups of one trial each are independent trials: 50 of 1,000.
+
+    >>> [round(limit, 3) for limit in ratio_interval([1] * 50 + [0] * 950, [1] * 1000)]
+    [0.038, 0.065]
+    """
+    _check_confidence(confidence)
+    e, m = (np.asarray(counts, dtype=np.int64) for counts in (errors, trials))
+    if e.ndim != 1 or e.shape != m.shape or (e < 0).any() or (e > m).any():
+        raise ValueError(f"0 <= errors <= trials is needed in each group, got {errors!r} and {trials!r}")
+    e, m = e[m > 0], m[m > 0]
+    right, total, groups = int(e.sum()), int(m.sum()), len(m)
+    if groups < 2:
+        return Interval(0.0, 1.0)
+    if right in (0, total):
+        return _clopper_pearson(groups if right else 0, groups, confidence)
+    variance = groups / (groups - 1) * float(np.square(e - right / total * m).sum()) / total**2
+    return _designed(right, total, variance, groups, confidence)
 
 
 def bootstrap_interval(
@@ -277,6 +345,54 @@ def bootstrap_interval(
     )
     limits = result.confidence_interval
     return Interval(float(limits.low), float(limits.high))
+
+
+def pooled_interval(
+    counts: NDArray[Any],
+    function: Callable[[NDArray[Any]], float],
+    confidence: float = 0.95,
+    seed: int = 0,
+    resamples: int = 1999,
+) -> Interval:
+    """Two-sided interval for what follows from the sum of counts over sources, by resampling sources.
+
+    Parameters
+    ----------
+    counts:
+        ``[sources, ...]``: what is counted in each.
+    function:
+        From their sum ``[...]`` to the figure, such as corpus BLEU or a mean IoU.
+    confidence:
+        For example 0.95.
+    seed:
+        Equal seeds give equal intervals.
+    resamples:
+        How often the sources are drawn anew.
+
+    Returns
+    -------
+    Interval
+        Limits; both are NaN of fewer than two sources.
+
+    Raises
+    ------
+    ValueError
+        If the confidence is not between 0 and 1.
+
+    Notes
+    -----
+    Percentile bootstrap at the level of Hesterberg's expansion, as in `bootstrap_interval`.
+    """
+    _check_confidence(confidence)
+    n = len(counts)
+    if n < 2:
+        return Interval(math.nan, math.nan)
+    generator = Stream(seed, "bootstrap").generator()
+    often = generator.multinomial(n, np.full(n, 1 / n), size=resamples)
+    sums = np.tensordot(often, counts, axes=1)
+    tail = 100 * (1.0 - _expanded(confidence, n)) / 2
+    low, high = np.percentile([function(each) for each in sums], [tail, 100 - tail])
+    return Interval(float(low), float(high))
 
 
 def _expanded(confidence: float, n: int) -> float:

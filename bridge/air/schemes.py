@@ -28,6 +28,17 @@ class Scheme:
         A name of `phy.coding.catalog.CODES`.
     block_bits:
         Coded bits that a code block has at most; None segments as TS 38.212 does.
+
+    Raises
+    ------
+    ValueError
+        If the rate is not above 0 and at most 1.
+
+    Examples
+    --------
+    >>> scheme = Scheme(Fraction(1, 2), "qam16")
+    >>> scheme.name, scheme.bits_per_symbol, scheme.format_for_payload(476).channel_uses
+    ('1/2-qam16', 4, 246)
     """
 
     rate: Fraction
@@ -108,6 +119,11 @@ def parse_schemes(text: str, code: str = "ldpc5g") -> tuple[Scheme, ...]:
     ------
     ValueError
         If the text is neither.
+
+    Examples
+    --------
+    >>> [(scheme.name, scheme.block_bits) for scheme in parse_schemes("1/3-qpsk,1/2-qam16@6144")]
+    [('1/3-qpsk', None), ('1/2-qam16', 6144)]
     """
     if text in SCHEME_SETS:
         return tuple(Scheme(s.rate, s.modulation, code, s.block_bits) for s in SCHEME_SETS[text])

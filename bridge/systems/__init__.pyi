@@ -1,3 +1,5 @@
+from .base import SemanticSystem as SemanticSystem
+from .catalog import SEMANTIC as SEMANTIC
 from .catalog import build_semantic as build_semantic
 from .catalog import build_systems as build_systems
 from .context import Context as Context

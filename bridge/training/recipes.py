@@ -1,7 +1,8 @@
 """All trainings by name: what each is for, how long it takes, and on which data.
 
-One more is one more `Entry` in `RECIPES`: a function that makes a `Recipe` from folders, a seed and a device,
-in `_by_recipe`. Folders are named relative to the one that ``SEMPHY_DATA`` or ``--data`` names.
+One more is one more `Entry` in `RECIPES`, with a function that makes a `Recipe` from folders, a seed and a
+device. Folders are named relative to the one that ``SEMPHY_DATA`` or ``--data`` names. The table is read by
+``--help``, too: what is heavy is imported when a recipe is made.
 """
 
 from __future__ import annotations
@@ -9,29 +10,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+from bridge.training.data import Data, find
 
-from bridge.training.photographs.deep_jscc import bourtsoulatze, nested
-from bridge.training.photographs.segmenter import segmenter
-from bridge.training.scenes.batches import Compute
-from bridge.training.scenes.blip import blip
-from bridge.training.scenes.captioner import captioner
-from bridge.training.scenes.feature import feature
-from bridge.training.scenes.feature_words import feature_words
-from bridge.training.scenes.generator import generator
-from bridge.training.scenes.judge import train_judge
-from bridge.training.scenes.segmenter import scene_segmenter
-from bridge.training.scenes.text_jscc import text_jscc
-from bridge.training.scenes.vae import vae
-from bridge.training.texts.corrector import corrector
-from bridge.training.trainer import Recipe, train
+if TYPE_CHECKING:
+    from bridge.training.trainer import Recipe
 
 __all__ = ["RECIPES", "Entry", "find_data", "prepare"]
 
 Trainer = Callable[[int, Path, bool], object]
 """(steps in all, folder for the model, whether to go on from its checkpoint): trains, and saves the model."""
+
+Maker = Callable[[Mapping[str, Path], int, str], "Recipe"]
+"""(folders by their names in `Entry.data` and `Entry.optional`, seed, device): reads the data."""
 
 _SAVE_EVERY = 250
 _PHOTOGRAPHS = ("voc2012_train256/JPEGImages", "flickr8k/images", "bsds500_256")
@@ -61,89 +55,85 @@ class Entry:
         One line on what the model is for.
     steps:
         Default.
-    prepare:
-        (folders by their names in `data` and `optional`, seed, device) to what trains: reads the data.
+    recipe:
+        Makes the recipe.
     data:
         Folders and files without which it cannot begin.
     optional:
         Folders and files that are used where they are.
     remark:
-        On the licences of data and weights.
+        On the licences of these data and the weights.
     """
 
     purpose: str
     steps: int
-    prepare: Callable[[Mapping[str, Path], int, str], Trainer]
+    recipe: Maker
     data: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     remark: str = "Trained on pictures drawn by this project; no rights of others are known."
 
 
-def _by_recipe(
-    make: Callable[[Mapping[str, Path], int, str], Recipe],
-) -> Callable[[Mapping[str, Path], int, str], Trainer]:
-    """Train by `bridge.training.trainer.train`."""
-
-    def prepare(folders: Mapping[str, Path], seed: int, device: str) -> Trainer:
-        recipe = make(folders, seed, device)
-
-        def run(steps: int, folder: Path, resume: bool) -> object:
-            return train(
-                recipe, steps, folder, seed=seed, device=device, resume=resume, save_every=_SAVE_EVERY
-            )
-
-        return run
-
-    return prepare
-
-
 def _nested(folders: Mapping[str, Path], seed: int, device: str) -> Recipe:
+    from bridge.training.photographs.deep_jscc import nested
+
     return nested(list(folders.values()), seed=seed, device=device)
 
 
-def _bourtsoulatze(c: int) -> Callable[[Mapping[str, Path], int, str], Trainer]:
-    return _by_recipe(
-        lambda folders, seed, device: bourtsoulatze(list(folders.values()), c, seed=seed, device=device)
-    )
+def _bourtsoulatze(c: int) -> Maker:
+    def make(folders: Mapping[str, Path], seed: int, device: str) -> Recipe:
+        from bridge.training.photographs.deep_jscc import bourtsoulatze
+
+        return bourtsoulatze(list(folders.values()), c, seed=seed, device=device)
+
+    return make
 
 
 def _corrector(folders: Mapping[str, Path], seed: int, device: str) -> Recipe:
+    from bridge.training.texts.corrector import corrector
+
     return corrector(list(folders.values()), seed=seed, device=device)
 
 
 def _segmenter(folders: Mapping[str, Path], seed: int, device: str) -> Recipe:
+    from bridge.training.photographs.segmenter import segmenter
+
     if _IMAGENET not in folders:
         raise ValueError(f"tiny-segmenter begins with ImageNet's backbone: the data need {_IMAGENET}, too")
     photographs, before = [folders["voc2012_train256"]], folders.get("tiny-segmenter-before")
     return segmenter(photographs, folders[_IMAGENET], before, seed=seed, device=device)
 
 
-def _on_scenes(make: Callable[..., Recipe], batch: int) -> Callable[[Mapping[str, Path], int, str], Trainer]:
-    """A recipe on drawn scenes, behind the model that it builds on, if any.
+def _on_scenes(name: str, batch: int) -> Maker:
+    """A recipe on drawn scenes, behind the models that it builds on, if any.
 
     On a GPU batches are eight times as large, matrices multiply in bfloat16, and all cores but two draw.
+
+    Parameters
+    ----------
+    name:
+        Module in `bridge.training.scenes`, and behind a colon its function.
+    batch:
+        Rows of a step on a CPU.
     """
 
-    def prepared(folders: Mapping[str, Path], seed: int, device: str) -> Recipe:
-        if torch.device(device).type == "cpu":
-            return make(*folders.values(), seed=seed, batch=batch, compute=Compute(device))
+    def make(folders: Mapping[str, Path], seed: int, device: str) -> Recipe:
+        from bridge.training.scenes.batches import Compute
+
+        module, _, function = name.partition(":")
+        recipe = getattr(import_module(f"bridge.training.scenes.{module}"), function)
+        if device.partition(":")[0] == "cpu":
+            return recipe(*folders.values(), seed=seed, batch=batch, compute=Compute(device))
         compute = Compute(device, half=True, workers=max(1, (os.cpu_count() or 1) - 2))
-        return make(*folders.values(), seed=seed, batch=8 * batch, compute=compute)
+        return recipe(*folders.values(), seed=seed, batch=8 * batch, compute=compute)
 
-    return _by_recipe(prepared)
-
-
-def _judge(folders: Mapping[str, Path], seed: int, device: str) -> Trainer:
-    if torch.device(device).type != "cpu":
-        raise ValueError(f"the judge is trained on the CPU, not on {device!r}")
-    return lambda steps, folder, resume: train_judge(steps, seed, folder, resume)
+    return make
 
 
 RECIPES: dict[str, Entry] = {
     "tiny-jscc": Entry(
         "Deep JSCC of photographs for CBR 1/48 to 1/6 and -4 to 20 dB",
         7_000,
-        _by_recipe(_nested),
+        _nested,
         _PHOTOGRAPHS,
         remark=_PHOTOGRAPHS_REMARK,
     ),
@@ -160,63 +150,67 @@ RECIPES: dict[str, Entry] = {
     "tiny-corrector": Entry(
         "BART that corrects captions after uncoded QPSK, character by character",
         6_000,
-        _by_recipe(_corrector),
+        _corrector,
         ("flickr8k/captions.txt", "coco_captions"),
         remark=_CAPTIONS_REMARK,
     ),
     "tiny-segmenter": Entry(
         "FCN of Pascal VOC's 21 classes for photographs",
         600,
-        _by_recipe(_segmenter),
+        _segmenter,
         ("voc2012_train256", _IMAGENET),
         ("tiny-segmenter-before",),
         remark=_MASKS_REMARK,
     ),
     "tiny-scene-segmenter": Entry(
-        "FCN of the eight shapes of procedural scenes", 1_400, _on_scenes(scene_segmenter, 8)
+        "FCN of the eight shapes of procedural scenes", 1_400, _on_scenes("segmenter:scene_segmenter", 8)
     ),
     "tiny-captioner": Entry(
-        "LLaVA that describes procedural scenes, and quarters of them", 8_000, _on_scenes(captioner, 32)
+        "LLaVA that describes procedural scenes, and quarters of them",
+        8_000,
+        _on_scenes("captioner:captioner", 32),
     ),
     "tiny-blip": Entry(
-        "BLIP that describes procedural scenes", 2_000, _on_scenes(blip, 32), ("tiny-captioner",)
+        "BLIP that describes procedural scenes", 2_000, _on_scenes("blip:blip", 32), ("tiny-captioner",)
     ),
     "tiny-text-jscc": Entry(
         "VLM-CSC's text codec for descriptions of scenes, AWGN at -6 to 18 dB, 16 channel uses a word",
         6_000,
-        _on_scenes(text_jscc, 32),
+        _on_scenes("text_jscc:text_jscc", 32),
     ),
     "tiny-generator-vae": Entry(
         "Autoencoder of procedural scenes, on which tiny-generator and tiny-feature build",
         8_000,
-        _on_scenes(vae, 16),
+        _on_scenes("vae:vae", 16),
     ),
     "tiny-generator": Entry(
         "Stable Diffusion with IP-Adapter that draws scenes from descriptions and slices",
         12_000,
-        _on_scenes(generator, 16),
+        _on_scenes("generator:generator", 16),
         ("tiny-generator-vae",),
         ("tiny-generator-before",),
     ),
     "tiny-feature-words": Entry(
         "Vision-language feature of scenes over 256 channel uses, to text, AWGN at -3 to 15 dB",
         3_000,
-        _on_scenes(feature_words, 32),
+        _on_scenes("feature_words:feature_words", 32),
         ("tiny-captioner",),
     ),
     "tiny-feature": Entry(
         "tiny-feature-words with diffusion that draws pictures from the same feature",
         6_000,
-        _on_scenes(feature, 16),
+        _on_scenes("feature:feature", 16),
         ("tiny-feature-words", "tiny-generator"),
         ("tiny-feature-before",),
     ),
-    "scenes-judge": Entry("Reads the facts of procedural scenes from pictures", 2_400, _judge),
+    "scenes-judge": Entry(
+        "Reads the facts of procedural scenes from pictures", 2_400, _on_scenes("judge:judge", 64)
+    ),
 }
 """Trainings by the name of the model that they make; ``semphy train NAME`` runs one."""
 
 
-def find_data(name: str, folder: Path | None) -> dict[str, Path]:
+def find_data(name: str, folder: Path | None) -> Data:
     """Where the data of a training lie.
 
     Parameters
@@ -224,8 +218,7 @@ def find_data(name: str, folder: Path | None) -> dict[str, Path]:
     name:
         Of the training.
     folder:
-        Holds the folders that the training names; where it has none of them, it is taken for the first one
-        itself. None: the folder that the environment variable ``SEMPHY_DATA`` names.
+        As in `bridge.training.data.find`.
 
     Raises
     ------
@@ -233,21 +226,7 @@ def find_data(name: str, folder: Path | None) -> dict[str, Path]:
         If there is no such training, or data are missing.
     """
     entry = _entry(name)
-    if not entry.data:
-        return {}
-    named = os.environ.get("SEMPHY_DATA")
-    root = folder or (Path(named) if named else None)
-    wants = f"{name} learns from {', '.join(entry.data)}"
-    where = "name the folder that holds them by --data, or by SEMPHY_DATA in the environment"
-    if root is None:
-        raise ValueError(f"{wants}: {where}")
-    found = {each: root / each for each in (*entry.data, *entry.optional) if (root / each).exists()}
-    missing = [each for each in entry.data if each not in found]
-    if folder is not None and folder.is_dir() and missing == list(entry.data):
-        return {**found, entry.data[0]: folder}
-    if missing:
-        raise ValueError(f"{wants}, and {root} has no {', no '.join(missing)}: {where}")
-    return found
+    return find(f"{name} learns from", entry.data, entry.optional, folder)
 
 
 def prepare(name: str, folders: Mapping[str, Path], seed: int, device: str) -> Trainer:
@@ -258,7 +237,14 @@ def prepare(name: str, folders: Mapping[str, Path], seed: int, device: str) -> T
     ValueError
         If there is no such training, or it cannot use the data or the device.
     """
-    return _entry(name).prepare(folders, seed, device)
+    recipe = _entry(name).recipe(folders, seed, device)
+
+    def run(steps: int, folder: Path, resume: bool) -> object:
+        from bridge.training.trainer import train
+
+        return train(recipe, steps, folder, seed=seed, device=device, resume=resume, save_every=_SAVE_EVERY)
+
+    return run
 
 
 def _entry(name: str) -> Entry:

@@ -48,7 +48,7 @@ class Recipe:
     groups:
         Parameter groups of the optimiser, ``lr`` in them being a factor; None is all parameters at 1.
     weight_decay, clip:
-        Of AdamW; and the largest norm of a gradient.
+        Of AdamW; and the largest norm of a gradient, infinity for any.
     """
 
     name: str

@@ -1,11 +1,14 @@
+from .catalog import CODES as CODES
+from .catalog import CodeKind as CodeKind
 from .code import Code as Code
 from .code import Decoded as Decoded
 from .convolutional import Convolutional as Convolutional
+from .decoding import Decoding as Decoding
+from .fixed_point import FixedPoint as FixedPoint
+from .ldpc.ldpc5g import LDPC5G as LDPC5G
 from .ldpc.matrix import MatrixCode as MatrixCode
 from .ldpc.matrix import matrix_code as matrix_code
-from .ldpc.sionna import LDPC5G as LDPC5G
 from .polar import Polar5G as Polar5G
-from .propagation.compiled import FixedPoint as FixedPoint
 from .transport.block import TransportBlock as TransportBlock
 from .transport.format import TransportFormat as TransportFormat
 from .turbo import Turbo as Turbo

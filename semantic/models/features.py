@@ -158,7 +158,7 @@ class FeatureToImage:
     >>> (sample,) = scenes.load(1, seed=7, difficulty="medium")
     >>> feature = VisionLanguageFeature.from_pretrained(resolve("tiny-feature")).encode([sample.pixels])
     >>> painter = FeatureToImage.from_pretrained(resolve("tiny-feature") / "image")
-    >>> painter.decode(feature, seeds=[1], steps=2)[0].shape
+    >>> painter.generate(feature, seeds=[1], steps=2)[0].shape
     (64, 64, 3)
     """
 

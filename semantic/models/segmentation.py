@@ -350,29 +350,28 @@ def confusion(predicted: NDArray[Any], true: NDArray[Any], classes: int = 21) ->
     return np.asarray(counts.reshape(classes, classes), dtype=np.int64)
 
 
-def mean_iou(predicted: Sequence[NDArray[Any]], true: Sequence[NDArray[Any]], classes: int = 21) -> float:
+def mean_iou(counts: NDArray[Any]) -> float:
     """Mean over classes of intersection over union, counted over all pictures together as Pascal VOC does.
 
-    Classes that neither the truth nor the prediction has are left out of the mean.
+    With c_tp the pixels of true class t that were labelled p, class i has
+    ``c_ii / (sum_p c_ip + sum_t c_ti - c_ii)``. Classes that neither the truth nor the prediction has are
+    left out of the mean.
 
     Parameters
     ----------
-    predicted, true:
-        Label maps, one pair a picture, each pair of one shape; 255 in the truth is not judged.
-    classes:
-        Number of classes, background included.
+    counts:
+        ``[classes, classes]``, the sum of the pictures' `confusion`.
 
     Raises
     ------
     ValueError
-        If there are no pairs or no judged pixels, a pair differs in shape or a label is no class.
+        If the truth judges no pixel.
+
+    Examples
+    --------
+    >>> round(mean_iou(np.array([[2, 1], [0, 3]])), 4)  # 2 of 3, and 3 of 4
+    0.7083
     """
-    if not predicted or len(predicted) != len(true):
-        raise ValueError(f"pairs of label maps are needed, got {len(predicted)} and {len(true)}")
-    counts = sum(
-        (confusion(p, t, classes) for p, t in zip(predicted, true, strict=True)),
-        start=np.zeros((classes, classes), dtype=np.int64),
-    )
     union = counts.sum(axis=0) + counts.sum(axis=1) - counts.diagonal()
     if not union.any():
         raise ValueError("the truth judges no pixel: every label is 255")

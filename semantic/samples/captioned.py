@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from semantic.samples.pictures import picture_paths, read_picture, resize_square
 
-__all__ = ["CaptionedPicture", "load_captioned", "read_captions"]
+__all__ = ["CaptionedPicture", "caption_pairs", "load_captioned", "read_captions"]
 
 _SUFFIXES = (".txt", ".csv", ".tsv", ".json")
 _NUMBER = re.compile(r"#\d+$")
@@ -161,6 +161,25 @@ def _fits(file: Path, names: set[str]) -> bool:
 
 
 def read_captions(file: str | Path) -> dict[str, list[str]]:
+    """Read a file of captions, as `caption_pairs` does, by picture.
+
+    Returns
+    -------
+    dict[str, list[str]]
+        Captions by the name of the picture's file, in the file's order; a heading counts as a picture.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read, is of another kind, or holds no caption; quotes the path.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, caption in caption_pairs(file):
+        found[name].append(caption)
+    return dict(found)
+
+
+def caption_pairs(file: str | Path) -> list[tuple[str, str]]:
     """Read a file of captions: COCO's JSON by its suffix, else two columns between tabs or commas.
 
     Parameters
@@ -171,8 +190,8 @@ def read_captions(file: str | Path) -> dict[str, list[str]]:
 
     Returns
     -------
-    dict[str, list[str]]
-        Captions by the name of the picture's file, in the file's order; a heading counts as a picture.
+    list[tuple[str, str]]
+        Name of the picture's file, and one caption, in the file's order; a heading is such a pair, too.
 
     Raises
     ------
@@ -185,13 +204,10 @@ def read_captions(file: str | Path) -> dict[str, list[str]]:
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{str(file)!r} cannot be read as UTF-8 text: {error}") from error
     pairs = _from_coco(file, text) if file.suffix.lower() == ".json" else _from_table(file, text)
-    found: dict[str, list[str]] = defaultdict(list)
-    for name, caption in pairs:
-        if caption.strip():
-            found[Path(name).name].append(caption.strip())
+    found = [(Path(name).name, caption.strip()) for name, caption in pairs if caption.strip()]
     if not found:
         raise ValueError(f"{str(file)!r} holds no caption")
-    return dict(found)
+    return found
 
 
 def _from_coco(file: Path, text: str) -> list[tuple[str, str]]:

@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-EXAMPLES = [
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+SOURCES = {
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path.read_text("utf-8")
     for room in ("phy", "semantic", "bridge", "benchmarks", "semphy")
     for path in sorted((ROOT / room).rglob("*.py"))
-    if ">>> " in path.read_text(encoding="utf-8")
-]
+}
 
 
-@pytest.mark.parametrize("module", EXAMPLES)
+def test_no_example_is_skipped() -> None:
+    assert [module for module, text in SOURCES.items() if "doctest:" in text] == []
+
+
+@pytest.mark.parametrize("module", [module for module, text in SOURCES.items() if ">>> " in text])
 def test_examples_of(module: str, capsys: pytest.CaptureFixture[str]) -> None:
     found = doctest.testmod(import_module(module))
     assert found.attempted > 0

@@ -103,6 +103,7 @@ def test_a_command_of_each_kind(run: Run) -> None:
         "crossing text text-uncoded[1-qpsk] text-ldpc[1/2-qpsk] --metric cer",
         "send --image chelsea --snr 6",
         "train scenes-judge --steps 1 --out judge",
+        "evaluate scenes-judge --max-sources 4",
     )
 
 

@@ -14,23 +14,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bridge.training.analog import through
 from bridge.training.photographs.pictures import Photographs
 from bridge.training.trainer import Recipe
-from phy.channels.channel import Channel
 from phy.channels.flat import AWGN
-from phy.links.analog import AnalogLink
 from phy.random import Stream
-from phy.units import EsN0
 from semantic.networks.jscc import JSCC, DeepJSCC2019, NestedJSCC
 
-__all__ = ["bourtsoulatze", "nested", "through"]
-
-
-def through(values: torch.Tensor, channel: Channel, snr_db: float, streams: Sequence[Stream]) -> torch.Tensor:
-    """Send ``[B, 2k]`` reals as k symbols of unit mean power a row; differentiable."""
-    symbols = torch.view_as_complex(values.float().reshape(len(values), -1, 2).cpu())
-    heard = AnalogLink(channel)(symbols, EsN0(snr_db), streams).symbols
-    return torch.view_as_real(heard).reshape(len(values), -1).to(values.device)
+__all__ = ["bourtsoulatze", "nested"]
 
 
 def _loss(

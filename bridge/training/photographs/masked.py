@@ -12,11 +12,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
+from bridge.training.segmentation import VOID
+from semantic.models.segmentation import VOC_CLASSES
 from semantic.networks.pixels import MEAN_COLOUR
+from semantic.samples.pictures import read_picture
 
-__all__ = ["Crops", "MaskedPhotographs"]
+__all__ = ["Crops", "MaskedPhotographs", "read_mask"]
 
-_VOID = 255  # pixels that are not judged
 _SCALES = (0.7, 1.8)
 _ENHANCERS = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
 
@@ -52,7 +54,7 @@ class MaskedPhotographs:
     Raises
     ------
     ValueError
-        If no picture has a mask.
+        If no picture has a mask, or a picture or its mask cannot be used; names the file.
     """
 
     def __init__(self, folders: Sequence[Path], side: int, limit: int | None = None) -> None:
@@ -62,6 +64,7 @@ class MaskedPhotographs:
             for picture in sorted(folder.glob("JPEGImages/*.jpg"))[:limit]:
                 mask = folder / "SegmentationClass" / f"{picture.stem}.png"
                 if mask.is_file():
+                    read_mask(mask, read_picture(picture).shape)  # whatever is wrong shows before training
                     self.masked.append((picture.read_bytes(), mask.read_bytes()))
         if not self.masked:
             raise ValueError(
@@ -90,7 +93,7 @@ class MaskedPhotographs:
             mirrored = bool(draw.integers(2))
             gains = draw.uniform(0.7, 1.3, len(_ENHANCERS))
             pictures[row] = _mirror(self._cut(_vary(image, gains), box, MEAN_COLOUR), mirrored)
-            labels[row] = _mirror(self._cut(mask, box, _VOID), mirrored)
+            labels[row] = _mirror(self._cut(mask, box, VOID), mirrored)
         shown = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
         return Crops(shown, torch.from_numpy(labels).long())
 
@@ -117,6 +120,38 @@ class MaskedPhotographs:
         cut = Image.new(image.mode, (self.side, self.side), outside)
         cut.paste(image.resize((width, height), smooth), (-left, -top))
         return np.asarray(cut)
+
+
+def read_mask(file: Path, shape: Sequence[int]) -> NDArray[np.int64]:
+    """Read Pascal VOC's labels of a picture, ``[H, W]``: 0 to 20, and 255 where pixels are not judged.
+
+    Parameters
+    ----------
+    file:
+        PNG of one channel or with a palette.
+    shape:
+        Of the picture; height and width come first.
+
+    Raises
+    ------
+    ValueError
+        If it is no such picture, or of another size; names the file.
+    """
+    read_picture(file)  # raises one line on whatever is no picture
+    with Image.open(file) as opened:
+        labels = np.asarray(opened).astype(np.int64)
+    if labels.shape != tuple(shape[:2]):
+        raise ValueError(
+            f"{file} is a mask of {list(labels.shape)}, its picture has {list(shape[:2])} pixels: one label "
+            "a pixel is needed, in one channel or a palette"
+        )
+    unknown = np.setdiff1d(labels, [*range(len(VOC_CLASSES)), VOID])
+    if unknown.size:
+        raise ValueError(
+            f"{file} holds the label {unknown[0]}: labels are 0 to {len(VOC_CLASSES) - 1}, or {VOID} where "
+            "pixels are not judged"
+        )
+    return labels
 
 
 def _open(data: bytes) -> Image.Image:

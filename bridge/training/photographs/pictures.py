@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from semantic.samples.pictures import read_picture
+
 __all__ = ["Photographs"]
 
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
@@ -30,7 +32,8 @@ class Photographs:
     Raises
     ------
     ValueError
-        If there is no picture that is large enough, or one has a palette: such pictures are masks of classes.
+        If there is no picture that is large enough, one cannot be read, or one has a palette: such pictures
+        are masks of classes.
     """
 
     def __init__(self, folders: Sequence[Path], side: int, limit: int | None = None) -> None:
@@ -40,10 +43,7 @@ class Photographs:
         self.side = side
         self.pictures: list[NDArray[np.uint8]] = []
         for file in files[:limit]:
-            opened = Image.open(file)
-            if opened.mode == "P":
-                raise ValueError(f"{file} has a palette, as masks of classes do: photographs alone, please")
-            picture = np.asarray(opened.convert("RGB"))
+            picture = _photograph(file)
             if min(picture.shape[:2]) >= side:
                 self.pictures.append(picture)
         if not self.pictures:
@@ -62,3 +62,11 @@ class Photographs:
             crop = picture[top : top + self.side, left : left + self.side]
             batch[row] = crop[:, ::-1] if draw.integers(2) else crop
         return torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 255.0
+
+
+def _photograph(file: Path) -> NDArray[np.uint8]:
+    picture = read_picture(file)
+    with Image.open(file) as opened:
+        if opened.mode == "P":
+            raise ValueError(f"{file} has a palette, as masks of classes do: photographs alone, please")
+    return picture

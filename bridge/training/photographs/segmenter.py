@@ -11,45 +11,33 @@ J. Long, E. Shelhamer, T. Darrell: Fully convolutional networks for semantic seg
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
-from PIL import Image
 
 from bridge.training.photographs.masked import MaskedPhotographs
+from bridge.training.segmentation import VOID
 from bridge.training.trainer import Recipe
-from semantic.models.segmentation import VOC_CLASSES, confusion, iou, main_object, mean_iou
+from semantic.models.segmentation import VOC_CLASSES
 from semantic.networks.fcn_mobilenet import MobileNetFCN
 from semantic.networks.pixels import imagenet_normalised
-from semantic.samples.pictures import read_picture
 
-__all__ = [
-    "Labels",
-    "SegmenterScores",
-    "compare",
-    "evaluate_segmenter",
-    "segmenter",
-]
+__all__ = ["segmenter"]
 
-_VOID = 255
 _COARSE = 13  # first of the backbone's last four blocks, which are dilated
 
 
 def _from_masks(scores: torch.Tensor, labels: torch.Tensor, foreground: float) -> torch.Tensor:
     """Negative log-likelihood of the class, and of object or background, a judged pixel."""
-    judged = (labels != _VOID).sum().clamp(min=1)
+    judged = (labels != VOID).sum().clamp(min=1)
     logs = scores.log_softmax(dim=1)
-    nll = F.nll_loss(logs, labels, ignore_index=_VOID, reduction="sum")
+    nll = F.nll_loss(logs, labels, ignore_index=VOID, reduction="sum")
     # Log-likelihoods of background and of all other classes together.
     two = torch.stack([logs[:, 0], logs[:, 1:].logsumexp(dim=1)], dim=1)
-    objects = torch.where(labels == _VOID, labels, labels.clamp(max=1))
-    return (nll + foreground * F.nll_loss(two, objects, ignore_index=_VOID, reduction="sum")) / judged
+    objects = torch.where(labels == VOID, labels, labels.clamp(max=1))
+    return (nll + foreground * F.nll_loss(two, objects, ignore_index=VOID, reduction="sum")) / judged
 
 
 def _loss(
@@ -140,78 +128,3 @@ def segmenter(
     return Recipe(
         "tiny-segmenter", make, loss, _save, rate=rate, warm_up=50, groups=_groups, weight_decay=0.02
     )
-
-
-@dataclass(frozen=True)
-class SegmenterScores:
-    """How well a segmenter finds objects.
-
-    Attributes
-    ----------
-    main_object_ious:
-        Of every picture whose truth has a main object: intersection over union of the main object's masks.
-    mean_iou:
-        Mean over classes, counted over all pixels, as Pascal VOC does.
-    foreground_iou:
-        Of all objects together against background, counted over all pixels.
-    """
-
-    main_object_ious: tuple[float, ...]
-    mean_iou: float
-    foreground_iou: float
-
-    @property
-    def main_object_iou(self) -> float:
-        """Mean over pictures."""
-        return float(np.mean(self.main_object_ious))
-
-
-class Labels(Protocol):
-    """Whatever labels pixels, as `semantic.models.segmentation.Segmenter` does."""
-
-    def labels(self, pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.int64]]:
-        """Label of every pixel of pictures, each at its own size."""
-
-
-def evaluate_segmenter(found_by: Labels, folder: Path) -> SegmenterScores:
-    """Compare with masks; pixels that these do not judge (255) count nowhere.
-
-    Parameters
-    ----------
-    found_by:
-        The segmenter.
-    folder:
-        With ``JPEGImages`` and ``SegmentationClass``.
-
-    Raises
-    ------
-    ValueError
-        If there are no masks, or none of them shows an object.
-    """
-    found, true = list[NDArray[np.int64]](), list[NDArray[np.int64]]()
-    for mask in sorted(folder.glob("SegmentationClass/*.png")):
-        true.append(np.asarray(Image.open(mask)).astype(np.int64))
-        found += found_by.labels([read_picture(folder / "JPEGImages" / f"{mask.stem}.jpg")])
-    if not any(main_object(truth).found for truth in true):
-        raise ValueError(f"{folder} has no masks with objects: SegmentationClass/NAME.png is what is read")
-    return compare(found, true, len(VOC_CLASSES))
-
-
-def compare(
-    found: Sequence[NDArray[np.int64]], true: Sequence[NDArray[np.int64]], classes: int
-) -> SegmenterScores:
-    """Score the labels of pictures, each ``[H, W]``, against the truth, in which 255 is not judged."""
-    main = []
-    for labels, truth in zip(found, true, strict=True):
-        target, judged = main_object(truth), truth != _VOID
-        if target.found:
-            main.append(iou(main_object(labels).mask & judged, target.mask & judged))
-    pairs = zip(found, true, strict=True)
-    counts = sum((confusion(f.clip(max=1), _objects(t), 2) for f, t in pairs), np.zeros((2, 2), np.int64))
-    foreground = counts[1, 1] / max(1, counts.sum() - counts[0, 0])
-    return SegmenterScores(tuple(main), mean_iou(found, true, classes), float(foreground))
-
-
-def _objects(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """1 for every class but the background; what is not judged stays so."""
-    return np.where(labels == _VOID, _VOID, labels.clip(max=1))

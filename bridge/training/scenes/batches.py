@@ -23,6 +23,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from torch import nn
 
 from semantic.models.captioning import QUERY
+from semantic.networks.pixels import Picture
 from semantic.scenes.captions import caption, describe, quadrant_caption
 from semantic.scenes.quadrants import fuse
 from semantic.scenes.scene import QUADRANTS, Difficulty, Scene, chooser, sample_scene
@@ -34,6 +35,7 @@ __all__ = [
     "LEVEL",
     "PAD",
     "PREDICTION",
+    "SIDE",
     "SPECIAL",
     "START",
     "STOP",
@@ -43,13 +45,12 @@ __all__ = [
     "fused_caption",
     "halved",
     "noise",
+    "pixel_values",
     "resized",
     "scene_tokenizer",
     "to_ids",
-    "to_pixels",
 ]
 
-Picture = NDArray[np.uint8]
 T = TypeVar("T")
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<image>")
@@ -59,6 +60,9 @@ PREDICTION = {"bos_token_id": START, "pad_token_id": PAD, "eos_token_id": STOP}
 """The special tokens, as configurations of transformers name them."""
 IGNORED = -100
 """Mark of cross-entropy for targets that do not count."""
+
+SIDE = 64
+"""Side of pictures in pixels."""
 
 LEVEL: Difficulty = "medium"
 """Of the scenes that all models but the judge learn: what two CPU cores can teach within hours."""
@@ -211,7 +215,7 @@ def resized(picture: Picture, side: int) -> Picture:
     return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
 
 
-def to_pixels(pictures: Picture, device: str) -> torch.Tensor:
+def pixel_values(pictures: Picture, device: str) -> torch.Tensor:
     """Pictures ``[B, H, W, 3]`` as ``[B, 3, H, W]`` from -1 to 1 on a device."""
     values = torch.tensor(pictures, device=device)
     return values.permute(0, 3, 1, 2).float() / 127.5 - 1.0

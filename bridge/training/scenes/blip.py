@@ -9,15 +9,8 @@ from typing import Any
 
 import torch
 
-from bridge.training.scenes.batches import (
-    CPU,
-    PAD,
-    Ahead,
-    Compute,
-    scene_tokenizer,
-    to_pixels,
-)
-from bridge.training.scenes.caption_batches import SIDE, CaptionBatch, CaptionBatches
+from bridge.training.scenes.batches import CPU, PAD, SIDE, Ahead, Compute, pixel_values, scene_tokenizer
+from bridge.training.scenes.caption_batches import CaptionBatch, CaptionBatches
 from bridge.training.scenes.captioner import (
     CaptionerSizes,
     Supervised,
@@ -94,7 +87,7 @@ def _blip_loss(
     with compute.autocast():
         loss: torch.Tensor = model(
             facts,
-            pixel_values=to_pixels(pictures, compute.device),
+            pixel_values=pixel_values(pictures, compute.device),
             input_ids=ids.to(compute.device),
             attention_mask=(ids != PAD).long().to(compute.device),
             labels=unpadded(ids).to(compute.device),

@@ -9,22 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from bridge.training.scenes.batches import (
-    draw_scene,
-    resized,
-    to_ids,
-)
+from bridge.training.scenes.batches import SIDE, draw_scene, resized, to_ids
 from bridge.training.scenes.hints import patch_facts
 from semantic.scenes.captions import describe, quadrant_caption
 from semantic.scenes.draw import draw, masks
 from semantic.scenes.quadrants import cut
 from semantic.scenes.scene import QUADRANTS, below, choose
 
-__all__ = ["MOST", "SIDE", "CaptionBatch", "CaptionBatches"]
-
-SIDE = 64
-"""Side of the pictures that the vision towers see, in pixels."""
-
+__all__ = ["MOST", "CaptionBatch", "CaptionBatches"]
 
 MOST = 64
 """Most tokens of a caption; canonical ones have up to 50."""

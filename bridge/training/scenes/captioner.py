@@ -27,14 +27,15 @@ from bridge.training.scenes.batches import (
     IGNORED,
     PAD,
     PREDICTION,
+    SIDE,
     Ahead,
     Compute,
     draw_scene,
     halved,
+    pixel_values,
     scene_tokenizer,
-    to_pixels,
 )
-from bridge.training.scenes.caption_batches import SIDE, CaptionBatch, CaptionBatches
+from bridge.training.scenes.caption_batches import CaptionBatch, CaptionBatches
 from bridge.training.scenes.hints import PatchFacts, PatchPlaces, place_waves
 from bridge.training.trainer import Recipe
 from semantic.models.captioning import QUERY
@@ -199,10 +200,10 @@ def begin_weights(model: Any) -> None:
 
 @torch.no_grad()
 def begin_tower(tower: Any) -> None:
-    """Start a vision tower with patches that are told apart, and with places (`scene_hints`).
+    """Start a vision tower with patches that are told apart, and with places.
 
     Random projections of patches nearly all say how bright they are. The principal components of drawn
-    patches, scaled to equal power, say what is in them (whitening).
+    patches, scaled to equal power, say what is in them (whitening). Places begin as `place_waves`.
 
     Parameters
     ----------
@@ -212,7 +213,7 @@ def begin_tower(tower: Any) -> None:
     patches, places = tower.embeddings.patch_embedding.weight, tower.embeddings.position_embedding
     places = places.weight if isinstance(places, nn.Embedding) else places[0]
     width, _, side, _ = patches.shape
-    pixels = to_pixels(np.stack([draw(draw_scene(0, 0, row)[0], SIDE) for row in range(128)]), "cpu")
+    pixels = pixel_values(np.stack([draw(draw_scene(0, 0, row)[0], SIDE) for row in range(128)]), "cpu")
     cut_out = F.unfold(pixels, side, stride=side).transpose(1, 2).flatten(0, 1)
     power, components = torch.linalg.eigh((cut_out - cut_out.mean(0)).T.cov())
     kept = components.flip(1)[:, :width] / (power.flip(0)[:width] + 1e-3).sqrt()
@@ -233,7 +234,7 @@ def _llava_processor(tokenizer: Any, sizes: CaptionerSizes) -> Any:
 
 
 def image_preparation() -> dict[str, Any]:
-    """How image processors prepare pictures: to 64 x 64, and to -1 ... 1 as `to_pixels` does."""
+    """How image processors prepare pictures: to 64 x 64, and to -1 ... 1 as `pixel_values` does."""
     square = {"height": SIDE, "width": SIDE}
     return {"size": square, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 
@@ -254,7 +255,7 @@ def _llava_loss(
         loss: torch.Tensor = model(
             facts,
             input_ids=ids.to(compute.device),
-            pixel_values=to_pixels(pictures, compute.device),
+            pixel_values=pixel_values(pictures, compute.device),
             labels=labels.to(compute.device),
         )
     return loss

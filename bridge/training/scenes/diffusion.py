@@ -15,8 +15,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from bridge.training.scenes.batches import halved, noise
-from bridge.training.scenes.vae import SIDE, GeneratorSizes
+from bridge.training.scenes.batches import SIDE, halved, noise
+from bridge.training.scenes.vae import GeneratorSizes
 
 __all__ = ["make_unet", "noise_schedule", "save_diffusion", "velocity_loss"]
 

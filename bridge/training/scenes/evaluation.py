@@ -1,47 +1,54 @@
 """How much of unseen scenes the models trained on them get right, in texts and, by the judge, in pictures.
 
-All scenes are of the level that was taught, and none is of a training. Counts add up over scenes, so that
-every fact weighs the same (`semantic.scenes.facts.count_right`).
+None of the scenes is of a training, and all but the judge's are of the level that was taught. Every fact
+weighs the same (`semantic.scenes.facts.count_right`). What is right by luck is told by the same answers held
+against another scene.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from bridge.training.photographs.deep_jscc import through
-from bridge.training.scenes.batches import LEVEL, fused_caption, to_pixels
+from bridge.training.analog import through
+from bridge.training.figures import Baseline, Figure, Share
+from bridge.training.scenes.batches import LEVEL, fused_caption, pixel_values
+from bridge.training.scenes.distortions import DISTORTIONS
 from bridge.training.scenes.generator_batches import main_slice
+from bridge.training.scenes.segmenter import CLASSES
+from bridge.training.segmentation import Labels, agreement, box_in_the_middle, mask_figures
 from phy.channels.flat import AWGN
 from phy.random import Stream
 from semantic.models.captioning import Captioner
 from semantic.models.features import FeatureProjection, FeatureToImage, VisionLanguageFeature
 from semantic.models.generation import Generator
 from semantic.models.textjscc import TextCodec
+from semantic.networks.pixels import Picture, to_picture
 from semantic.scenes.captions import describe
-from semantic.scenes.draw import draw
-from semantic.scenes.facts import Counts, count_right, quadrant_facts
-from semantic.scenes.judge import SceneJudge, picture_accuracy
-from semantic.scenes.parse import parse, text_accuracy
+from semantic.scenes.draw import PIXELS, class_map, draw
+from semantic.scenes.facts import Facts, count_right, quadrant_facts, scene_facts
+from semantic.scenes.judge import SceneJudge
+from semantic.scenes.parse import parse
 from semantic.scenes.quadrants import LEADS, cut, fuse
 from semantic.scenes.scene import QUADRANTS, Scene, chooser, sample_scene
 
 __all__ = [
-    "evaluate_captioner",
-    "evaluate_feature",
-    "evaluate_generator",
-    "evaluate_text_jscc",
+    "captioner_figures",
+    "feature_figures",
+    "generator_figures",
+    "judge_figures",
+    "scene_segmenter_figures",
+    "text_jscc_figures",
     "unseen_scenes",
 ]
 
-Picture = NDArray[np.uint8]
-
-_EVALUATION = 15  # last word of seeds
+_EVALUATION, _JUDGED = 15, 2  # last words of seeds
+_MOST = 64  # tokens of a text
+_NOISELESS = 200.0  # dB: what takes an infinite SNR's place
+_STEPS = 20  # of the diffusion models' sampling
 
 
 def unseen_scenes(count: int, seed: int) -> list[Scene]:
@@ -49,14 +56,70 @@ def unseen_scenes(count: int, seed: int) -> list[Scene]:
     return [sample_scene(chooser([seed, index, _EVALUATION]), LEVEL) for index in range(count)]
 
 
-def _total(counts: Iterable[Counts]) -> Counts:
-    return Counts(*map(sum, zip(*counts, strict=True)))
+def _figure(name: str, at: str, true: Sequence[Sequence[Facts]], told: Sequence[Sequence[Facts]]) -> Figure:
+    """Facts that are right, of each scene one or several truths with the answers to them."""
+    another = _right([*true[1:], true[0]], told)
+    return Figure(name, at, _right(true, told), Baseline("another-scene", another) if len(true) > 1 else None)
 
 
-def evaluate_captioner(
+def _right(true: Sequence[Sequence[Facts]], told: Sequence[Sequence[Facts]]) -> Share:
+    scenes = [
+        [count_right(truth, answer) for truth, answer in zip(*pair, strict=True)]
+        for pair in zip(true, told, strict=True)
+    ]
+    return Share(*(tuple(sum(counts[part] for counts in scene) for scene in scenes) for part in (0, 1)))
+
+
+def _told(at: str, scenes: Sequence[Scene], texts: Sequence[str]) -> Figure:
+    """Facts that texts tell."""
+    return _figure("facts-told", at, [[scene_facts(s)] for s in scenes], [[parse(text)] for text in texts])
+
+
+def _shown(
+    at: str,
+    scenes: Sequence[Scene],
+    pictures: Sequence[Picture],
+    judge: SceneJudge,
+    name: str = "facts-shown",
+) -> Figure:
+    """Facts that pictures show, in the judge's eyes."""
+    seen = judge.read(list(pictures))
+    return _figure(name, at, [[scene_facts(s)] for s in scenes], [[facts] for facts in seen])
+
+
+def judge_figures(judge: SceneJudge, count: int, seed: int) -> Iterator[Figure]:
+    """Facts read from pictures of the hard level, clean and under each of `DISTORTIONS`.
+
+    Parameters
+    ----------
+    judge:
+        A trained judge.
+    count, seed:
+        Scenes, the same for every distortion.
+    """
+    scenes = [sample_scene(chooser([seed, index, _JUDGED])) for index in range(count)]
+    yield _shown("clean", scenes, [draw(scene) for scene in scenes], judge, "facts-read")
+    for name, distort in DISTORTIONS.items():
+        generator = chooser(seed)
+        pictures = [distort(draw(scene), generator) for scene in scenes]
+        yield _shown(name, scenes, pictures, judge, "facts-read")
+
+
+def scene_segmenter_figures(found_by: Labels, count: int, seed: int) -> Iterator[Figure]:
+    """Hold a segmenter against the exact masks of scenes, at every size at which they are drawn."""
+    scenes = unseen_scenes(count, seed)
+    for size in PIXELS:
+        true = [class_map(scene, size) for scene in scenes]
+        said = found_by.labels([draw(scene, size) for scene in scenes])
+        found = [agreement(labels, truth, len(CLASSES)) for labels, truth in zip(said, true, strict=True)]
+        middle = [agreement(box_in_the_middle(truth), truth, len(CLASSES)) for truth in true]
+        yield from mask_figures(found, middle, f"{size}px")
+
+
+def captioner_figures(
     captioner: Captioner, count: int, seed: int, *, quarters: bool = True, batch_size: int = 32
-) -> dict[str, Counts]:
-    """Count the right facts of captions.
+) -> Iterator[Figure]:
+    """Facts that captions tell: ``whole`` of whole pictures.
 
     Parameters
     ----------
@@ -65,103 +128,87 @@ def evaluate_captioner(
     count, seed:
         Scenes, drawn at 64 pixels.
     quarters:
-        Whether quarters are asked about, too.
+        Whether quarters are asked about, too: ``quarters``, each against what lies in it, objects counting
+        where their centre lies, and ``fused``, the four of a picture together against the whole.
     batch_size:
         Pictures at once.
-
-    Returns
-    -------
-    dict[str, Counts]
-        ``whole``: of captions of whole pictures. ``quarters``: of those of quarters, each against what
-        lies in it. ``fused``: of the four of a picture together, against the whole.
     """
     scenes = unseen_scenes(count, seed)
     pictures = [draw(scene) for scene in scenes]
-    texts = captioner.caption(pictures, max_tokens=64, batch_size=batch_size)
-    found = {"whole": _total(map(text_accuracy, scenes, texts))}
-    if quarters:
-        pieces = [cut(picture, quadrant) for picture in pictures for quadrant in QUADRANTS]
-        told = captioner.caption(pieces, max_tokens=64, batch_size=batch_size)
-        fours = [told[first : first + 4] for first in range(0, len(told), 4)]
-        found["quarters"] = _total(
-            count_right(quadrant_facts(scene, quadrant), parse(f"{LEADS[quadrant]}: {text}"))
-            for scene, four in zip(scenes, fours, strict=True)
-            for quadrant, text in zip(QUADRANTS, four, strict=True)
-        )
-        found["fused"] = _total(map(text_accuracy, scenes, map(fuse, fours)))
-    return found
+    yield _told("whole", scenes, captioner.caption(pictures, max_tokens=_MOST, batch_size=batch_size))
+    if not quarters:
+        return
+    pieces = [cut(picture, quadrant) for picture in pictures for quadrant in QUADRANTS]
+    texts = captioner.caption(pieces, max_tokens=_MOST, batch_size=batch_size)
+    fours = [texts[first : first + 4] for first in range(0, len(texts), 4)]
+    true = [[quadrant_facts(scene, quadrant) for quadrant in QUADRANTS] for scene in scenes]
+    told = [
+        [parse(f"{lead}: {text}") for lead, text in zip(LEADS.values(), four, strict=True)] for four in fours
+    ]
+    yield _figure("facts-told", "quarters", true, told)
+    yield _told("fused", scenes, list(map(fuse, fours)))
 
 
-def evaluate_text_jscc(codec: TextCodec, snrs: Sequence[float], count: int, seed: int) -> dict[float, Counts]:
-    """Count the right facts of canonical descriptions after AWGN at each SNR in decibels."""
+def text_jscc_figures(codec: TextCodec, snrs: Sequence[float], count: int, seed: int) -> Iterator[Figure]:
+    """Facts of canonical descriptions that arrive over AWGN at each SNR in decibels."""
     scenes = unseen_scenes(count, seed)
-    texts, found = [describe(scene) for scene in scenes], {}
+    texts, streams = [describe(scene) for scene in scenes], Stream(seed, "evaluation").batch(range(count))
     for snr in snrs:
         sent = codec.encode_text(texts, snr)
-        streams = Stream(seed, "evaluation").batch(range(count))
         heard = [
             through(values[None].cpu(), AWGN(), snr, [stream])[0]
             for values, stream in zip(sent, streams, strict=True)
         ]
-        found[snr] = _total(map(text_accuracy, scenes, codec.decode_text(heard, snr)))
-    return found
+        yield _told(f"{snr:g}dB", scenes, codec.decode_text(heard, snr))
 
 
-def evaluate_generator(
+def generator_figures(
     generator: Generator,
     judge: SceneJudge,
     count: int,
     seed: int,
     *,
-    steps: int = 25,
-    guidance: float = 3.0,
+    steps: int = _STEPS,
+    guidance: float = 5.0,
     scale: float = 0.6,
-) -> dict[str, Counts]:
-    """Count the right facts of generated pictures, in the judge's eyes.
+) -> Iterator[Figure]:
+    """Facts that generated pictures show.
+
+    ``drawn``: of the pictures themselves; ``autoencoder``: of what is left of them after the latent, the most
+    that can be reached; ``text``, ``text+slice``, ``quarters+slice``: of pictures generated from the
+    canonical description, or from those of the four quarters, and from the main object's slice.
 
     Parameters
     ----------
     generator:
         With adapter and image encoder.
     judge:
-        `semantic.scenes.judge.SceneJudge.from_pretrained()`.
+        Who looks at the pictures.
     count, seed:
         Scenes; the first picture's seed, the others' follow.
     steps, guidance, scale:
         As in `semantic.models.generation.Generator.generate`.
-
-    Returns
-    -------
-    dict[str, Counts]
-        ``drawn``: of the pictures themselves; ``autoencoder``: of what is left of them after the latent, the
-        most that can be reached; ``text``, ``text and slice``, ``fused text and slice``: of pictures
-        generated from the canonical description, or from those of the four quarters, and from the main
-        object's slice.
     """
     scenes = unseen_scenes(count, seed)
     pictures = [draw(scene) for scene in scenes]
+    yield _shown("drawn", scenes, pictures, judge)
+    yield _shown("autoencoder", scenes, _again(generator.diffusion.pipeline.vae, pictures), judge)
     slices = [main_slice(scene, picture) for scene, picture in zip(scenes, pictures, strict=True)]
-    whole, fused = [describe(scene) for scene in scenes], [fused_caption(scene) for scene in scenes]
-    common: dict[str, Any] = {
-        "seeds": range(seed, seed + count),
-        "steps": steps,
-        "guidance": guidance,
-        "scale": scale,
-    }
-    made = {
-        "drawn": pictures,
-        "autoencoder": _again(generator.diffusion.pipeline.vae, pictures),
-        "text": generator.generate(whole, **common),
-        "text and slice": generator.generate(whole, images=slices, **common),
-        "fused text and slice": generator.generate(fused, images=slices, **common),
-    }
-    return {name: _judged(scenes, shown, judge) for name, shown in made.items()}
-
-
-def _judged(scenes: Sequence[Scene], pictures: Sequence[Picture], judge: SceneJudge) -> Counts:
-    return _total(
-        picture_accuracy(scene, picture, judge) for scene, picture in zip(scenes, pictures, strict=True)
-    )
+    seeds = range(seed, seed + count)
+    for at, tell, images in (
+        ("text", describe, None),
+        ("text+slice", describe, slices),
+        ("quarters+slice", fused_caption, slices),
+    ):
+        made = generator.generate(
+            [tell(scene) for scene in scenes],
+            images=images,
+            seeds=seeds,
+            steps=steps,
+            guidance=guidance,
+            scale=scale,
+        )
+        yield _shown(at, scenes, made, judge)
 
 
 @torch.no_grad()
@@ -169,15 +216,14 @@ def _again(autoencoder: Any, pictures: Sequence[Picture]) -> list[Picture]:
     """Pictures through the latent and back."""
     shown = []
     for picture in pictures:
-        pixels = to_pixels(picture[None], str(autoencoder.device)).to(autoencoder.dtype)
-        made = autoencoder.decode(autoencoder.encode(pixels).latent_dist.mode()).sample[0].float()
-        levels = ((made.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-        shown.append(levels.permute(1, 2, 0).cpu().numpy())
+        pixels = pixel_values(picture[None], str(autoencoder.device)).to(autoencoder.dtype)
+        made = autoencoder.decode(autoencoder.encode(pixels).latent_dist.mode()).sample.float()
+        shown.append(to_picture((made + 1) / 2))
     return shown
 
 
 @torch.no_grad()
-def evaluate_feature(
+def feature_figures(
     model: VisionLanguageFeature,
     projection: FeatureProjection,
     painter: FeatureToImage,
@@ -186,10 +232,10 @@ def evaluate_feature(
     count: int,
     seed: int,
     *,
-    steps: int = 25,
+    steps: int = _STEPS,
     guidance: float = 3.0,
-) -> dict[float, tuple[Counts, Counts]]:
-    """Count the right facts of texts and of pictures made from the received feature.
+) -> Iterator[Figure]:
+    """Facts of texts and of pictures that are made from the received feature.
 
     Parameters
     ----------
@@ -201,21 +247,15 @@ def evaluate_feature(
         Scenes; the first picture's seed, the others' follow.
     steps, guidance:
         As in `semantic.models.features.FeatureToImage.generate`.
-
-    Returns
-    -------
-    dict[float, tuple[Counts, Counts]]
-        Of texts and of pictures, by SNR.
     """
     scenes = unseen_scenes(count, seed)
     place = projection.down.weight
     values = projection.encode(model.encode([draw(scene) for scene in scenes]).to(place)).cpu()
-    found = {}
+    streams = Stream(seed, "evaluation").batch(range(count))
     for snr in snrs:
-        streams = Stream(seed, "evaluation").batch(range(count))
-        heard = math.sqrt(2) * through(values, AWGN(), min(snr, 200.0), streams)
+        at = "no-noise" if math.isinf(snr) else f"{snr:g}dB"
+        heard = math.sqrt(2) * through(values, AWGN(), min(snr, _NOISELESS), streams)
         features = projection.decode(heard.to(place)).cpu()
-        texts = model.to_text(features, max_tokens=64)
-        pictures = painter.generate(features, seeds=range(seed, seed + count), steps=steps, guidance=guidance)
-        found[snr] = _total(map(text_accuracy, scenes, texts)), _judged(scenes, pictures, judge)
-    return found
+        yield _told(at, scenes, model.to_text(features, max_tokens=_MOST))
+        made = painter.generate(features, seeds=range(seed, seed + count), steps=steps, guidance=guidance)
+        yield _shown(at, scenes, made, judge)

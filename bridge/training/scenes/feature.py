@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from bridge.training.scenes.batches import CPU, Ahead, Compute, halved, to_pixels
+from bridge.training.scenes.batches import CPU, Ahead, Compute, halved, pixel_values
 from bridge.training.scenes.caption_batches import CaptionBatches
 from bridge.training.scenes.diffusion import save_diffusion, velocity_loss
 from bridge.training.scenes.feature_words import CaptionedAnd, received, text_loss
@@ -138,7 +138,7 @@ def _loss(
     compute: Compute,
 ) -> torch.Tensor:
     captioned, objects = batches(step)
-    pixels = to_pixels(captioned.pictures, compute.device)
+    pixels = pixel_values(captioned.pictures, compute.device)
     ids = torch.from_numpy(captioned.ids).to(compute.device)
     source = torch.Generator().manual_seed((seed << 32) + step)
     with compute.autocast():

@@ -32,15 +32,16 @@ from bridge.training.scenes.batches import (
     IGNORED,
     PAD,
     PREDICTION,
+    SIDE,
     START,
     Ahead,
     Compute,
     draw_scene,
     halved,
+    pixel_values,
     scene_tokenizer,
-    to_pixels,
 )
-from bridge.training.scenes.caption_batches import SIDE, CaptionBatch, CaptionBatches
+from bridge.training.scenes.caption_batches import CaptionBatch, CaptionBatches
 from bridge.training.scenes.captioner import CaptionerSizes, begin_weights, image_preparation, unpadded
 from bridge.training.scenes.hints import PatchFacts, PatchPlaces, PlaceFacts, place_facts
 from bridge.training.scenes.text_jscc import SNRS, draw_snrs, through_each
@@ -228,7 +229,7 @@ def _loss(
     (pictures, tokens, patches), places = batches(step)
     ids = torch.from_numpy(tokens).to(compute.device)
     with compute.autocast():
-        outputs = model.blip2.get_image_features(pixel_values=to_pixels(pictures, compute.device))
+        outputs = model.blip2.get_image_features(pixel_values=pixel_values(pictures, compute.device))
         found = received(model.projection, outputs.qformer_outputs.last_hidden_state, seed, step, snr_db)
         seen = outputs.last_hidden_state[:, 1:]
         hints = model.patch_hints(seen, torch.from_numpy(patches).to(compute.device)) + model.patch_places(

@@ -39,8 +39,8 @@ from bridge.training.scenes.batches import (
     Ahead,
     Compute,
     halved,
+    pixel_values,
     scene_tokenizer,
-    to_pixels,
 )
 from bridge.training.scenes.diffusion import make_unet, save_diffusion, velocity_loss
 from bridge.training.scenes.generator_batches import (
@@ -56,15 +56,8 @@ from semantic.zoo.presets import import_transformers
 
 __all__ = ["Painter", "generator"]
 
-
 _ADAPTER = "ip-adapter_scenes.safetensors"
 _HINTS = 0.03  # weight of their loss, some nats at first, beside that of the velocity, 1 at first
-
-
-# --- data -------------------------------------------------------------------------------------------
-
-
-# --- training ---------------------------------------------------------------------------------------
 
 
 class Painter(nn.Module):
@@ -187,9 +180,9 @@ def _loss(
     source = torch.Generator().manual_seed((seed << 32) + step)
     model.scale_adapter(batch.scale)
     with compute.autocast():
-        latents = latents_of(model.vae, to_pixels(batch.pictures, compute.device))
+        latents = latents_of(model.vae, pixel_values(batch.pictures, compute.device))
         context = model.text_encoder(torch.from_numpy(batch.ids).to(compute.device)).last_hidden_state
-        embeds = model.image_encoder(to_pixels(batch.slices, compute.device)).image_embeds
+        embeds = model.image_encoder(pixel_values(batch.slices, compute.device)).image_embeds
         hints = model.text_hints(
             context, torch.from_numpy(batch.facts).to(compute.device), batch.told.tolist()
         )

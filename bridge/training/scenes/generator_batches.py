@@ -12,38 +12,31 @@ from tokenizers import Tokenizer
 
 from bridge.training.scenes.batches import (
     IGNORED,
+    SIDE,
     draw_scene,
     fused_caption,
     resized,
     to_ids,
 )
+from bridge.training.scenes.distortions import DISTORTIONS
 from bridge.training.scenes.hints import place_facts
-from bridge.training.scenes.judge import DISTORTIONS
-from bridge.training.scenes.vae import SIDE, object_mask
+from bridge.training.scenes.vae import object_mask
 from semantic.models.segmentation import main_object
+from semantic.networks.pixels import Picture
 from semantic.scenes.captions import caption, describe
 from semantic.scenes.draw import class_map, draw
 from semantic.scenes.scene import PLACES, Scene, below, choose, chooser
 
 __all__ = ["CONTEXT", "SLICE", "GeneratorBatch", "GeneratorBatches", "main_slice"]
 
-Picture = NDArray[np.uint8]
-
-
 SLICE = 32
 """Side to which slices are scaled for the adapter's image encoder, in pixels."""
-
 
 CONTEXT = 80
 """Tokens of a prompt; what four quarters tell of two objects, each told twice, mostly has fewer."""
 
-
 _STEPS = 14  # last word of seeds that fix what is the same for all rows of a step
-
-
 _SEEN = 4  # facts of an object that its slice shows: all but the place
-
-
 _LETTERS = "abcdefghijklmnopqrstuvwxyz "
 
 
@@ -145,7 +138,7 @@ class GeneratorBatches:
         if not sliced or fate in (0, 2):
             nothing = np.zeros((SLICE, SLICE, 3), np.uint8)
             return picture, objects, nothing, text, told, seen, False, facts
-        piece, lost = _damaged(main_slice(scene, picture, _border(lot)), lot)
+        piece, lost = _damaged_slice(main_slice(scene, picture, _border(lot)), lot)
         if not lost:
             seen[:_SEEN] = facts[_main_place(scene), :_SEEN]
         return picture, objects, piece, text, told, seen, True, facts
@@ -182,7 +175,7 @@ def _border(lot: np.random.Generator) -> tuple[int, int, int, int]:
     return top, left, bottom, right
 
 
-def _damaged(piece: Picture, lot: np.random.Generator) -> tuple[Picture, bool]:
+def _damaged_slice(piece: Picture, lot: np.random.Generator) -> tuple[Picture, bool]:
     """Scale a slice; distort two in five, and lose one in ten, which then is one colour or noise."""
     fate = below(lot, 20)
     if fate == 0:

@@ -27,21 +27,19 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from bridge.training.photographs.segmenter import Labels, SegmenterScores, compare
 from bridge.training.scenes.batches import CPU, Ahead, Compute, draw_scene
-from bridge.training.scenes.evaluation import unseen_scenes
 from bridge.training.trainer import Recipe
 from semantic.networks.fcn import FCN
 from semantic.networks.pixels import imagenet_normalised
 from semantic.scenes.draw import PIXELS, class_map, draw
 from semantic.scenes.scene import SHAPES, choose
 
-__all__ = ["CLASSES", "SIDE", "MaskedScenes", "SceneMasks", "evaluate_scene_segmenter", "scene_segmenter"]
+__all__ = ["CLASSES", "SHORT_SIDE", "MaskedScenes", "SceneMasks", "scene_segmenter"]
 
 CLASSES = ("background", *SHAPES)
 """Names of the labels, those of `semantic.scenes.draw.class_map`."""
 
-SIDE = 256
+SHORT_SIDE = 256
 """Side to which pictures are brought, in pixels."""
 
 _JUDGED = 128  # side of the masks that are learned: finer than the scores, and a quarter of 256's pixels
@@ -94,7 +92,7 @@ def scene_segmenter(
     *,
     seed: int = 1,
     batch: int = 8,
-    side: int = SIDE,
+    side: int = SHORT_SIDE,
     width: int = 4,
     blocks: Sequence[int] = (1, 1, 2, 2),
     compute: Compute = CPU,
@@ -139,20 +137,3 @@ def _loss(network: FCN, step: int, *, batches: Ahead[MaskedScenes], compute: Com
 
 def _save(network: FCN, folder: Path) -> None:
     network.save_pretrained(folder, torch.float16)
-
-
-def evaluate_scene_segmenter(found_by: Labels, count: int, seed: int, size: int = 64) -> SegmenterScores:
-    """Compare with the exact masks of unseen scenes.
-
-    Parameters
-    ----------
-    found_by:
-        The segmenter.
-    count, seed:
-        Scenes.
-    size:
-        At which they are drawn, one of `semantic.scenes.draw.PIXELS`.
-    """
-    scenes = unseen_scenes(count, seed)
-    found = found_by.labels([draw(scene, size) for scene in scenes])
-    return compare(found, [class_map(scene, size) for scene in scenes], len(CLASSES))

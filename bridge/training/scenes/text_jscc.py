@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from bridge.training.photographs.deep_jscc import through
+from bridge.training.analog import through
 from bridge.training.scenes.batches import (
     CPU,
     PAD,

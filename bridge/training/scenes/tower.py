@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bridge.training.scenes.batches import draw_scene, to_pixels
+from bridge.training.scenes.batches import draw_scene, pixel_values
 from semantic.scenes.draw import draw
 from semantic.zoo.presets import import_transformers
 
@@ -48,7 +48,7 @@ def begin_as_captioner(tower: Any, folder: Path) -> None:
     state = source.state_dict()
     side = source.config.image_size
     pictures = np.stack([draw(draw_scene(0, 0, row)[0], side) for row in range(_PICTURES)])
-    deviation = source.embeddings(to_pixels(pictures, "cpu"))[:, 1:].std(-1, correction=0).mean()
+    deviation = source.embeddings(pixel_values(pictures, "cpu"))[:, 1:].std(-1, correction=0).mean()
 
     norm = source.pre_layrnorm
     patches, places = (

@@ -15,19 +15,23 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from bridge.training.scenes.batches import CPU, Ahead, Compute, draw_scene, halved, noise, to_pixels
+from bridge.training.scenes.batches import (
+    CPU,
+    SIDE,
+    Ahead,
+    Compute,
+    draw_scene,
+    halved,
+    noise,
+    pixel_values,
+)
 from bridge.training.trainer import Recipe
+from semantic.networks.pixels import Picture
 from semantic.scenes.draw import draw, masks
 from semantic.scenes.scene import Scene
 
-__all__ = ["SIDE", "GeneratorSizes", "PictureBatches", "frozen_vae", "latents_of", "object_mask", "vae"]
-
-Picture = NDArray[np.uint8]
-
-SIDE = 64
-"""Side of the pictures, in pixels."""
+__all__ = ["GeneratorSizes", "PictureBatches", "frozen_vae", "latents_of", "object_mask", "vae"]
 
 _OBJECTS = 8.0  # by how much their pixels weigh more
 
@@ -143,7 +147,7 @@ def _vae_loss(
     compute: Compute,
 ) -> torch.Tensor:
     pictures, objects = batches(step)
-    pixels = to_pixels(pictures, compute.device)
+    pixels = pixel_values(pictures, compute.device)
     weight = 1.0 + _OBJECTS * torch.tensor(objects, device=compute.device)[:, None]
     source = torch.Generator().manual_seed((seed << 32) + step)
     with compute.autocast():
@@ -164,7 +168,7 @@ def _save_vae(model: Any, folder: Path) -> None:
 @torch.no_grad()
 def _standardise(model: Any) -> None:
     """Give latents mean 0 and deviation 1 by the two 1 x 1 convolutions next to them; pictures stay."""
-    pixels = to_pixels(PictureBatches(64, 0)(0)[0], str(model.device))
+    pixels = pixel_values(PictureBatches(64, 0)(0)[0], str(model.device))
     latents = model.encode(pixels).latent_dist.mean
     mean, deviation = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
     channels, into, out = len(mean), model.quant_conv, model.post_quant_conv

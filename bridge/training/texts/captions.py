@@ -1,8 +1,7 @@
-"""Captions of photographs for training: read from CSV, parted by picture, in batches that a step fixes."""
+"""Captions of photographs for training: parted by picture, in batches that a step fixes."""
 
 from __future__ import annotations
 
-import csv
 import re
 import zlib
 from collections.abc import Sequence
@@ -12,10 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from semantic.models.correction import split_windows
+from semantic.samples.captioned import caption_pairs
 from semantic.scenes.captions import caption, quadrant_caption
 from semantic.scenes.scene import sample_scene
 
-__all__ = ["Captions", "read_captions"]
+__all__ = ["Captions", "split_captions"]
 
 _HELD_OUT = 20  # one picture in so many
 _TOGETHER = 8  # steps whose texts are drawn together and sorted by length, so that little is padded
@@ -78,29 +78,29 @@ def _scene(draw: np.random.Generator) -> str:
     return caption(scene, seed)
 
 
-def read_captions(folders: Sequence[Path]) -> Captions:
-    """Read captions from CSV files with a heading: name of the picture, caption.
+def split_captions(folders: Sequence[Path]) -> Captions:
+    """Read captions (`semantic.samples.captioned.caption_pairs`) and part them by picture.
 
     White space before punctuation, which Flickr8k has, is taken out.
 
     Parameters
     ----------
     folders:
-        Files, or folders in which ``*captions*.csv`` and ``*captions*.txt`` are read, in subfolders too.
+        Files, or folders in which ``*captions*.csv`` and ``*captions*.txt`` are read, in subfolders too. A
+        heading calls its second column ``caption``.
 
     Raises
     ------
     ValueError
-        If there are no captions on one of the two sides.
+        If a file cannot be read, or there are no captions on one of the two sides.
     """
-    files = sorted(file for folder in folders for file in _files(folder))
     train, held_out = list[str](), list[str]()
-    for file in files:
-        with file.open(encoding="utf-8", newline="") as stream:
-            for row in list(csv.reader(stream))[1:]:
-                text = _tidy(row[1]) if len(row) == 2 else ""
-                if text:
-                    (train if zlib.crc32(row[0].encode()) % _HELD_OUT else held_out).append(text)
+    for file in sorted(file for folder in folders for file in _files(folder)):
+        pairs = caption_pairs(file)
+        for picture, sentence in pairs[pairs[0][1].lower() == "caption" :]:
+            text = _tidy(sentence)
+            if text:
+                (train if zlib.crc32(picture.encode()) % _HELD_OUT else held_out).append(text)
     if not train or not held_out:
         raise ValueError(
             f"captions of at least twenty or so pictures are needed in {', '.join(map(str, folders))}; found "

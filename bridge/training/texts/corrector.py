@@ -11,34 +11,22 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rapidfuzz.distance import Levenshtein
 from tokenizers import Tokenizer, decoders, models, processors
 
-from bridge.training.texts.captions import Captions, read_captions
+from bridge.training.texts.captions import Captions, split_captions
 from bridge.training.texts.garbling import garble, snr_for
 from bridge.training.trainer import Recipe
 from phy.random import Stream
 from phy.source.text.coders import Characters
-from semantic.metrics.text import corpus_bleu
-from semantic.models.correction import Corrector
 from semantic.zoo.presets import import_transformers
 
-__all__ = [
-    "CorrectorScores",
-    "align",
-    "character_tokenizer",
-    "corrector",
-    "evaluate_corrector",
-    "make_bart",
-    "score",
-]
+__all__ = ["align", "character_tokenizer", "corrector", "make_bart"]
 
 _SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 _START, _PAD, _STOP, _UNKNOWN = range(4)
@@ -160,7 +148,7 @@ def _look(attention: Any, shifts: Sequence[int], rates: torch.Tensor) -> None:
         attention.k_proj.weight[rows, :size] = _SHARPNESS * torch.eye(size)
 
 
-def _damaged(texts: Sequence[str], seed: int, step: int, worst: float) -> list[str]:
+def _garbled(texts: Sequence[str], seed: int, step: int, worst: float) -> list[str]:
     """Texts after the link: one group in eight intact, the others at a random SNR and character set each."""
     stream = Stream(seed, "train", step)
     draw = np.random.default_rng([seed, step, 1])
@@ -189,7 +177,7 @@ def _loss(
     meant = data.batch(batch, seed, step, longest=longest, scenes=scenes)
     order = np.random.default_rng([seed, step, 2]).permutation(batch)
     meant = [meant[index] for index in order]
-    arrived = _damaged(meant, seed, step, worst)
+    arrived = _garbled(meant, seed, step, worst)
     inputs = tokenizer(arrived, padding=True, return_tensors="pt").to(device)
     labels = tokenizer(meant, padding=True, return_tensors="pt").input_ids.to(device)
     kind = torch.device(device).type
@@ -227,7 +215,7 @@ def corrector(
     Parameters
     ----------
     folders:
-        Where captions lie (`bridge.training.texts.captions.read_captions`).
+        Where captions lie (`bridge.training.texts.captions.split_captions`).
     seed, batch, device:
         Of the training.
     width, layers, heads, positions:
@@ -237,7 +225,7 @@ def corrector(
     scenes:
         Share of texts that describe procedural scenes.
     """
-    data = read_captions(folders)
+    data = split_captions(folders)
     tokenizer = character_tokenizer(positions)
     loss = partial(
         _loss,
@@ -252,94 +240,3 @@ def corrector(
     make = partial(make_bart, len(tokenizer), width, layers, heads, positions)
     save = partial(_save, tokenizer=tokenizer)
     return Recipe("tiny-corrector", make, loss, save, rate=1e-3, warm_up=100, weight_decay=0.01)
-
-
-@dataclass(frozen=True)
-class CorrectorScores:
-    """What a corrector made of words; counts add over runs.
-
-    Attributes
-    ----------
-    wrong, right:
-        Words sent that did not arrive, and that did.
-    mended, damaged:
-        How many of the wrong ones are right after correction, and how many of the right ones are not.
-    cer:
-        Character error rate of what arrived.
-    bleu_before, bleu_after:
-        Corpus BLEU-4 without and with correction.
-    """
-
-    wrong: int
-    right: int
-    mended: int
-    damaged: int
-    cer: float
-    bleu_before: float
-    bleu_after: float
-
-    @property
-    def removed_share(self) -> float:
-        """Share of the wrong words that are right after correction; 0 if none was wrong."""
-        return self.mended / self.wrong if self.wrong else 0.0
-
-    @property
-    def damaged_share(self) -> float:
-        """Share of the right words that are wrong after correction; 0 if none was right."""
-        return self.damaged / self.right if self.right else 0.0
-
-
-def evaluate_corrector(
-    mender: Corrector, texts: Sequence[str], cer: float, seed: int, coder: str = "latin-1"
-) -> CorrectorScores:
-    """Send sentences at the SNR that has this character error rate, correct them, and count words.
-
-    The noise depends on the seed and the texts only, so `semantic.models.correction.DictionaryCorrector` and
-    `semantic.models.correction.NoCorrection` meet the same. A word is what stands between white space;
-    which of the words sent are there afterwards is told by the shortest edit of words, as in word error
-    rates.
-
-    Parameters
-    ----------
-    mender:
-        What corrects.
-    texts:
-        Sentences; of the training's none should be among them (`Captions.held_out`).
-    cer:
-        Wanted character error rate, for instance 0.03.
-    seed:
-        Of the noise.
-    coder:
-        ``latin-1`` or ``utf-8``.
-    """
-    arrived = garble(texts, snr_for(cer), Stream(seed, "evaluate"), _coder(coder))
-    return score(texts, arrived, mender.correct(arrived))
-
-
-def score(meant: Sequence[str], arrived: Sequence[str], corrected: Sequence[str]) -> CorrectorScores:
-    """Count words of sentences as they were sent, as they arrived, and after correction."""
-    wrong = right = mended = damaged = errors = characters = 0
-    for sent, heard, made in zip(meant, arrived, corrected, strict=True):
-        words = len(sent.split())
-        before, after = _found(sent, heard), _found(sent, made)
-        wrong += words - len(before)
-        right += len(before)
-        mended += len(after - before)
-        damaged += len(before - after)
-        errors += Levenshtein.distance(sent, heard)
-        characters += len(sent)
-    blue = corpus_bleu(meant, arrived), corpus_bleu(meant, corrected)
-    return CorrectorScores(wrong, right, mended, damaged, errors / max(characters, 1), *blue)
-
-
-def _found(sent: str, heard: str) -> set[int]:
-    """Which words of a sentence are in another, by the shortest edit of words."""
-    edits = Levenshtein.opcodes(sent.split(), heard.split())
-    return {index for edit in edits if edit.tag == "equal" for index in range(edit.src_start, edit.src_end)}
-
-
-def _coder(name: str) -> Characters:
-    for coder in _CODERS:
-        if coder.name == name:
-            return coder
-    raise ValueError(f"characters of 8 bits are latin-1 or utf-8, got {name!r}")

@@ -87,6 +87,17 @@ class TransportFormat:
         Q_m.
     base_graph:
         1 or 2 (clause 7.2.2); None for other codes than LDPC.
+
+    Raises
+    ------
+    ValueError
+        If the numbers contradict each other.
+
+    Examples
+    --------
+    >>> form = TransportFormat.for_channel_uses(1000, bits_per_symbol=4, rate=0.5)
+    >>> form.payload_bits, form.tb_crc_bits, form.blocks, form.block_lengths  # 1,984 and 16 in 4,000
+    (1984, 16, 1, (4000,))
     """
 
     payload_bits: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from benchmarks.machine.training import bundled
+from bridge.training.data import Data
+from bridge.training.evaluations import EVALUATIONS
 from bridge.training.recipes import RECIPES, find_data, prepare
 from semantic.models.correction import BartCorrector
 from semantic.zoo.presets import PRESETS
@@ -65,7 +68,19 @@ def test_corrector_with_its_card(
     assert BartCorrector.from_pretrained(tmp_path).window == 140
     card = (tmp_path / "README.md").read_text()
     assert card.startswith("---\nlicense: apache-2.0\n")
-    for words in ("flickr8k/captions.txt, coco_captions", "--steps 2 --seed 3", f"{made['values']:,}"):
+    read = [
+        (name, hashlib.sha256(f"{file}\0{len(text)}\0{text}".encode()).hexdigest()[:12])
+        for name, file, text in (
+            ("flickr8k/captions.txt", "captions.txt", (data / "flickr8k/captions.txt").read_text()),
+            (
+                "coco_captions",
+                "captions_val2017.csv",
+                (data / "coco_captions/captions_val2017.csv").read_text(),
+            ),
+        )
+    ]
+    assert made["data"] == [f"{name} (1 file, SHA-256 {digest})" for name, digest in read]
+    for words in (", ".join(made["data"]), "--steps 2 --seed 3", f"{made['values']:,}"):
         assert words in card
     for words in ("commit", "non-commercial", "loss.csv"):
         assert words in card
@@ -75,10 +90,42 @@ def test_corrector_with_its_card(
     assert len(err.splitlines()) == 1
 
 
-def test_judge_resumes(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bridge.training.scenes import judge as train_judge
+def test_a_folder_of_ones_own_is_named_and_its_licence_unknown(run: Run, tmp_path: Path) -> None:
+    own = tmp_path / "holidays"
+    own.mkdir()
+    rng = np.random.default_rng(2)
+    for index in range(3):
+        Image.fromarray(rng.integers(0, 256, (80, 90, 3)).astype(np.uint8)).save(own / f"{index}.png")
+    arguments = ("train", "jscc-2019-c8", "--steps", "1", "--data", str(own))
+    assert run(*arguments, "--out", str(tmp_path / "out"))[0] == 0
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert card.startswith("---\nlicense: unknown\n")
+    assert "| data | holidays (3 files, SHA-256 " in card
+    assert "licence" in card.lower() and "unknown" in card
+    for words in ("VOC", "apache", "Apache", "this project", str(tmp_path)):
+        assert words not in card
+    (own / "1.png").write_bytes(b"")
+    status, _, err = run(*arguments, "--out", str(tmp_path / "again"))
+    assert status == 2
+    assert "1.png" in err
+    assert len(err.splitlines()) == 1
 
-    monkeypatch.setattr(train_judge, "_BATCH", 16)
+
+def test_data_are_known_by_their_bytes(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name / "inside").mkdir(parents=True)
+        (tmp_path / name / "inside" / "a.png").write_bytes(b"123")
+        (tmp_path / name / ".hidden").write_bytes(name.encode())
+    (first,), (second,) = (Data({"x": tmp_path / name}).describe() for name in ("first", "second"))
+    assert first == second
+    assert first.startswith("x (1 file, SHA-256 ")
+    (tmp_path / "second" / "inside" / "a.png").write_bytes(b"124")
+    assert Data({"x": tmp_path / "second"}).describe() != [first]
+    (tmp_path / "first" / "inside" / "a.png").rename(tmp_path / "first" / "inside" / "b.png")
+    assert Data({"x": tmp_path / "first"}).describe() != [first]
+
+
+def test_judge_is_trained_anew(run: Run, tmp_path: Path) -> None:
     assert run("train", "scenes-judge", "--steps", "2", "--out", str(tmp_path))[0] == 0
     card = (tmp_path / "README.md").read_text()
     assert "drawn afresh" in card
@@ -111,7 +158,7 @@ def test_interrupted_training_goes_on(run: Run, data: Path, tmp_path: Path) -> N
         (["tiny-jscc", "--data", "/nowhere"], ["/nowhere", "SEMPHY_DATA", "--data", "bsds500_256"]),
         (["tiny-parrot"], ["tiny-parrot", "tiny-corrector"]),
         (["scenes-judge", "--device", "abacus"], ["abacus"]),
-        (["scenes-judge", "--device", "meta"], ["meta", "CPU"]),
+        (["scenes-judge", "--device", "meta"], ["meta", "nothing is trained"]),
         (["tiny-corrector", "--steps", "0"], ["--steps"]),
     ],
 )
@@ -135,13 +182,23 @@ def test_incomplete_data_are_named(data: Path, tmp_path: Path, monkeypatch: pyte
 
 def test_a_folder_of_ones_own(data: Path) -> None:
     own = data / "flickr8k" / "images"
-    assert find_data("tiny-jscc", own) == {"voc2012_train256/JPEGImages": own}
-    assert find_data("tiny-segmenter", data).keys() == set(RECIPES["tiny-segmenter"].data)
+    assert find_data("tiny-jscc", own) == Data({"voc2012_train256/JPEGImages": own}, own=True)
+    found = find_data("tiny-segmenter", data)
+    assert (found.places.keys(), found.own) == (set(RECIPES["tiny-segmenter"].data), False)
     with pytest.raises(
         ValueError, match=r"the data need imagenet_mobilenet_v2/mobilenet_v2.*\.safetensors, too"
     ):
-        prepare("tiny-segmenter", find_data("tiny-segmenter", own), 1, "cpu")
-    assert find_data("scenes-judge", None) == {}
+        prepare("tiny-segmenter", find_data("tiny-segmenter", own).places, 1, "cpu")
+    assert find_data("scenes-judge", None) == Data({})
+
+
+def test_help_lists_what_there_is_to_train_and_to_evaluate(run: Run) -> None:
+    _, out, _ = run("train", "--help")
+    letters = "".join(out.split())  # lines break behind hyphens, too
+    assert all("".join(f"{name}{entry.purpose}".split()) in letters for name, entry in RECIPES.items())
+    _, out, _ = run("evaluate", "--help")
+    assert all(f"  {name} " in out for name in EVALUATIONS)
+    assert "tiny-generator-vae" not in out
 
 
 def test_models_go_where_the_zoo_looks() -> None:

@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.runs.statistics import Interval, bootstrap_interval, clustered_rate_interval, rate_interval
+from benchmarks.runs.statistics import (
+    Interval,
+    bootstrap_interval,
+    clustered_rate_interval,
+    pooled_interval,
+    rate_interval,
+    ratio_interval,
+)
 
 Method = Literal["wilson", "clopper-pearson"]
 COUNTS = [(0, 1), (1, 1), (0, 50), (1, 50), (25, 50), (50, 50), (3, 10_000), (100, 10**9), (7, 10**12)]
@@ -255,3 +262,72 @@ def test_values_that_do_not_fit_are_quoted() -> None:
         bootstrap_interval([1.0, 2.0], ["a", "b", "c"])
     with pytest.raises(ValueError, match="got 2"):
         bootstrap_interval([1.0, 2.0], confidence=2)
+
+
+def test_groups_of_equal_size_are_blocks() -> None:
+    rng = np.random.default_rng(4)
+    errors = rng.binomial(20, rng.beta(1, 9, 60))
+    blocks = clustered_rate_interval(
+        int(errors.sum()), 60 * 20, int((errors.astype(np.int64) ** 2).sum()), 60
+    )
+    assert ratio_interval(errors, np.full(60, 20)) == pytest.approx(tuple(blocks), rel=1e-12)
+
+
+def test_a_ratio_of_many_groups_has_the_normal_interval_of_its_residuals() -> None:
+    rng = np.random.default_rng(5)
+    trials = rng.integers(1, 12, 20_000)
+    errors = rng.binomial(trials, rng.beta(2, 3, 20_000))
+    share = errors.sum() / trials.sum()
+    # The linearised ratio: residuals e - p m have mean 0, and the share the deviation of their mean over m's.
+    deviation = np.std(errors - share * trials, ddof=1) / math.sqrt(20_000) / trials.mean()
+    low, high = ratio_interval(errors, trials)
+    assert (low, high) == pytest.approx((share - 1.96 * deviation, share + 1.96 * deviation), abs=2e-5)
+    naive = rate_interval(int(errors.sum()), int(trials.sum()))
+    assert high - low > 1.4 * (naive.high - naive.low)
+
+
+def test_shares_of_groups_cover_as_they_say_and_binomial_ones_do_not() -> None:
+    rng = np.random.default_rng(6)
+    runs, groups = 1500, 50
+    covered = naive = 0
+    for _ in range(runs):
+        trials = rng.integers(0, 10, groups)
+        errors = rng.binomial(trials, rng.beta(8, 2, groups))  # 0.8 on average, correlated within a group
+        covered += contains(ratio_interval(errors, trials), 0.8)
+        naive += contains(rate_interval(int(errors.sum()), int(trials.sum())), 0.8)
+    # Standard error of a coverage of 0.95: 0.006.
+    assert abs(covered / runs - 0.95) < 0.02
+    assert naive / runs < 0.9
+
+
+def test_groups_without_trials_tell_nothing() -> None:
+    assert ratio_interval([1, 0, 0, 2], [3, 0, 2, 4]) == ratio_interval([1, 0, 2], [3, 2, 4])
+    assert ratio_interval([], []) == ratio_interval([3], [4]) == ratio_interval([0, 0], [0, 5]) == (0.0, 1.0)
+
+
+def test_all_or_nothing_is_bounded_by_the_groups() -> None:
+    assert ratio_interval([0] * 40, [9] * 40) == pytest.approx((0, 1 - 0.025 ** (1 / 40)))
+    assert ratio_interval([9] * 40, [9] * 40) == pytest.approx((0.025 ** (1 / 40), 1))
+
+
+@pytest.mark.parametrize(("errors", "trials"), [([2], [1]), ([-1], [1]), ([1, 1], [1]), ([[1]], [[1]])])
+def test_groups_that_contradict_are_quoted(errors: list[int], trials: list[int]) -> None:
+    with pytest.raises(ValueError, match="0 <= errors <= trials"):
+        ratio_interval(errors, trials)
+
+
+def test_a_mean_is_a_pooled_quantity_too() -> None:
+    rng = np.random.default_rng(7)
+    values = rng.integers(0, 100, 40)
+    counts = np.stack([values, np.ones_like(values)], axis=1)
+    pooled = pooled_interval(counts, lambda total: total[0] / total[1])
+    # Two bootstraps of 1,999 and 9,999 resamples: limits differ by their quantiles' error.
+    assert pooled == pytest.approx(tuple(bootstrap_interval(values)), abs=1.0)
+    assert pooled == pooled_interval(counts, lambda total: total[0] / total[1])
+    assert pooled != pooled_interval(counts, lambda total: total[0] / total[1], seed=1)
+
+
+def test_pooled_tables_are_summed_whole() -> None:
+    counts = np.tile(np.arange(6).reshape(2, 3), (9, 1, 1))
+    assert pooled_interval(counts, lambda total: float(total[1, 2] - total[0, 1])) == (36.0, 36.0)
+    assert all(math.isnan(limit) for limit in pooled_interval(counts[:1], lambda total: 0.0))

@@ -7,9 +7,19 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
-from semantic.metrics.text import bleu, bleu_n, character_error_rate, chrf, corpus_bleu, word_error_rate
+from semantic.metrics.text import (
+    bleu,
+    bleu_counts,
+    bleu_n,
+    character_error_rate,
+    chrf,
+    corpus_bleu,
+    pooled_bleu,
+    word_error_rate,
+)
 
 DAMAGED = [
     "\x00",
@@ -184,3 +194,15 @@ def test_orders_and_lengths_that_do_not_fit_are_quoted() -> None:
         corpus_bleu(["a", "b"], ["a"])
     with pytest.raises(ValueError, match="0 references"):
         corpus_bleu([], [])
+
+
+def test_counts_of_sentences_add_to_corpus_bleu() -> None:
+    pairs = sentences(60)
+    counts = np.stack([bleu_counts(*pair) for pair in pairs])
+    assert counts.shape == (60, 10)
+    for some in (slice(0, 60), slice(0, 7), slice(20, 50)):
+        expected = corpus_bleu(*map(list, zip(*pairs[some], strict=True)))
+        assert pooled_bleu(counts[some].sum(axis=0)) == pytest.approx(expected, rel=1e-12)
+    # Two of three words are right, and one of two pairs; the reference has four words.
+    assert bleu_counts("a red dog runs", "a red cat").tolist() == [2, 1, 0, 0, 3, 2, 1, 0, 3, 4]
+    assert pooled_bleu(bleu_counts("a red dog runs", "a red cat")) == 0

@@ -11,8 +11,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from bridge.training.scenes import judge as train_judge
-from bridge.training.scenes.judge import DISTORTIONS, evaluate_judge
 from semantic.scenes.captions import WORDS, caption, describe, quadrant_caption
 from semantic.scenes.dataset import load
 from semantic.scenes.draw import ACCENTS, PALETTE, class_map, draw, draw_background, masks
@@ -397,13 +395,6 @@ def test_judge_reads_unseen_scenes(judge: SceneJudge) -> None:
     assert picture_accuracy(scenes[0], draw(scenes[0], 128), judge) == count_right(scenes[0], seen[0])
 
 
-def test_judge_bears_distortions(judge: SceneJudge) -> None:
-    found = evaluate_judge(judge, 100, 1)
-    assert set(found) == {"clean", *DISTORTIONS}
-    # The card says 0.972 for JPEG, 0.993 and more for the others; 1,150 facts: 4 standard deviations below.
-    assert all(counts.accuracy > (0.95 if name == "jpeg" else 0.98) for name, counts in found.items()), found
-
-
 def test_judge_sees_nothing_in_noise(judge: SceneJudge) -> None:
     generator = np.random.default_rng(14)
     scenes = [sample_scene([15, index]) for index in range(100)]
@@ -442,33 +433,3 @@ def test_judge_comes_back_from_a_folder(judge: SceneJudge, tmp_path: Path) -> No
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(ValueError, match="holds no judge of these scenes"):
         SceneJudge.from_pretrained(tmp_path)
-
-
-def test_training_resumes_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(train_judge, "_BATCH", 4)
-    monkeypatch.setattr(train_judge, "_SAVE_EVERY", 2)
-    whole = train_judge.train_judge(4, 3, tmp_path / "whole").state_dict()
-    drawn = train_judge._batch
-
-    def broken(seed: int, step: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        if step == 3:
-            raise KeyboardInterrupt
-        return drawn(seed, step)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(train_judge, "_batch", broken)
-        train_judge.train_judge(4, 3, tmp_path / "parts")
-    with pytest.raises(ValueError, match="belongs to a run with"):
-        train_judge.train_judge(4, 5, tmp_path / "parts", resume=True)
-    parts = train_judge.train_judge(4, 3, tmp_path / "parts", resume=True).state_dict()
-    assert all(torch.equal(tensor, parts[name]) for name, tensor in whole.items())
-    assert {file.name for file in (tmp_path / "parts").iterdir()} == {
-        "config.json",
-        "model.safetensors",
-        "loss.csv",
-    }
-
-
-def test_training_wants_steps(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="steps must be positive"):
-        train_judge.train_judge(0, 1, tmp_path)

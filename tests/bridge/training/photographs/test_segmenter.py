@@ -1,8 +1,8 @@
-"""The segmenter's training: crops keep picture and mask together, a frozen backbone, IoU by hand."""
+"""The segmenter's training: crops keep picture and mask together, and a frozen backbone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from bridge.training.photographs.masked import MaskedPhotographs
-from bridge.training.photographs.segmenter import evaluate_segmenter, segmenter
+from bridge.training.photographs.segmenter import segmenter
 from bridge.training.trainer import train
 from semantic.models.segmentation import Segmenter
 from semantic.networks.fcn_mobilenet import MobileNetFCN
@@ -110,33 +110,31 @@ def test_going_on_trains_the_last_blocks_too(pictures: Path, imagenet: Path, tmp
     assert 0 < moved < 2e-3 < MobileNetFCN(width=4).classifier.weight.std()
 
 
-class _Fixed:
-    """Says the same of every picture."""
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda folder: (folder / "JPEGImages/a.jpg").write_bytes(b""), r"a\.jpg' is no readable picture"),
+        (lambda folder: (folder / "SegmentationClass/a.png").write_bytes(b""), r"a\.png' is no readable"),
+        (
+            lambda folder: _mask(folder, np.zeros((4, 9), np.uint8)),
+            r"a\.png is a mask of \[4, 9\], its .*\[8, 9\]",
+        ),
+        (lambda folder: _mask(folder, np.full((8, 9), 77, np.uint8)), r"a\.png holds the label 77"),
+        (lambda folder: _mask(folder, np.zeros((8, 9, 3), np.uint8)), r"one label a pixel"),
+    ],
+)
+def test_what_cannot_be_learned_from_is_named(
+    tmp_path: Path, spoil: Callable[[Path], object], message: str
+) -> None:
+    (tmp_path / "JPEGImages").mkdir()
+    (tmp_path / "SegmentationClass").mkdir()
+    Image.fromarray(np.zeros((8, 9, 3), np.uint8)).save(tmp_path / "JPEGImages" / "a.jpg")
+    _mask(tmp_path, np.zeros((8, 9), np.uint8))
+    assert len(MaskedPhotographs([tmp_path], 4).masked) == 1
+    spoil(tmp_path)
+    with pytest.raises(ValueError, match=message):
+        MaskedPhotographs([tmp_path], 4)
 
-    def __init__(self, labels: NDArray[np.int64]) -> None:
-        self.said = labels
 
-    def labels(self, pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.int64]]:
-        return [self.said for _ in pictures]
-
-
-def test_evaluation_by_hand(tmp_path: Path) -> None:
-    for name in ("JPEGImages", "SegmentationClass"):
-        (tmp_path / name).mkdir()
-    Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / "JPEGImages" / "a.jpg")
-    truth = np.zeros((20, 20), np.uint8)
-    truth[5:15, 5:15] = 3
-    truth[4, 5:15] = 255  # not judged: what is said of it counts nowhere
-    Image.fromarray(truth).save(tmp_path / "SegmentationClass" / "a.png")
-    said = np.zeros((20, 20), np.int64)
-    said[4:15, 5:10] = 9
-    found = evaluate_segmenter(_Fixed(said), tmp_path)
-    # The main object: 50 of 100 pixels, and none too many. Classes: background 290 of 340, 3 and 9 none.
-    assert found.main_object_ious == (0.5,)
-    assert found.main_object_iou == found.foreground_iou == 0.5
-    assert found.mean_iou == pytest.approx(290 / 340 / 3)
-
-
-def test_evaluation_without_masks(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="SegmentationClass"):
-        evaluate_segmenter(_Fixed(np.zeros((2, 2), np.int64)), tmp_path)
+def _mask(folder: Path, labels: NDArray[np.uint8]) -> None:
+    Image.fromarray(labels).save(folder / "SegmentationClass" / "a.png")

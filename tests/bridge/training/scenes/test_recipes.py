@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from bridge.models import Models, parse_models
-from bridge.training.scenes import blip, caption_batches, generator_batches
+from bridge.training.figures import Share
+from bridge.training.scenes import blip as scene_blip
+from bridge.training.scenes import caption_batches, generator_batches
 from bridge.training.scenes import captioner as scene_captioner
 from bridge.training.scenes import diffusion as scene_diffusion
 from bridge.training.scenes import evaluation as scene_evaluation
@@ -29,10 +31,10 @@ from bridge.training.scenes.batches import (
     Ahead,
     draw_scene,
     fused_caption,
+    pixel_values,
     resized,
     scene_tokenizer,
     to_ids,
-    to_pixels,
 )
 from bridge.training.scenes.caption_batches import CaptionBatches
 from bridge.training.scenes.captioner import CaptionerSizes
@@ -48,7 +50,6 @@ from semantic.models.generation import Generator
 from semantic.models.textjscc import TextCodec
 from semantic.scenes.captions import describe
 from semantic.scenes.draw import draw, masks
-from semantic.scenes.facts import Counts
 from semantic.scenes.judge import HEADS, SceneJudge
 from semantic.scenes.scene import Scene, Thing, sample_scene
 
@@ -144,7 +145,7 @@ def test_pixels_are_those_of_the_image_processors(captioner_folder: Path) -> Non
     pictures, *_ = CaptionBatches(scene_tokenizer(96).backend_tokenizer, 4, 1, 0.0, False, 8)(0)
     processor = LLaVA.from_pretrained(captioner_folder).processor.image_processor
     expected = processor(list(pictures), return_tensors="pt").pixel_values
-    torch.testing.assert_close(to_pixels(pictures, "cpu"), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(pixel_values(pictures, "cpu"), expected, rtol=0, atol=1e-6)
 
 
 def test_main_slice_is_the_box_of_an_object() -> None:
@@ -249,9 +250,9 @@ def test_place_waves_tell_all_places_apart() -> None:
 def test_captioner(captioner_folder: Path) -> None:
     found = Models(parse_models(f"captioner={captioner_folder}")).captioner
     assert isinstance(found, LLaVA)
-    counts = scene_evaluation.evaluate_captioner(found, 2, 1)
-    assert set(counts) == {"whole", "quarters", "fused"}
-    assert all(0 <= count.right <= count.total for count in counts.values())
+    figures = list(scene_evaluation.captioner_figures(found, 2, 1))
+    assert [figure.at for figure in figures] == ["whole", "quarters", "fused"]
+    assert all(0 <= figure.measured.value <= 1 for figure in figures)
 
 
 def test_captioner_learns_on_the_prompt_that_it_is_asked_with(captioner_folder: Path) -> None:
@@ -264,7 +265,7 @@ def test_captioner_learns_on_the_prompt_that_it_is_asked_with(captioner_folder: 
 
 
 def test_blip(captioner_folder: Path, tmp_path: Path) -> None:
-    recipe = blip.blip(captioner_folder, batch=BATCH, sizes=SMALL)
+    recipe = scene_blip.blip(captioner_folder, batch=BATCH, sizes=SMALL)
     losses = train(recipe, 2, tmp_path)
     found = Models(parse_models(f"blip={tmp_path}")).blip
     assert isinstance(found, BLIP)
@@ -283,8 +284,8 @@ def test_resumption_gives_the_same_weights(tmp_path: Path) -> None:
     expected, found = (TextCodec.from_pretrained(tmp_path / name) for name in ("whole", "parts"))
     other = found.model.state_dict()
     assert all(torch.equal(value, other[name]) for name, value in expected.model.state_dict().items())
-    counts = scene_evaluation.evaluate_text_jscc(found, [0.0, 10.0], 2, 1)
-    assert set(counts) == {0.0, 10.0}
+    figures = scene_evaluation.text_jscc_figures(found, [0.0, 10.0], 2, 1)
+    assert [figure.at for figure in figures] == ["0dB", "10dB"]
 
 
 def test_rows_meet_the_channel_at_their_own_snr_and_power() -> None:
@@ -309,7 +310,7 @@ def test_standardised_latents_leave_pictures_as_they_were() -> None:
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         torch.manual_seed(2)
         model = recipe.make().eval()
-        pixels = to_pixels(PictureBatches(64, 0)(0)[0], "cpu")
+        pixels = pixel_values(PictureBatches(64, 0)(0)[0], "cpu")
         before = model.encode(pixels).latent_dist
         made = model.decode(before.mean).sample
         scene_vae._standardise(model)
@@ -326,8 +327,14 @@ def test_generator(generator_folder: Path) -> None:
     models = Models(
         parse_models(f"generator={generator_folder},ip-adapter={generator_folder / 'ip-adapter'}")
     )
-    counts = scene_evaluation.evaluate_generator(models.generator, SceneJudge(8), 2, 1, steps=2)
-    assert set(counts) == {"drawn", "autoencoder", "text", "text and slice", "fused text and slice"}
+    figures = scene_evaluation.generator_figures(models.generator, SceneJudge(8), 2, 1, steps=2)
+    assert [figure.at for figure in figures] == [
+        "drawn",
+        "autoencoder",
+        "text",
+        "text+slice",
+        "quarters+slice",
+    ]
     assert models.painter.generate([describe(SCENE)], seeds=[1], steps=2)[0].shape == (64, 64, 3)
 
 
@@ -354,7 +361,7 @@ def test_saved_generator_predicts_what_was_trained(vae_folder: Path, tmp_path: P
         torch.testing.assert_close(context, expected, rtol=1e-4, atol=1e-4)
         scaled = resized(piece, generator_batches.SLICE)[None]
         torch.testing.assert_close(
-            embeds, model.image_encoder(to_pixels(scaled, "cpu")).image_embeds, rtol=1e-4, atol=1e-4
+            embeds, model.image_encoder(pixel_values(scaled, "cpu")).image_embeds, rtol=1e-4, atol=1e-4
         )
         model.scale_adapter(0.6)
         found.diffusion.pipeline.set_ip_adapter_scale(0.6)
@@ -397,12 +404,13 @@ def test_feature(feature_folder: Path) -> None:
     assert isinstance(models.feature, VisionLanguageFeature)
     assert isinstance(models.projection, FeatureProjection)
     assert isinstance(models.feature_image, FeatureToImage)
-    counts = scene_evaluation.evaluate_feature(
-        models.feature, models.projection, models.feature_image, SceneJudge(8), [0.0, np.inf], 2, 1, steps=2
-    )
-    text, picture = counts[0.0]
-    assert isinstance(text, Counts)
-    assert picture.total >= 2 * 5  # an object and a background in each of two scenes
+    parts = models.feature, models.projection, models.feature_image, SceneJudge(8)
+    figures = list(scene_evaluation.feature_figures(*parts, [0.0, np.inf], 2, 1, steps=2))
+    assert [figure.at for figure in figures] == ["0dB", "0dB", "no-noise", "no-noise"]
+    assert [figure.name for figure in figures] == 2 * ["facts-told", "facts-shown"]
+    picture = figures[1].measured
+    assert isinstance(picture, Share)
+    assert min(picture.total) >= 5  # an object and a background in each of two scenes
 
 
 def test_text_loss_is_that_of_the_text_receiver(words_folder: Path) -> None:
@@ -410,7 +418,7 @@ def test_text_loss_is_that_of_the_text_receiver(words_folder: Path) -> None:
     found = VisionLanguageFeature.from_pretrained(words_folder)
     features = found.encode([draw(SCENE)])
     with torch.no_grad():
-        pixels = to_pixels(draw(SCENE)[None], "cpu")
+        pixels = pixel_values(draw(SCENE)[None], "cpu")
         learned = found.model.get_image_features(pixel_values=pixels).qformer_outputs.last_hidden_state
         torch.testing.assert_close(learned, features)
         losses = {
@@ -425,12 +433,12 @@ def test_text_loss_is_that_of_the_text_receiver(words_folder: Path) -> None:
 def test_vision_transformers_begin_as_the_captioners(captioner_folder: Path, recipe: str) -> None:
     """They see alike what leaves the last layer, up to its scale."""
     if recipe == "blip":
-        tower = blip.blip(captioner_folder, sizes=SMALL).make().model.vision_model
+        tower = scene_blip.blip(captioner_folder, sizes=SMALL).make().model.vision_model
     else:
         made = scene_feature_words.feature_words(captioner_folder, sizes=FEATURE).make()
         tower = made.blip2.vision_model
     known = LLaVA.from_pretrained(captioner_folder).model.model.vision_tower
-    pixels = to_pixels(np.stack([draw(sample_scene([8, index])) for index in range(16)]), "cpu")
+    pixels = pixel_values(np.stack([draw(sample_scene([8, index])) for index in range(16)]), "cpu")
     with torch.no_grad():
         found, wanted = (
             F.layer_norm(network.eval()(pixels).last_hidden_state, [SMALL.vision])
@@ -455,7 +463,7 @@ def test_missing_stages_are_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="semphy train tiny-generator-vae"):
         scene_generator.generator(tmp_path)
     with pytest.raises(ValueError, match="semphy train tiny-captioner"):
-        blip.blip(tmp_path)
+        scene_blip.blip(tmp_path)
     with pytest.raises(ValueError, match="semphy train tiny-captioner"):
         scene_feature_words.feature_words(tmp_path)
     with pytest.raises(ValueError, match="semphy train tiny-feature-words"):

@@ -1,4 +1,4 @@
-"""The corrector's training: noise at the rate that theory gives, a start that copies, words counted."""
+"""The corrector's training: noise at the rate that theory gives, and a start that copies."""
 
 from __future__ import annotations
 
@@ -13,19 +13,13 @@ import torch
 from safetensors.torch import load_file
 from scipy.stats import norm
 
-from bridge.training.texts.captions import Captions, read_captions
-from bridge.training.texts.corrector import (
-    character_tokenizer,
-    corrector,
-    evaluate_corrector,
-    make_bart,
-    score,
-)
+from bridge.training.texts.captions import Captions, split_captions
+from bridge.training.texts.corrector import character_tokenizer, corrector, make_bart
 from bridge.training.texts.garbling import garble, snr_for
 from bridge.training.trainer import Recipe, train
 from phy.random import Stream
 from phy.source.text.coders import Characters
-from semantic.models.correction import BartCorrector, DictionaryCorrector, NoCorrection
+from semantic.models.correction import BartCorrector
 
 WORDS = [
     "a",
@@ -65,7 +59,7 @@ def small(folder: Path) -> Recipe:
 
 
 def test_pictures_are_on_one_side_only(captions: Path) -> None:
-    data = read_captions([captions])
+    data = split_captions([captions])
     pictures: dict[str, set[bool]] = {}
     for line in (captions / "captions.txt").read_text().splitlines()[1:]:
         name, text = line.split(",", 1)
@@ -80,17 +74,28 @@ def test_pictures_are_on_one_side_only(captions: Path) -> None:
 
 
 def test_white_space_before_punctuation_is_taken_out(captions: Path) -> None:
-    data = read_captions([captions])
+    data = split_captions([captions])
     assert "A dog, a man's hat - and two cats!" in (*data.train, *data.held_out)
+
+
+def test_headings_are_no_captions(captions: Path) -> None:
+    data = split_captions([captions / "captions.txt"])
+    assert "caption" not in (*data.train, *data.held_out)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "captions.csv").write_bytes(b"1.jpg,caf\xe9\n")
+    with pytest.raises(ValueError, match=r"captions\.csv' cannot be read as UTF-8"):
+        split_captions([tmp_path])
 
 
 def test_files_without_captions(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="twenty"):
-        read_captions([tmp_path])
+        split_captions([tmp_path])
 
 
 def test_batches_depend_on_seed_and_step_only(captions: Path) -> None:
-    data = read_captions([captions])
+    data = split_captions([captions])
     drawn = [data.batch(32, 1, step, longest=82, scenes=0.25) for step in (3, 3, 4, 11)]
     assert drawn[0] == drawn[1]
     assert len({tuple(batch) for batch in drawn}) == 3
@@ -179,35 +184,6 @@ def test_bundled_size_stays_below_12_mb() -> None:
     tokenizer = character_tokenizer(160)
     model = make_bart(len(tokenizer), 256, (4, 2), 8, 160)
     assert sum(parameter.numel() for parameter in model.parameters()) * 2 < 12e6
-
-
-def test_words_are_counted() -> None:
-    meant = ["a dog runs on the beach", "two cats"]
-    arrived = ["a dxg runs on thebeach", "two cats"]
-    corrected = ["a dog runs on a beach", "two bats"]
-    found = score(meant, arrived, corrected)
-    # Wrong: dog, the, beach; mended: dog, beach. Right: a, runs, on, two, cats; damaged: cats.
-    assert (found.wrong, found.right, found.mended, found.damaged) == (3, 5, 2, 1)
-    assert (found.removed_share, found.damaged_share) == (2 / 3, 1 / 5)
-    assert found.cer == pytest.approx(2 / (23 + 8))
-    assert score(["a b"], ["a b"], ["a b"]).removed_share == 0
-    assert score(["a b"], ["c d"], ["c d"]).damaged_share == 0
-
-
-def test_controls_meet_the_same_noise() -> None:
-    rng = np.random.default_rng(2)
-    texts = [sentence(rng).replace(" .", ".") for _ in range(200)]
-    none = evaluate_corrector(NoCorrection(), texts, 0.03, 7)
-    mended = evaluate_corrector(DictionaryCorrector.from_texts(texts), texts, 0.03, 7)
-    assert (none.mended, none.damaged, none.bleu_after) == (0, 0, none.bleu_before)
-    assert (mended.wrong, mended.right, mended.cer) == (none.wrong, none.right, none.cer)
-    assert mended.removed_share > 0.5
-    assert mended.bleu_after > mended.bleu_before
-    characters = sum(map(len, texts))
-    # A wrong character costs one edit at most: four standard deviations above, and few edits are saved.
-    assert 0.7 * 0.03 < none.cer < 0.03 + 4 * math.sqrt(0.03 / characters)
-    with pytest.raises(ValueError, match="ascii7"):
-        evaluate_corrector(NoCorrection(), texts, 0.03, 7, coder="ascii7")
 
 
 def test_long_captions_become_windows() -> None:

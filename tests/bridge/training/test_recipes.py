@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from benchmarks.cli.main import main
 from benchmarks.machine.training import Trained, train_model
 from bridge.models import TIERS, Models
-from bridge.training import recipes
+from bridge.training import recipes, trainer
 from bridge.training.recipes import RECIPES
 from bridge.training.scenes.vae import frozen_vae
 from bridge.training.trainer import train
@@ -114,7 +114,7 @@ def test_twenty_steps_leave_a_model_that_loads(trainings: Trainings, name: str) 
     load(name, folder)
 
 
-@pytest.mark.parametrize("name", ["tiny-scene-segmenter", "jscc-2019-c8"])
+@pytest.mark.parametrize("name", ["tiny-scene-segmenter", "jscc-2019-c8", "scenes-judge"])
 def test_interrupted_at_half_it_becomes_the_same_model(
     trainings: Trainings,
     name: str,
@@ -124,9 +124,9 @@ def test_interrupted_at_half_it_becomes_the_same_model(
 ) -> None:
     trainings(name)
     with monkeypatch.context() as patch:
-        patch.setattr(recipes, "train", partial(train, until=STEPS // 2))
-        folders = recipes.find_data(name, trainings.root)
-        recipes.prepare(name, folders, 1, "cpu")(STEPS, tmp_path, True)
+        patch.setattr(trainer, "train", partial(train, until=STEPS // 2))
+        places = recipes.find_data(name, trainings.root).places
+        recipes.prepare(name, places, 1, "cpu")(STEPS, tmp_path, True)
     assert [file.name for file in tmp_path.glob("*.safetensors")] == ["checkpoint.safetensors"]
     arguments = ["train", name, "--steps", str(STEPS), "--data", str(trainings.root), "--out", str(tmp_path)]
     with pytest.raises(SystemExit) as ended:

@@ -10,10 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from bridge.training.photographs.deep_jscc import bourtsoulatze, nested, through
+from bridge.training.analog import through, weighed
+from bridge.training.photographs.deep_jscc import bourtsoulatze, nested
 from bridge.training.photographs.pictures import Photographs
 from bridge.training.trainer import Recipe, train
-from phy.channels.flat import AWGN
+from phy.channels.flat import AWGN, Rayleigh
 from phy.random import Stream
 from semantic.networks.jscc import DeepJSCC2019, NestedJSCC
 
@@ -75,6 +76,17 @@ def test_values_meet_the_channel_at_half_the_power_a_real() -> None:
     assert abs(float(noise) / 0.05 - 1) < 0.02
 
 
+def test_noise_is_told_for_each_value() -> None:
+    values = torch.randn(2, 40_000, generator=torch.Generator().manual_seed(2))
+    heard, noise = weighed(values, Rayleigh(), 10.0, Stream(1).batch(range(2)))
+    sent = values * (0.5 / values.square().mean(1, keepdim=True)).sqrt()
+    # Of a real it is half of N0 / |h|^2, and gains differ from symbol to symbol: 80,000 ratios of mean 1/2.
+    ratio = ((heard - sent).square() / noise).mean()
+    assert noise.std() > 0.1
+    assert abs(float(ratio) - 0.5) < 0.01
+    assert torch.equal(noise[:, ::2], noise[:, 1::2])
+
+
 def test_crops_depend_on_seed_and_step_only(photographs: Path) -> None:
     data = Photographs([photographs], 32)
     assert torch.equal(data.crops(3, 1, 7), data.crops(3, 1, 7))
@@ -90,6 +102,13 @@ def test_masks_are_no_photographs(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((64, 64), np.uint8)).convert("P").save(tmp_path / "mask.png")
     with pytest.raises(ValueError, match=r"mask\.png has a palette"):
         Photographs([tmp_path], 32)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n broken"])
+def test_a_broken_picture_is_named(photographs: Path, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "broken.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"broken\.png' is no readable picture"):
+        Photographs([photographs, tmp_path], 32)
 
 
 def test_no_steps(photographs: Path, tmp_path: Path) -> None:
