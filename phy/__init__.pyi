@@ -10,10 +10,12 @@ from .coding import CODES as CODES
 from .coding import LDPC5G as LDPC5G
 from .coding import Code as Code
 from .coding import Convolutional as Convolutional
+from .coding import Decoded as Decoded
 from .coding import Decoding as Decoding
 from .coding import FixedPoint as FixedPoint
 from .coding import MatrixCode as MatrixCode
 from .coding import Polar5G as Polar5G
+from .coding import Structure as Structure
 from .coding import TransportBlock as TransportBlock
 from .coding import TransportFormat as TransportFormat
 from .coding import Turbo as Turbo

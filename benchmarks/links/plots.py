@@ -58,7 +58,7 @@ class Curve:
 
     @property
     def once(self) -> bool:
-        """Whether its blocks are code words over a constellation, sent once: theory tells something of those."""
+        """Whether its blocks are code words over a constellation, sent once, as theory has them."""
         known = isinstance(self.condition.get("code"), Mapping) and "modulation" in self.condition
         return known and not {"harq", "crc"} & self.condition.keys()
 

@@ -8,6 +8,7 @@ from .fixed_point import FixedPoint as FixedPoint
 from .ldpc.ldpc5g import LDPC5G as LDPC5G
 from .ldpc.matrix import MatrixCode as MatrixCode
 from .ldpc.matrix import matrix_code as matrix_code
+from .ldpc.structure import Structure as Structure
 from .polar import Polar5G as Polar5G
 from .transport.block import TransportBlock as TransportBlock
 from .transport.format import TransportFormat as TransportFormat

@@ -56,6 +56,12 @@ class Graph:
         return cls(rows.indptr.astype(np.int32), rows.indices.astype(np.int32), rows.shape[1])
 
     @property
+    def matrix(self) -> csr_matrix:
+        """The matrix, sparse, of ``uint8``."""
+        ones = np.ones(self.variables.size, np.uint8)
+        return csr_matrix((ones, self.variables, self.starts), shape=(self.starts.size - 1, self.size))
+
+    @property
     def edges(self) -> int:
         """Number of ones."""
         return int(self.variables.size)
