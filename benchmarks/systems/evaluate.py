@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.runs.store import Row
-from benchmarks.settings.compare import CompareSpec, systems_of
-from benchmarks.systems.sources import load_sources
+from benchmarks.settings.compare import CompareSpec, built_of, systems_of
+from benchmarks.systems.identity import RULES_VERSION, item_of
+from benchmarks.systems.sources import Sources, load_sources
 from bridge.air.ledger import Ledger
 from bridge.air.transmission import Reception, Transmission, transmit
 from bridge.systems.ends import decode_by, encode_by
@@ -28,8 +29,7 @@ __all__ = [
     "channel_uses_of",
     "evaluate",
     "forget",
-    "item_of",
-    "sources_of",
+    "loaded",
 ]
 
 
@@ -43,12 +43,20 @@ class OperatingPoint:
         Of its condition in the store.
     system, cbr, snr_db:
         What it is.
+    with_references:
+        Whether its rows depend on captions and scenes of pictures
+        (`benchmarks.systems.identity.reads_references`).
     """
 
     id: str
     system: int
     cbr: str | None
     snr_db: float
+    with_references: bool = False
+
+    def item_of(self, source: Source, trial: int) -> str:
+        """Name of one of its rows."""
+        return item_of(source, trial, self.with_references)
 
 
 @dataclass(frozen=True)
@@ -63,26 +71,21 @@ class Job:
 
 
 @lru_cache(maxsize=2)
-def sources_of(spec: CompareSpec, folder: Path | None) -> list[Source]:
-    """Sources of a comparison, loaded once a process."""
-    return load_sources(spec, {system.modality for system in systems_of(spec)}, folder)
+def loaded(spec: CompareSpec, folder: Path | None) -> Sources:
+    """Sources of a comparison, loaded once a process; in the folder transmitters keep what they know."""
+    memory = None if folder is None else folder / f"encoded-{RULES_VERSION}"
+    return load_sources(spec, {system.modality for system in systems_of(spec)}, memory)
 
 
 def forget() -> None:
     """Let go of systems and sources: their files may be others when the next comparison starts."""
-    systems_of.cache_clear()
-    sources_of.cache_clear()
-
-
-def item_of(source: Source, trial: int) -> str:
-    """Name of one row of a condition."""
-    return f"{source.digest}/{trial}"
+    built_of.cache_clear()
+    loaded.cache_clear()
 
 
 def evaluate(job: Job) -> list[Row]:
     """Compute the rows of one job: encode once a system and budget, send and decode at every SNR."""
-    encoded = None if job.folder is None else job.folder / "encoded"
-    source = sources_of(job.spec, encoded)[job.source]
+    source = loaded(job.spec, job.folder).sources[job.source]
     rows: list[Row] = []
     sent: tuple[tuple[int, str | None], Transmission | Exception] | None = None
     seen: dict[bytes, Row] = {}
@@ -102,7 +105,7 @@ def evaluate(job: Job) -> list[Row]:
             if key not in seen:
                 seen[key] = _decode(job, system, source, point, transmission, reception)
             _, _, values = seen[key]
-            rows.append((point.id, item_of(source, trial), {**values, "trial": trial}))
+            rows.append((point.id, point.item_of(source, trial), {**values, "trial": trial}))
     source.memory.clear()
     return rows
 
@@ -206,7 +209,7 @@ def _row(
         "ledger": json.dumps(ledger.rows()),
         "arrived": made.text if made.image is None else picture,
     }
-    return point.id, item_of(source, 0), values
+    return point.id, point.item_of(source, 0), values
 
 
 def _broken(
@@ -226,4 +229,4 @@ def _broken(
         "ledger": json.dumps(ledger.rows()),
         "arrived": None,
     }
-    return point.id, item_of(source, trial), values
+    return point.id, point.item_of(source, trial), values

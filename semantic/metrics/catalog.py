@@ -15,6 +15,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
+from semantic.zoo.digests import Stamp, stamp
+
 __all__ = [
     "EMBEDDING_METRICS",
     "IMAGE_METRICS",
@@ -24,6 +26,7 @@ __all__ = [
     "Measure",
     "describe",
     "measure",
+    "network",
 ]
 
 Kind = Literal["image", "text", "embedding", "captions", "scene"]
@@ -244,9 +247,27 @@ def describe(name: str) -> Measure:
     return NETWORK_METRICS[family](network, Path(network).name or network)
 
 
-@cache
+def network(name: str) -> Path | None:
+    """Where the network lies that a metric measures by; None if by none, or by one whose weights are pinned.
+
+    Raises
+    ------
+    ValueError
+        If there is no such network.
+    semantic.zoo.weights.WeightsMissing
+        If it is not on this machine.
+    """
+    from semantic.scenes.judge import BUNDLED
+    from semantic.zoo.presets import resolve
+
+    _, _, place = name.partition(":")
+    if place:
+        return resolve(place)
+    return BUNDLED if name == "scene" else None
+
+
 def measure(name: str) -> Function:
-    """Return a metric's function, loaded once a process.
+    """Return a metric's function, loaded once a process for each state of its network.
 
     Raises
     ------
@@ -260,4 +281,11 @@ def measure(name: str) -> Function:
     >>> measure("cer")("A dog runs.", "A dig runs.").__round__(3)  # one of eleven characters
     0.091
     """
+    describe(name)
+    place = network(name)
+    return _loaded(name, None if place is None else stamp(place))
+
+
+@cache
+def _loaded(name: str, state: Stamp | None) -> Function:
     return describe(name).load()
