@@ -131,9 +131,13 @@ class OwnCode:
             What it was made with.
         """
         folder = self.path.parent
-        files = self._files(self.load()) | named(attributes(made, _OURS), folder)
+        files = self._files(self.load()) | named(self.attributes(made), folder)
         told = by_content(dict(options or {}), folder)
         return digest_of(self._digest, name, repr(sorted(files.items())), repr(told))
+
+    def attributes(self, made: object) -> dict[str, Any]:
+        """Attributes of an object and of its classes, but for those that come from this project's."""
+        return attributes(made, _OURS)
 
     @cached_property
     def _digest(self) -> str:

@@ -158,10 +158,11 @@ class Store:
         return spec
 
     def register(self, condition: str, description: Mapping[str, Any]) -> None:
-        """Make a condition known; one that is known already stays as it is."""
+        """Make a condition known; one that is known already goes on, under the names of this session."""
         with self._db:
             self._db.execute(
-                "INSERT OR IGNORE INTO conditions (id, description) VALUES (?, ?)",
+                "INSERT INTO conditions (id, description) VALUES (?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET description = excluded.description",
                 (condition, json.dumps(description)),
             )
 

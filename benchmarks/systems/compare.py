@@ -50,11 +50,11 @@ def _conditions(spec: CompareSpec) -> Conditions:
     found = []
     for index, built in enumerate(built_of(spec)):
         shown, content = identify(spec, built)
-        reads = reads_references(spec, built)
+        measures, reads = tuple(content["measures"]), reads_references(spec, built)
         for cbr in spec.cbr if built.system.modality == "image" else (None,):
             for snr_db in spec.snr:
                 place = {"cbr": cbr, "snr_db": snr_db}
-                point = OperatingPoint(condition_id(content | place), index, cbr, snr_db, reads)
+                point = OperatingPoint(condition_id(content | place), index, cbr, snr_db, measures, reads)
                 found.append((point, content | place | shown))
     return found
 

@@ -43,6 +43,8 @@ class OperatingPoint:
         Of its condition in the store.
     system, cbr, snr_db:
         What it is.
+    measures:
+        Names of the metrics in rows, in the order of those that the system is measured by.
     with_references:
         Whether its rows depend on captions and scenes of pictures
         (`benchmarks.systems.identity.reads_references`).
@@ -52,6 +54,7 @@ class OperatingPoint:
     system: int
     cbr: str | None
     snr_db: float
+    measures: tuple[str, ...]
     with_references: bool = False
 
     def item_of(self, source: Source, trial: int) -> str:
@@ -78,9 +81,10 @@ def loaded(spec: CompareSpec, folder: Path | None) -> Sources:
 
 
 def forget() -> None:
-    """Let go of systems and sources: their files may be others when the next comparison starts."""
+    """Let go of systems, sources and metrics: their files may be others when the next comparison starts."""
     built_of.cache_clear()
     loaded.cache_clear()
+    measure.cache_clear()
 
 
 def evaluate(job: Job) -> list[Row]:
@@ -132,7 +136,7 @@ def _decode(
     """Reconstruct and measure."""
     try:
         made = decode_by(system, source, reception)
-        return _row(point, source, transmission, *_judge(job, system, source, made))
+        return _row(point, source, transmission, *_judge(job, point, source, made))
     except Exception as error:
         return _broken(point, source, 0, transmission, error)
 
@@ -163,16 +167,17 @@ def _fingerprint(reception: Reception, soft: bool) -> bytes:
 
 
 def _judge(
-    job: Job, system: System, source: Source, made: Reconstruction
+    job: Job, point: OperatingPoint, source: Source, made: Reconstruction
 ) -> tuple[Reconstruction, dict[str, float], str | None]:
     """Measure a reconstruction, and keep its picture if the job says so."""
     metrics = {}
-    for name in job.spec.metrics_by(system, bool(source.captions) or source.scene is not None):
+    names = job.spec.metrics_by(systems_of(job.spec)[point.system], job.spec.described)
+    for name, measured in zip(names, point.measures, strict=True):
         about = describe(name)
         reference = getattr(source, about.reference)
         if about.reference == "text" and reference is None:
             reference = source.captions
-        metrics[name] = measure(name)(reference, getattr(made, about.received))
+        metrics[measured] = measure(name)(reference, getattr(made, about.received))
     folder = job.folder / "pictures" if job.folder is not None and job.keep else None
     return made, metrics, _keep(folder, made)
 

@@ -33,7 +33,8 @@ def identify(spec: CompareSpec, built: Built) -> tuple[dict[str, Any], dict[str,
     -------
     tuple
         Its names, metrics and options as they were typed; and everything that determines its rows, apart
-        from the source and the trial, with the content of a file or model in place of its name.
+        from the source and the trial, with the content of a file or model in place of its name: ``measures``
+        are the metrics so named, as they stand in rows.
     """
     name, system, models, code = built
     options, metrics = spec.options.get(name, {}), spec.metrics_by(system, spec.described)
@@ -41,7 +42,7 @@ def identify(spec: CompareSpec, built: Built) -> tuple[dict[str, Any], dict[str,
     content: dict[str, Any] = {
         "comparing": RULES_VERSION,
         "system": _by_content(system.name),
-        "metrics": [_measured(metric) for metric in metrics],
+        "measures": [_measured(metric) for metric in metrics],
         "modality": system.modality,
         "policy": system.policy,
         **spec.model_dump(mode="json", include=shared),
@@ -53,8 +54,9 @@ def identify(spec: CompareSpec, built: Built) -> tuple[dict[str, Any], dict[str,
         content["context"] = [spec.schemes, spec.text_schemes, spec.policy]
     elif options:
         content["options"] = _by_content(options)
-    # The user's own code that does not say which models it asks may ask any.
-    roles = tuple(getattr(system, "roles", () if code is None else models.here()))
+    roles = getattr(system, "roles", ())
+    if code is not None and "roles" not in code.attributes(system):
+        roles = models.here()  # it does not say which models it asks, and may ask any
     if roles:
         content["models"] = {role: models.identity(role) for role in roles}
         content["text_schemes"] = spec.text_schemes

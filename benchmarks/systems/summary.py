@@ -30,7 +30,9 @@ def curves(store: Store) -> list[CurveRow]:
     holds, too, are left out.
     """
     named = _named(store)
-    found = [_row(each, list(map(_sample, named.get(each.id, ())))) for each in store.conditions()]
+    found = [
+        _row(each, [_sample(row, each) for row in named.get(each.id, ())]) for each in store.conditions()
+    ]
     rows = [row for row in found if row.samples]
     return _envelopes(rows) + rows
 
@@ -81,7 +83,9 @@ def with_intervals(rows: Sequence[CurveRow], confidence: float) -> list[CurveRow
     return [replace(row, metrics=known[row.condition], confidence=confidence) for row in rows]
 
 
-def _sample(row: Mapping[str, Any]) -> Sample:
+def _sample(row: Mapping[str, Any], condition: Condition) -> Sample:
+    about, stored = condition.description, json.loads(row["metrics"])
+    measures = zip(about["metrics"], about.get("measures", about["metrics"]), strict=True)
     return Sample(
         source=row["source"],
         trial=row["trial"],
@@ -89,7 +93,7 @@ def _sample(row: Mapping[str, Any]) -> Sample:
         remark=row["remark"],
         channel_uses=row["channel_uses"],
         information_bits=row["information_bits"],
-        metrics=json.loads(row["metrics"]),
+        metrics={name: stored[measure] for name, measure in measures if measure in stored},
         arrived=row["arrived"],
     )
 

@@ -15,8 +15,6 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
-from semantic.zoo.digests import Stamp, stamp
-
 __all__ = [
     "EMBEDDING_METRICS",
     "IMAGE_METRICS",
@@ -266,8 +264,9 @@ def network(name: str) -> Path | None:
     return BUNDLED if name == "scene" else None
 
 
+@cache
 def measure(name: str) -> Function:
-    """Return a metric's function, loaded once a process for each state of its network.
+    """Return a metric's function, loaded once a process.
 
     Raises
     ------
@@ -281,11 +280,4 @@ def measure(name: str) -> Function:
     >>> measure("cer")("A dog runs.", "A dig runs.").__round__(3)  # one of eleven characters
     0.091
     """
-    describe(name)
-    place = network(name)
-    return _loaded(name, None if place is None else stamp(place))
-
-
-@cache
-def _loaded(name: str, state: Stamp | None) -> Function:
     return describe(name).load()

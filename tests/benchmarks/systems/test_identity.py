@@ -200,7 +200,7 @@ def test_own_systems_may_ask_any_model_unless_they_say_which(folder: Path) -> No
     shutil.copytree(resolve("jscc-2019-c8"), models)
     level = "100 + int(list(self.context.models.jscc.state_dict().values())[0].flatten()[0])"
     ids = []
-    for head, counts in (("", True), ("Flat.roles = ()", False)):
+    for head, counts in (("", True), ("Flat.roles = ()", False), ("Flat.roles = ('jscc',)", True)):
         source = OWN.replace("LEVEL", level).replace("HEAD", "")
         (folder / "mine.py").write_text(f"{source}\n{head}\n")
         for change in (0, 10):
@@ -429,3 +429,25 @@ def test_rows_of_other_versions_are_said(folder: Path, capsys: pytest.CaptureFix
     run(folder / "run", **given)
     said = f"# rows that are there already were made with torch = 0.1, now {torch.__version__}"
     assert said.partition("+")[0] in capsys.readouterr().err
+
+
+def test_the_network_of_a_metric_counts_by_content(
+    folder: Path, nothing_computed: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network replaced in its folder is another metric; in another folder it is the same."""
+    from tiny.diffusion import write_clip
+
+    given: dict[str, Any] = {"systems": [own(folder / "mine.py", "100")], "images": str(folder / "pictures")}
+
+    def cosine(out: str, network: Path) -> float:
+        metric = f"cosine:{network}"
+        return value(run(folder / out, metrics=[metric], **given), metric)
+
+    first = cosine("run", write_clip(folder / "clip", seed=5))
+    second = cosine("run", write_clip(folder / "clip", seed=6))
+    assert first != second == cosine("fresh", folder / "clip")
+    nothing_computed()
+    assert cosine("run", write_clip(folder / "elsewhere", seed=5)) == first
+    monkeypatch.undo()
+    picture(folder / "pictures" / "light.png", 200)
+    assert cosine("run", folder / "elsewhere") == cosine("fresh", folder / "elsewhere") != first
