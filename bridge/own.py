@@ -109,8 +109,9 @@ class OwnCode:
             If it raises something; quotes it.
         """
         title = f"own_{digest_of(str(self.path.resolve()), self._digest)}"
-        if title in sys.modules and vars(sys.modules[title])["__files__"] == self._files(sys.modules[title]):
-            return sys.modules[title]
+        known = sys.modules.get(title)
+        if known is not None and vars(known).get("__files__") == self._files(known):
+            return known
         finder = _Finder({**self.sources, title: self.sources[""]})
         with _importable(finder, [name for name in self.sources if name]):
             module = finder.run(title)
@@ -149,7 +150,7 @@ class OwnCode:
         values: dict[str, Any] = {}
         for _, content in self.sources.values():
             values |= {repr(text): text for text in texts(content)}
-        for index, each in enumerate((module, *vars(module)["__modules__"])):
+        for index, each in enumerate((module, *vars(module).get("__modules__", ()))):
             title = each.__name__ if index else ""
             values |= {f"{title}.{name}": value for name, value in vars(each).items() if name[:2] != "__"}
         return named(values, self.path.parent)
@@ -235,8 +236,10 @@ class _Finder(MetaPathFinder, Loader):
         module = sys.modules[title] = module_from_spec(spec)  # dataclasses look for their module there
         try:
             self.exec_module(module)
-        except Exception as error:
+        except BaseException as error:
             del sys.modules[title]
+            if isinstance(error, KeyboardInterrupt):
+                raise
             raise ValueError(f"{str(file)!r} cannot be imported: {type(error).__name__}: {error}") from error
         return module
 

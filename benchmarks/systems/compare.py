@@ -17,7 +17,7 @@ from benchmarks.settings.errors import input_errors
 from benchmarks.systems.checks import check_budgets, check_carriages, check_metrics
 from benchmarks.systems.curves import CurveRow
 from benchmarks.systems.evaluate import Job, OperatingPoint, evaluate, forget, loaded
-from benchmarks.systems.identity import identify, item_of, reads_references
+from benchmarks.systems.identity import identify, items_of, reads_references
 from benchmarks.systems.sources import Sources, kind_of
 from benchmarks.systems.summary import curves, remarks, table_of, with_intervals
 from bridge.systems.system import Source
@@ -227,10 +227,10 @@ def _wanted(
     """Items that the settings name, by condition: a store may hold rows of other sources and trials, too."""
     items = {
         (kind, reads): {
-            item_of(source, trial, reads): source.name
+            item: source.name
             for source in sources
             if kind_of(source) == kind
-            for trial in range(spec.trials)
+            for item in items_of(source, spec.trials, reads)
         }
         for kind in ("image", "text", "embedding")
         for reads in (False, True)
@@ -249,9 +249,7 @@ def _tasks(
     kept = [index for index, source in enumerate(sources) if source.image is not None][: spec.keep]
     tasks = []
     for index, source in enumerate(sources):
-        items = {
-            reads: {item_of(source, trial, reads) for trial in range(spec.trials)} for reads in (False, True)
-        }
+        items = {reads: set(items_of(source, spec.trials, reads)) for reads in (False, True)}
         lacking = tuple(
             point
             for point, description in conditions

@@ -7,13 +7,14 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from benchmarks.runs.store import Row
 from benchmarks.settings.compare import CompareSpec, built_of, systems_of
-from benchmarks.systems.identity import RULES_VERSION, item_of
+from benchmarks.systems.identity import RULES_VERSION, items_of
 from benchmarks.systems.sources import Sources, load_sources
 from bridge.air.ledger import Ledger
 from bridge.air.transmission import Reception, Transmission, transmit
@@ -31,6 +32,9 @@ __all__ = [
     "forget",
     "loaded",
 ]
+
+Values = dict[str, Any]
+"""Columns of a row but the trial, which receptions that are equal differ in alone."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +61,9 @@ class OperatingPoint:
     measures: tuple[str, ...]
     with_references: bool = False
 
-    def item_of(self, source: Source, trial: int) -> str:
-        """Name of one of its rows."""
-        return item_of(source, trial, self.with_references)
+    def items_of(self, source: Source, trials: int) -> list[str]:
+        """Names of its rows of a source, one a trial."""
+        return items_of(source, trials, self.with_references)
 
 
 @dataclass(frozen=True)
@@ -92,24 +96,24 @@ def evaluate(job: Job) -> list[Row]:
     source = loaded(job.spec, job.folder).sources[job.source]
     rows: list[Row] = []
     sent: tuple[tuple[int, str | None], Transmission | Exception] | None = None
-    seen: dict[bytes, Row] = {}
+    seen: dict[bytes, Values] = {}
     for point in job.wanted:
         system = systems_of(job.spec)[point.system]
         snr = EsN0(point.snr_db)
         place = (point.system, point.cbr)
         if sent is None or system.adapts or place != sent[0]:
             sent, seen = (place, _encode(job.spec, system, source, point)), {}
-        transmission = sent[1]
+        transmission, items = sent[1], point.items_of(source, job.spec.trials)
         if isinstance(transmission, Exception):
-            rows += [_broken(point, source, trial, None, transmission) for trial in range(job.spec.trials)]
+            broken = _broken(source, None, transmission)
+            rows += [(point.id, item, {**broken, "trial": trial}) for trial, item in enumerate(items)]
             continue
         receptions = transmit(transmission, snr, _streams(job.spec, source, snr))
         for trial, reception in enumerate(receptions):
             key = _fingerprint(reception, soft=system.modality == "embedding")
             if key not in seen:
                 seen[key] = _decode(job, system, source, point, transmission, reception)
-            _, _, values = seen[key]
-            rows.append((point.id, point.item_of(source, trial), {**values, "trial": trial}))
+            rows.append((point.id, items[trial], {**seen[key], "trial": trial}))
     source.memory.clear()
     return rows
 
@@ -132,13 +136,13 @@ def _decode(
     point: OperatingPoint,
     transmission: Transmission,
     reception: Reception,
-) -> Row:
+) -> Values:
     """Reconstruct and measure."""
     try:
         made = decode_by(system, source, reception)
-        return _row(point, source, transmission, *_judge(job, point, source, made))
+        return _measured(source, transmission, *_judge(job, point, source, made))
     except Exception as error:
-        return _broken(point, source, 0, transmission, error)
+        return _broken(source, transmission, error)
 
 
 def channel_uses_of(spec: CompareSpec, source: Source, cbr: str | None) -> int | None:
@@ -193,18 +197,16 @@ def _keep(folder: Path | None, made: Reconstruction) -> str | None:
     return name
 
 
-def _row(
-    point: OperatingPoint,
+def _measured(
     source: Source,
     transmission: Transmission,
     made: Reconstruction,
     metrics: dict[str, float],
     picture: str | None,
-) -> Row:
+) -> Values:
     ledger = transmission.ledger
-    values = {
+    return {
         "source": source.name,
-        "trial": 0,
         "failed": int(made.failed),
         "remark": made.remark,
         "channel_uses": ledger.channel_uses,
@@ -214,17 +216,13 @@ def _row(
         "ledger": json.dumps(ledger.rows()),
         "arrived": made.text if made.image is None else picture,
     }
-    return point.id, point.item_of(source, 0), values
 
 
-def _broken(
-    point: OperatingPoint, source: Source, trial: int, transmission: Transmission | None, error: Exception
-) -> Row:
-    """Row of a source on which a system raised: without metrics, with the reason."""
+def _broken(source: Source, transmission: Transmission | None, error: Exception) -> Values:
+    """A source on which a system raised: without metrics, with the reason."""
     ledger = Ledger(()) if transmission is None else transmission.ledger
-    values = {
+    return {
         "source": source.name,
-        "trial": trial,
         "failed": 1,
         "remark": f"{type(error).__name__}: {error}",
         "channel_uses": ledger.channel_uses,
@@ -234,4 +232,3 @@ def _broken(
         "ledger": json.dumps(ledger.rows()),
         "arrived": None,
     }
-    return point.id, point.item_of(source, trial), values

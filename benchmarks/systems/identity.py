@@ -19,7 +19,7 @@ from semantic.metrics.catalog import describe, network
 from semantic.zoo.digests import digest_of, digest_of_model
 from semantic.zoo.presets import PRESETS, resolve
 
-__all__ = ["RULES_VERSION", "identify", "item_of", "reads_references"]
+__all__ = ["RULES_VERSION", "identify", "items_of", "reads_references"]
 
 RULES_VERSION = 1
 """Part of every condition, and of where transmitters keep what they worked out; raised when equal settings,
@@ -75,14 +75,14 @@ def reads_references(spec: CompareSpec, built: Built) -> bool:
     return built.code is not None or any(each.reference in ("text", "captions", "scene") for each in about)
 
 
-def item_of(source: Source, trial: int, with_references: bool = False) -> str:
-    """Name of one row of a condition: the content of its source, and the trial.
+def items_of(source: Source, trials: int, with_references: bool = False) -> list[str]:
+    """Names of the rows of a condition that belong to a source: its content, and each trial.
 
     Captions and scene belong to the content for conditions that depend on them (`reads_references`).
     """
     known = (*source.captions, repr(source.scene)) if source.captions or source.scene is not None else ()
     content = f"{source.digest}+{digest_of(*known)}" if with_references and known else source.digest
-    return f"{content}/{trial}"
+    return [f"{content}/{trial}" for trial in range(trials)]
 
 
 def _measured(metric: str) -> str:

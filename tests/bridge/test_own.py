@@ -256,6 +256,7 @@ def test_modules_elsewhere_count_unless_installed(tmp_path: Path, monkeypatch: p
         (lambda folder: OwnCode.read(folder / "notes.txt"), "end in .py"),
         (lambda folder: OwnCode.read(folder / "broken.py").load(), "SyntaxError"),
         (lambda folder: OwnCode.read(folder / "raises.py").load(), "KeyError: 'why'"),
+        (lambda folder: OwnCode.read(folder / "exits.py").load(), "SystemExit: 3"),
         (lambda folder: OwnCode.read(folder / "lacks.py").load(), "No module named 'nobody_has_this'"),
         (lambda folder: OwnCode.read(folder / "fine.py").take("Thing"), "'Thing'"),
     ],
@@ -264,6 +265,7 @@ def test_mistakes_are_one_line(tmp_path: Path, act: Callable[[Path], object], sa
     (tmp_path / "notes.txt").write_text("X = 1")
     (tmp_path / "broken.py").write_text("def (:\n")
     (tmp_path / "raises.py").write_text("raise KeyError('why')\n")
+    (tmp_path / "exits.py").write_text("import sys\nsys.exit(3)\n")
     (tmp_path / "lacks.py").write_text("import nobody_has_this\n")
     (tmp_path / "fine.py").write_text("X = 1\n")
     with pytest.raises(ValueError, match=said) as caught:
