@@ -23,6 +23,7 @@ __all__ = ["attributes", "by_content", "named", "texts"]
 
 _MODEL = ("config.json", "model_index.json", "*.safetensors", "*.pt", "*.pth", "*.bin", "*.ckpt")
 _DEEP = 4  # containers in containers in which a path is still found
+_MANY = 1000  # longer ones are vocabularies and the like, and name no files
 
 
 def texts(source: bytes) -> set[str]:
@@ -60,7 +61,7 @@ def attributes(made: object, apart_from: Collection[str] = ()) -> dict[str, Any]
 
 
 def named(values: Mapping[str, Any], folder: Path) -> dict[str, str]:
-    """Digests of the files that values, or what lists, tuples and dictionaries in them hold, name."""
+    """Digests of the files that values name, or what lists, tuples and dictionaries up to 1,000 long hold."""
     return {
         title: digest
         for name, value in values.items()
@@ -82,10 +83,12 @@ def _inside(name: str, value: Any, depth: int = _DEEP) -> Iterator[tuple[str, st
     """Texts and paths in a value, each with the way to it."""
     if isinstance(value, str | Path):
         yield name, str(value)
-    elif depth and isinstance(value, Mapping):
+    elif not depth or not isinstance(value, Mapping | list | tuple) or len(value) > _MANY:
+        return
+    elif isinstance(value, Mapping):
         for key, each in value.items():
             yield from _inside(f"{name}[{key!r}]", each, depth - 1)
-    elif depth and isinstance(value, list | tuple):
+    else:
         for index, each in enumerate(value):
             yield from _inside(f"{name}[{index}]", each, depth - 1)
 

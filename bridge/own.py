@@ -69,7 +69,7 @@ class OwnCode:
         Raises
         ------
         ValueError
-            If there is no such file, or its name does not end in ``.py``.
+            If there is no such file, it or a module cannot be read, or its name does not end in ``.py``.
         """
         path = Path(path).expanduser()
         if not path.is_file():
@@ -77,13 +77,13 @@ class OwnCode:
         if path.suffix != ".py":
             raise ValueError(f"{str(path)!r} is no Python file: its name must end in .py")
         importlib.invalidate_caches()
-        sources = {"": (path, path.read_bytes())}
+        sources = {"": (path, _read(path))}
         wanted, known = _imported(sources[""][1]), set[str]()
         while wanted - known:
             name = min(wanted - known)
             known.add(name)
             for title, file in _modules(name, path.parent):
-                sources[title] = file, file.read_bytes() if file.is_file() else b""
+                sources[title] = file, b"" if file.is_dir() else _read(file)
                 wanted |= _imported(sources[title][1])
         return cls(path, sources)
 
@@ -154,6 +154,13 @@ class OwnCode:
             title = each.__name__ if index else ""
             values |= {f"{title}.{name}": value for name, value in vars(each).items() if name[:2] != "__"}
         return named(values, self.path.parent)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{str(path)!r} cannot be read: {error}") from error
 
 
 def _imported(source: bytes) -> set[str]:

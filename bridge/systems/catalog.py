@@ -121,7 +121,8 @@ def build_semantic(name: str, context: Context, options: Mapping[str, Any] | Non
     name:
         A name of `SEMANTIC`, or ``path/to/file.py:ClassName``: a class with the attributes and methods of
         `bridge.systems.system.System`, which is called with the context and the options. A class that lists
-        the roles of its models in an attribute ``roles`` has them looked for now.
+        the roles of its models in an attribute ``roles`` has them looked for now, and its results depend on
+        no others; one that does not may ask any. What belongs to the file is in `bridge.own`.
     context:
         What all systems of a comparison share.
     options:

@@ -431,6 +431,7 @@ def test_rows_of_other_versions_are_said(folder: Path, capsys: pytest.CaptureFix
     assert said.partition("+")[0] in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_network_of_a_metric_counts_by_content(
     folder: Path, nothing_computed: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
