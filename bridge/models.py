@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -11,7 +10,9 @@ import torch
 
 from semantic.models import captioning, correction, features, generation, projection, segmentation, textjscc
 from semantic.networks.jscc import JSCC, load_jscc
-from semantic.zoo.presets import resolve
+from semantic.zoo.digests import Stamp, digest_of, digest_of_model, stamp
+from semantic.zoo.presets import PRESETS, resolve
+from semantic.zoo.weights import WeightsMissing
 
 __all__ = ["ROLES", "TIERS", "Models", "load_models", "parse_models"]
 
@@ -80,16 +81,33 @@ class Models:
         if Path(place).exists():
             return Path(place)
         name, _, inside = place.partition("/")
-        return resolve(name) / inside if inside and not name.startswith(".") else resolve(place)
+        return resolve(name) / inside if name in PRESETS else resolve(place)
 
     def identity(self, role: str) -> str:
-        """Tell checkpoints of a role apart: names, sizes and times of their files as 16 digits."""
+        """Digest of what plays a role, by content (`semantic.zoo.digests`), and of what it runs in and on.
+
+        It is that of the first time it was asked for: the model is read then, too, and not again.
+        """
         if dict(self.places).get(role) == "none":
             return "none"
-        folder = self.folder(role)
-        files = [folder] if folder.is_file() else sorted(p for p in folder.rglob("*") if p.is_file())
-        listing = "".join(f"{p.name}:{p.stat().st_size}:{p.stat().st_mtime_ns};" for p in files)
-        return hashlib.sha256(f"{role}:{self.dtype}:{listing}".encode()).hexdigest()[:16]
+        if role not in self._identities:
+            content = digest_of_model(self.folder(role))
+            self._identities[role] = digest_of(content, str(self.dtype), torch.device(self.device).type)
+        return self._identities[role]
+
+    @cached_property
+    def _identities(self) -> dict[str, str]:
+        return {}
+
+    def here(self) -> dict[str, Path]:
+        """Directories of the roles whose checkpoints are on this machine."""
+        found = {}
+        for role, _ in self.places:
+            try:
+                found[role] = self.folder(role)
+            except (ValueError, WeightsMissing):
+                continue  # asked for by nobody, or said by whoever asks
+        return found
 
     @cached_property
     def captioner(self) -> captioning.Captioner:
@@ -193,11 +211,10 @@ def parse_models(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(places.items()))
 
 
-@lru_cache(maxsize=2)
 def load_models(
     places: tuple[tuple[str, str], ...], device: str = "cpu", dtype: torch.dtype = torch.float32
 ) -> Models:
-    """Return the models of these places, the same object for the same places: each loads once a process.
+    """Return the models of these places, the same object for the same files: each loads once a process.
 
     Parameters
     ----------
@@ -211,4 +228,10 @@ def load_models(
     >>> load_models(parse_models("tiny")).folder("jscc").name  # nothing is loaded yet
     'tiny-jscc'
     """
-    return Models(places, device, dtype)
+    models = Models(places, device, dtype)
+    return _kept(models, tuple(stamp(folder) for folder in models.here().values()))
+
+
+@lru_cache(maxsize=2)
+def _kept(models: Models, state: tuple[Stamp, ...]) -> Models:
+    return models

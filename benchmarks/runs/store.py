@@ -158,12 +158,39 @@ class Store:
         return spec
 
     def register(self, condition: str, description: Mapping[str, Any]) -> None:
-        """Make a condition known; one that is known already stays as it is."""
+        """Make a condition known; one that is known already goes on, under the names of this session."""
         with self._db:
             self._db.execute(
-                "INSERT OR IGNORE INTO conditions (id, description) VALUES (?, ?)",
+                "INSERT INTO conditions (id, description) VALUES (?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET description = excluded.description",
                 (condition, json.dumps(description)),
             )
+
+    def want(self, items: Mapping[str, Mapping[str, str]]) -> None:
+        """Record which items of which conditions this session names, each with what it calls their source."""
+        kinds: list[Mapping[str, str]] = []
+        for each in items.values():
+            if each not in kinds:
+                kinds.append(each)
+        found = {"items": kinds, "conditions": {name: kinds.index(each) for name, each in items.items()}}
+        with _refusals(self.folder), self._db:
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", ("wanted", json.dumps(found)))
+
+    def wanted(self) -> dict[str, dict[str, str]] | None:
+        """What the latest session recorded by `want`; None where none did."""
+        if not self._db.execute("SELECT 1 FROM meta WHERE name = 'wanted'").fetchone():
+            return None
+        found = json.loads(self._meta("wanted"))
+        return {name: found["items"][kind] for name, kind in found["conditions"].items()}
+
+    def makers(self) -> list[tuple[str, str, dict[str, str | None]]]:
+        """Condition and item of every row, with the versions of the session that made it."""
+        known = {
+            session: json.loads(text)
+            for session, text in self._db.execute("SELECT id, versions FROM sessions")
+        }
+        found = self._db.execute("SELECT condition, item, session FROM rows")
+        return [(condition, item, known[session]) for condition, item, session in found]
 
     def add(self, condition: str, item: int | str, values: Mapping[str, Any]) -> None:
         """Add one row in a transaction of its own; see `add_all`."""

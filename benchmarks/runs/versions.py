@@ -9,9 +9,10 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-__all__ = ["command_line", "source_commit", "versions"]
+__all__ = ["DISTRIBUTIONS", "command_line", "source_commit", "versions"]
 
-_DISTRIBUTIONS = ("semphy", "torch", "sionna", "numpy", "scipy", "av", "pillow")
+DISTRIBUTIONS = ("semphy", "torch", "sionna", "numpy", "scipy", "av", "pillow")
+"""Packages that results depend on."""
 
 
 def versions() -> dict[str, str | None]:
@@ -20,7 +21,7 @@ def versions() -> dict[str, str | None]:
     A package that is not installed, and the commit of a source that is not under Git, is None.
     """
     return {
-        **{name: _version(name) for name in _DISTRIBUTIONS},
+        **{name: _version(name) for name in DISTRIBUTIONS},
         "python": platform.python_version(),
         "platform": platform.platform(),
         "commit": source_commit(),

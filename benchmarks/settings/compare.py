@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from functools import lru_cache
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -15,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from benchmarks.settings.codes import Count
 from benchmarks.settings.ranges import parse_range
 from bridge.models import Models, load_models, parse_models
+from bridge.own import OwnCode
 from bridge.systems.catalog import SEMANTIC, build_semantic, build_systems
 from bridge.systems.context import Context
 from bridge.systems.pixels.carried import Carried
@@ -24,10 +22,18 @@ from phy.channels.names import parse_channel
 from phy.coding.decoding import Decoding
 from phy.units import BandwidthRatio
 from semantic.metrics.catalog import EMBEDDING_METRICS, IMAGE_METRICS, TEXT_METRICS, describe
-from semantic.zoo.presets import PRESETS, resolve
 from semantic.zoo.weights import WeightsMissing
 
-__all__ = ["CompareSpec", "systems_of"]
+__all__ = ["Built", "CompareSpec", "built_of", "systems_of"]
+
+
+class Built(NamedTuple):
+    """A system, the name by which it was asked for, and the models and the code that it was built with."""
+
+    name: str
+    system: System
+    models: Models
+    code: OwnCode | None = None
 
 
 class CompareSpec(BaseModel):
@@ -165,9 +171,9 @@ class CompareSpec(BaseModel):
         for name in self.options:
             if name not in self.systems:
                 raise ValueError(f"options of {name!r}, which is not among the systems {list(self.systems)}")
-        systems_of.cache_clear()  # files that they name may have changed
+        built_of.cache_clear()  # files that they name may have changed
         try:
-            systems_of(self)
+            built_of(self)
         except (WeightsMissing, ImportError) as error:
             raise ValueError(str(error)) from error
         return self
@@ -180,29 +186,34 @@ class CompareSpec(BaseModel):
         """The models, loaded when they are needed."""
         return load_models(parse_models(self.models), self.device, getattr(torch, self.dtype))
 
-    def build(self) -> list[System]:
-        """Build all systems anew; `systems_of` keeps those that were built."""
+    def build(self) -> list[Built]:
+        """Build all systems anew; `built_of` keeps those that were built. One name may ask for several."""
         channel = parse_channel(self.channel)
         decoding = Decoding(self.decoder, self.schedule, self.iterations, engine=self.engine)
+        models = self.checkpoints
         context = Context(
             channel,
             self.schemes,
             self.text_schemes,
             decoding,
             self.policy,
-            models=self.checkpoints,
+            models=models,
             seed=self.seed,
         )
         of_vectors = "best-effort" if self.policy == "best-effort" else "zero"
-        built: list[System] = [
-            Carried(self.payload or "", carriage, channel, decoding, of_vectors) for carriage in self.carriage
+        built = [
+            Built(carriage, Carried(self.payload or "", carriage, channel, decoding, of_vectors), models)
+            for carriage in self.carriage
         ]
         for name in self.systems:
             if name in SEMANTIC or ":" in name:
-                built.append(build_semantic(name, context, self.options.get(name, {})))
+                code = OwnCode.read(name.rpartition(":")[0]) if name not in SEMANTIC else None
+                system = build_semantic(name, context, self.options.get(name, {}))
+                built.append(Built(name, system, models, code))
                 continue
             schemes = self.text_schemes if name.startswith("text-") else self.schemes
-            built += build_systems(name, channel, schemes, decoding, self.policy)
+            family = build_systems(name, channel, schemes, decoding, self.policy)
+            built += [Built(name, system, models) for system in family]
         return built
 
     def metrics_by(self, system: System, described: bool = False) -> tuple[str, ...]:
@@ -224,52 +235,18 @@ class CompareSpec(BaseModel):
         """What all rows of one run directory share."""
         return self.model_dump(mode="json", include={"seed", "channel", "image_size"})
 
-    def describe(self, system: System, cbr: str | None, snr_db: float) -> dict[str, Any]:
-        """Everything that determines the rows of one condition, apart from the source and the trial."""
-        shared = {"channel", "image_size", "decoder", "schedule", "iterations", "engine", "seed"}
-        described = self.captions is not None or self.images.startswith("scenes")
-        own: dict[str, Any] = {}
-        if system.modality != "image" and self.channel_uses:
-            own["channel_uses"] = self.channel_uses
-        if system.family in self.options:
-            own["options"] = self.options[system.family]
-        contents = _contents(f"{system.name} {json.dumps(own)}")
-        if contents:
-            own["contents"] = contents
-        roles: tuple[str, ...] = getattr(system, "roles", ())
-        if roles:
-            own["models"] = {role: self.checkpoints.identity(role) for role in roles}
-            own["text_schemes"] = self.text_schemes
-        return {
-            "system": system.name,
-            "family": system.family,
-            "modality": system.modality,
-            "policy": system.policy,
-            "cbr": cbr,
-            "snr_db": snr_db,
-            "metrics": list(self.metrics_by(system, described)),
-            **own,
-            **self.model_dump(mode="json", include=shared),
-        }
+    @property
+    def described(self) -> bool:
+        """Whether pictures come with captions or are drawn scenes."""
+        return self.captions is not None or self.images.startswith("scenes")
 
 
 @lru_cache(maxsize=1)
-def systems_of(spec: CompareSpec) -> tuple[System, ...]:
-    """Systems of a comparison, built once a process."""
+def built_of(spec: CompareSpec) -> tuple[Built, ...]:
+    """Systems of a comparison and what they are known by, built once a process."""
     return tuple(spec.build())
 
 
-def _contents(text: str) -> dict[str, str]:
-    """Digests of the files that quantisers and text coders name (``pq:FILE``, ``tokens:FOLDER``), by name.
-
-    A condition is what was computed, not what it was called: rows of another codebook under the same name
-    are other rows.
-    """
-    found = {}
-    for place in re.findall(r"\b(?:pq|tokens):([^|+:,\"\s]+)", text):
-        path = resolve(place) if place in PRESETS else Path(place)
-        files = [path] if path.is_file() else sorted(file for file in path.glob("*") if file.is_file())
-        if files:
-            content = hashlib.sha256(b"".join(file.name.encode() + file.read_bytes() for file in files))
-            found[place] = content.hexdigest()[:16]
-    return found
+def systems_of(spec: CompareSpec) -> tuple[System, ...]:
+    """Systems of a comparison, built once a process."""
+    return tuple(built.system for built in built_of(spec))

@@ -13,20 +13,9 @@ from phy.units import BandwidthRatio, EsN0
 from semantic.metrics.catalog import describe, measure
 from semantic.metrics.image import fitting_scales
 
-__all__ = ["check_budgets", "check_carriages", "check_metrics", "check_sources"]
+__all__ = ["check_budgets", "check_carriages", "check_metrics"]
 
 MS_SSIM_SCALES = 5
-
-
-def check_sources(sources: Sequence[Source]) -> None:
-    """Find a source that comes twice: rows are kept by content, and it would meet the same channel again."""
-    names: dict[str, str] = {}
-    for source in sources:
-        if source.digest in names:
-            raise ValueError(
-                f"{source.name} is the same as {names[source.digest]}: a source counts once, drop one of them"
-            )
-        names[source.digest] = source.name
 
 
 def check_carriages(spec: CompareSpec, sources: Sequence[Source]) -> None:

@@ -12,13 +12,14 @@ from benchmarks.runs.results import Result
 from benchmarks.runs.store import Row, Store
 from benchmarks.runs.sweep import run
 from benchmarks.runs.table import Column, LiveTable
-from benchmarks.settings.compare import CompareSpec, systems_of
+from benchmarks.settings.compare import CompareSpec, built_of
 from benchmarks.settings.errors import input_errors
-from benchmarks.systems.checks import check_budgets, check_carriages, check_metrics, check_sources
+from benchmarks.systems.checks import check_budgets, check_carriages, check_metrics
 from benchmarks.systems.curves import CurveRow
-from benchmarks.systems.evaluate import Job, OperatingPoint, evaluate, forget, item_of, sources_of
-from benchmarks.systems.sources import kind_of
-from benchmarks.systems.summary import curves, table_of, with_intervals
+from benchmarks.systems.evaluate import Job, OperatingPoint, evaluate, forget, loaded
+from benchmarks.systems.identity import identify, items_of, reads_references
+from benchmarks.systems.sources import Sources, kind_of
+from benchmarks.systems.summary import curves, remarks, table_of, with_intervals
 from bridge.systems.system import Source
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["SAMPLE_COLUMNS", "CompareRun", "run_compare"]
 
 Name = TypeVar("Name")
+Conditions = Sequence[tuple[OperatingPoint, dict[str, Any]]]
 
 SAMPLE_COLUMNS = {
     "source": "TEXT NOT NULL",
@@ -44,13 +46,16 @@ SAMPLE_COLUMNS = {
 """Columns of a run's rows in the store, one a condition, source and trial."""
 
 
-def _conditions(spec: CompareSpec) -> list[tuple[OperatingPoint, dict[str, Any]]]:
+def _conditions(spec: CompareSpec) -> Conditions:
     found = []
-    for index, system in enumerate(systems_of(spec)):
-        for cbr in spec.cbr if system.modality == "image" else (None,):
+    for index, built in enumerate(built_of(spec)):
+        shown, content = identify(spec, built)
+        measures, reads = tuple(content["measures"]), reads_references(spec, built)
+        for cbr in spec.cbr if built.system.modality == "image" else (None,):
             for snr_db in spec.snr:
-                description = spec.describe(system, cbr, snr_db)
-                found.append((OperatingPoint(condition_id(description), index, cbr, snr_db), description))
+                place = {"cbr": cbr, "snr_db": snr_db}
+                point = OperatingPoint(condition_id(content | place), index, cbr, snr_db, measures, reads)
+                found.append((point, content | place | shown))
     return found
 
 
@@ -184,60 +189,73 @@ def run_compare(spec: CompareSpec, out: Path | None = None, workers: int = 1) ->
     """
     try:
         with input_errors():
-            sources = sources_of(spec, None if out is None else out / "encoded")
-            check_sources(sources)
-            check_budgets(spec, sources)
-            check_metrics(spec, sources)
-            check_carriages(spec, sources)
+            found = loaded(spec, out)
+            check_budgets(spec, found.sources)
+            check_metrics(spec, found.sources)
+            check_carriages(spec, found.sources)
+            conditions = _conditions(spec)
         described = spec.model_dump(mode="json")
         with Store(out, "compare", SAMPLE_COLUMNS, described, spec.identity()) as store:
-            conditions = _conditions(spec)
-            interrupted = _fill(store, spec, sources, conditions, workers)
-            rows = with_intervals(curves(store, {point.id for point, _ in conditions}), spec.confidence)
+            interrupted = _fill(store, spec, found, conditions, workers)
+            rows = with_intervals(curves(store), spec.confidence)
     finally:
         forget()
-    found = CompareRun(described, store.versions, rows, interrupted)
+    result = CompareRun(described, store.versions, rows, interrupted)
     if out is not None:
-        found.to_csv(out / "curves.csv")
-    return found
+        result.to_csv(out / "curves.csv")
+    return result
 
 
-def _fill(
-    store: Store,
-    spec: CompareSpec,
-    sources: Sequence[Source],
-    conditions: Sequence[tuple[OperatingPoint, dict[str, Any]]],
-    workers: int,
-) -> bool:
+def _fill(store: Store, spec: CompareSpec, found: Sources, conditions: Conditions, workers: int) -> bool:
     """Compute the rows that a store lacks; whether Ctrl-C ended it."""
     for point, description in conditions:
         store.register(point.id, description)
+    store.want(_wanted(spec, found.sources, conditions))
     with LiveTable(_PROGRESS) as table:
+        for remark in (*found.repeats, *remarks(store)):
+            table.note(remark)
         try:
-            run(_tasks(spec, store, sources, conditions, table), evaluate, workers)
+            run(_tasks(spec, store, found.sources, conditions, table), evaluate, workers)
         except KeyboardInterrupt:
             return True
     return False
+
+
+def _wanted(
+    spec: CompareSpec, sources: Sequence[Source], conditions: Conditions
+) -> dict[str, dict[str, str]]:
+    """Items that the settings name, by condition: a store may hold rows of other sources and trials, too."""
+    items = {
+        (kind, reads): {
+            item: source.name
+            for source in sources
+            if kind_of(source) == kind
+            for item in items_of(source, spec.trials, reads)
+        }
+        for kind in ("image", "text", "embedding")
+        for reads in (False, True)
+    }
+    return {point.id: items[about["modality"], point.with_references] for point, about in conditions}
 
 
 def _tasks(
     spec: CompareSpec,
     store: Store,
     sources: Sequence[Source],
-    conditions: Sequence[tuple[OperatingPoint, dict[str, Any]]],
+    conditions: Conditions,
     table: LiveTable[_SourceTask],
 ) -> list[_SourceTask]:
     done = {point.id: {row["item"] for row in store.rows(point.id)} for point, _ in conditions}
     kept = [index for index, source in enumerate(sources) if source.image is not None][: spec.keep]
     tasks = []
     for index, source in enumerate(sources):
-        wanted = tuple(
+        items = {reads: set(items_of(source, spec.trials, reads)) for reads in (False, True)}
+        lacking = tuple(
             point
             for point, description in conditions
-            if description["modality"] == kind_of(source)
-            and any(item_of(source, trial) not in done[point.id] for trial in range(spec.trials))
+            if description["modality"] == kind_of(source) and items[point.with_references] - done[point.id]
         )
-        if wanted:
-            job = Job(spec, index, wanted, store.folder, index in kept)
+        if lacking:
+            job = Job(spec, index, lacking, store.folder, index in kept)
             tasks.append(_SourceTask(job, source.name, store, done, table))
     return tasks

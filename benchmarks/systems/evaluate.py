@@ -7,13 +7,15 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from benchmarks.runs.store import Row
-from benchmarks.settings.compare import CompareSpec, systems_of
-from benchmarks.systems.sources import load_sources
+from benchmarks.settings.compare import CompareSpec, built_of, systems_of
+from benchmarks.systems.identity import RULES_VERSION, items_of
+from benchmarks.systems.sources import Sources, load_sources
 from bridge.air.ledger import Ledger
 from bridge.air.transmission import Reception, Transmission, transmit
 from bridge.systems.ends import decode_by, encode_by
@@ -28,9 +30,11 @@ __all__ = [
     "channel_uses_of",
     "evaluate",
     "forget",
-    "item_of",
-    "sources_of",
+    "loaded",
 ]
+
+Values = dict[str, Any]
+"""Columns of a row but the trial, which receptions that are equal differ in alone."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,23 @@ class OperatingPoint:
         Of its condition in the store.
     system, cbr, snr_db:
         What it is.
+    measures:
+        Names of the metrics in rows, in the order of those that the system is measured by.
+    with_references:
+        Whether its rows depend on captions and scenes of pictures
+        (`benchmarks.systems.identity.reads_references`).
     """
 
     id: str
     system: int
     cbr: str | None
     snr_db: float
+    measures: tuple[str, ...]
+    with_references: bool = False
+
+    def items_of(self, source: Source, trials: int) -> list[str]:
+        """Names of its rows of a source, one a trial."""
+        return items_of(source, trials, self.with_references)
 
 
 @dataclass(frozen=True)
@@ -63,46 +78,42 @@ class Job:
 
 
 @lru_cache(maxsize=2)
-def sources_of(spec: CompareSpec, folder: Path | None) -> list[Source]:
-    """Sources of a comparison, loaded once a process."""
-    return load_sources(spec, {system.modality for system in systems_of(spec)}, folder)
+def loaded(spec: CompareSpec, folder: Path | None) -> Sources:
+    """Sources of a comparison, loaded once a process; in the folder transmitters keep what they know."""
+    memory = None if folder is None else folder / f"encoded-{RULES_VERSION}"
+    return load_sources(spec, {system.modality for system in systems_of(spec)}, memory)
 
 
 def forget() -> None:
-    """Let go of systems and sources: their files may be others when the next comparison starts."""
-    systems_of.cache_clear()
-    sources_of.cache_clear()
-
-
-def item_of(source: Source, trial: int) -> str:
-    """Name of one row of a condition."""
-    return f"{source.digest}/{trial}"
+    """Let go of systems, sources and metrics: their files may be others when the next comparison starts."""
+    built_of.cache_clear()
+    loaded.cache_clear()
+    measure.cache_clear()
 
 
 def evaluate(job: Job) -> list[Row]:
     """Compute the rows of one job: encode once a system and budget, send and decode at every SNR."""
-    encoded = None if job.folder is None else job.folder / "encoded"
-    source = sources_of(job.spec, encoded)[job.source]
+    source = loaded(job.spec, job.folder).sources[job.source]
     rows: list[Row] = []
     sent: tuple[tuple[int, str | None], Transmission | Exception] | None = None
-    seen: dict[bytes, Row] = {}
+    seen: dict[bytes, Values] = {}
     for point in job.wanted:
         system = systems_of(job.spec)[point.system]
         snr = EsN0(point.snr_db)
         place = (point.system, point.cbr)
         if sent is None or system.adapts or place != sent[0]:
             sent, seen = (place, _encode(job.spec, system, source, point)), {}
-        transmission = sent[1]
+        transmission, items = sent[1], point.items_of(source, job.spec.trials)
         if isinstance(transmission, Exception):
-            rows += [_broken(point, source, trial, None, transmission) for trial in range(job.spec.trials)]
+            broken = _broken(source, None, transmission)
+            rows += [(point.id, item, {**broken, "trial": trial}) for trial, item in enumerate(items)]
             continue
         receptions = transmit(transmission, snr, _streams(job.spec, source, snr))
         for trial, reception in enumerate(receptions):
             key = _fingerprint(reception, soft=system.modality == "embedding")
             if key not in seen:
                 seen[key] = _decode(job, system, source, point, transmission, reception)
-            _, _, values = seen[key]
-            rows.append((point.id, item_of(source, trial), {**values, "trial": trial}))
+            rows.append((point.id, items[trial], {**seen[key], "trial": trial}))
     source.memory.clear()
     return rows
 
@@ -125,13 +136,13 @@ def _decode(
     point: OperatingPoint,
     transmission: Transmission,
     reception: Reception,
-) -> Row:
+) -> Values:
     """Reconstruct and measure."""
     try:
         made = decode_by(system, source, reception)
-        return _row(point, source, transmission, *_judge(job, system, source, made))
+        return _measured(source, transmission, *_judge(job, point, source, made))
     except Exception as error:
-        return _broken(point, source, 0, transmission, error)
+        return _broken(source, transmission, error)
 
 
 def channel_uses_of(spec: CompareSpec, source: Source, cbr: str | None) -> int | None:
@@ -160,16 +171,17 @@ def _fingerprint(reception: Reception, soft: bool) -> bytes:
 
 
 def _judge(
-    job: Job, system: System, source: Source, made: Reconstruction
+    job: Job, point: OperatingPoint, source: Source, made: Reconstruction
 ) -> tuple[Reconstruction, dict[str, float], str | None]:
     """Measure a reconstruction, and keep its picture if the job says so."""
     metrics = {}
-    for name in job.spec.metrics_by(system, bool(source.captions) or source.scene is not None):
+    names = job.spec.metrics_by(systems_of(job.spec)[point.system], job.spec.described)
+    for name, measured in zip(names, point.measures, strict=True):
         about = describe(name)
         reference = getattr(source, about.reference)
         if about.reference == "text" and reference is None:
             reference = source.captions
-        metrics[name] = measure(name)(reference, getattr(made, about.received))
+        metrics[measured] = measure(name)(reference, getattr(made, about.received))
     folder = job.folder / "pictures" if job.folder is not None and job.keep else None
     return made, metrics, _keep(folder, made)
 
@@ -185,18 +197,16 @@ def _keep(folder: Path | None, made: Reconstruction) -> str | None:
     return name
 
 
-def _row(
-    point: OperatingPoint,
+def _measured(
     source: Source,
     transmission: Transmission,
     made: Reconstruction,
     metrics: dict[str, float],
     picture: str | None,
-) -> Row:
+) -> Values:
     ledger = transmission.ledger
-    values = {
+    return {
         "source": source.name,
-        "trial": 0,
         "failed": int(made.failed),
         "remark": made.remark,
         "channel_uses": ledger.channel_uses,
@@ -206,17 +216,13 @@ def _row(
         "ledger": json.dumps(ledger.rows()),
         "arrived": made.text if made.image is None else picture,
     }
-    return point.id, item_of(source, 0), values
 
 
-def _broken(
-    point: OperatingPoint, source: Source, trial: int, transmission: Transmission | None, error: Exception
-) -> Row:
-    """Row of a source on which a system raised: without metrics, with the reason."""
+def _broken(source: Source, transmission: Transmission | None, error: Exception) -> Values:
+    """A source on which a system raised: without metrics, with the reason."""
     ledger = Ledger(()) if transmission is None else transmission.ledger
-    values = {
+    return {
         "source": source.name,
-        "trial": trial,
         "failed": 1,
         "remark": f"{type(error).__name__}: {error}",
         "channel_uses": ledger.channel_uses,
@@ -226,4 +232,3 @@ def _broken(
         "ledger": json.dumps(ledger.rows()),
         "arrived": None,
     }
-    return point.id, item_of(source, trial), values

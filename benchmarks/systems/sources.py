@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from benchmarks.settings.compare import CompareSpec
 from bridge.systems.system import Source
 from semantic.samples.captioned import load_captioned
-from semantic.samples.pictures import load_pictures, load_sentences, sample_pictures, sample_sentences
+from semantic.samples.pictures import (
+    load_sentences,
+    picture_paths,
+    read_picture,
+    resize_square,
+    sample_pictures,
+    sample_sentences,
+)
 from semantic.samples.vectors import load_embeddings, sample_embeddings
 from semantic.scenes import dataset as scenes
 from semantic.scenes.scene import DIFFICULTIES, Difficulty
 
-__all__ = ["kind_of", "load_sources"]
+__all__ = ["Sources", "kind_of", "load_sources"]
 
 _SCENES = 8  # drawn where no number is given
 
 
-def load_sources(spec: CompareSpec, modalities: Collection[str], folder: Path | None = None) -> list[Source]:
-    """Load the sources of the kinds that the systems of a comparison take.
+class Sources(NamedTuple):
+    """Sources of a comparison, all different, and in words what was left out because it came again."""
+
+    sources: list[Source]
+    repeats: list[str]
+
+
+def load_sources(spec: CompareSpec, modalities: Collection[str], folder: Path | None = None) -> Sources:
+    """Load the sources of the kinds that the systems of a comparison take, each content once.
 
     Parameters
     ----------
@@ -36,44 +50,61 @@ def load_sources(spec: CompareSpec, modalities: Collection[str], folder: Path | 
     ValueError
         If something cannot be read.
     """
-    sources = _pictures(spec, folder) if "image" in modalities else []
-    if "text" in modalities:
-        sentences = sample_sentences() if spec.texts == "sample" else load_sentences(Path(spec.texts))
-        sources += [
-            Source(f"sentence-{number}", text=text, folder=folder)
-            for number, text in enumerate(sentences[: spec.max_sources], 1)
-        ]
-    if "embedding" in modalities:
-        vectors = (
-            sample_embeddings() if spec.embeddings == "sample" else load_embeddings(Path(spec.embeddings))
-        )
-        sources += [
-            Source(name, embedding=vector, folder=folder) for name, vector in vectors[: spec.max_sources]
-        ]
-    return sources
+    found = Sources([], [])
+    for kind, load in (("image", _pictures), ("text", _sentences), ("embedding", _vectors)):
+        if kind in modalities:
+            _take(found, load(spec, folder), spec.max_sources)
+    return found
 
 
-def _pictures(spec: CompareSpec, folder: Path | None) -> list[Source]:
+def _take(found: Sources, sources: Iterable[Source], most: int | None) -> None:
+    """Add up to so many that are not there yet: a source that came twice would meet the same noise twice."""
+    names: dict[str, str] = {}
+    for source in sources:
+        if source.digest in names:
+            found.repeats.append(f"{source.name} is the same as {names[source.digest]} and counts once")
+            continue
+        names[source.digest] = source.name
+        found.sources.append(source)
+        if len(names) == most:
+            return
+
+
+def _sentences(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
+    sentences = sample_sentences() if spec.texts == "sample" else load_sentences(Path(spec.texts))
+    for number, text in enumerate(sentences, 1):
+        yield Source(f"sentence-{number}", text=text, folder=folder)
+
+
+def _vectors(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
+    sample = spec.embeddings == "sample"
+    for name, vector in sample_embeddings() if sample else load_embeddings(Path(spec.embeddings)):
+        yield Source(name, embedding=vector, folder=folder)
+
+
+def _pictures(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
     if spec.images.startswith("scenes"):
         _, _, level = spec.images.partition(":")
         if level not in ("", *DIFFICULTIES):
             raise ValueError(f"scenes are {', '.join(DIFFICULTIES)}, got {spec.images!r}")
         difficulty = cast(Difficulty, level or "hard")
         drawn = scenes.load(spec.max_sources or _SCENES, spec.seed, difficulty, spec.image_size or 64)
-        return [
-            Source(item.name, item.pixels, captions=tuple(item.captions), scene=item.scene, folder=folder)
-            for item in drawn
-        ]
-    if spec.captions is not None:
+        for scene in drawn:
+            yield Source(
+                scene.name, scene.pixels, captions=tuple(scene.captions), scene=scene.scene, folder=folder
+            )
+    elif spec.captions is not None:
         captions = None if spec.captions == "auto" else Path(spec.captions)
-        items = load_captioned(Path(spec.images), captions, spec.image_size, spec.max_sources)
-        return [Source(item.name, item.pixels, captions=item.captions, folder=folder) for item in items]
-    pictures = (
-        sample_pictures(size=spec.image_size)
-        if spec.images == "sample"
-        else load_pictures(Path(spec.images), size=spec.image_size)
-    )
-    return [Source(name, image, folder=folder) for name, image in pictures[: spec.max_sources]]
+        for item in load_captioned(Path(spec.images), captions, spec.image_size):
+            yield Source(item.name, item.pixels, captions=item.captions, folder=folder)
+    elif spec.images == "sample":
+        for name, image in sample_pictures(size=spec.image_size):
+            yield Source(name, image, folder=folder)
+    else:
+        for path in picture_paths(spec.images):
+            image = read_picture(path)
+            size = spec.image_size
+            yield Source(path.name, image if size is None else resize_square(image, size), folder=folder)
 
 
 def kind_of(source: Source) -> str:

@@ -4,43 +4,71 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from benchmarks.runs.conditions import Condition
+from benchmarks.runs.conditions import Condition, differences
 from benchmarks.runs.statistics import bootstrap_interval
 from benchmarks.runs.store import Store
 from benchmarks.runs.table import Column, plain
+from benchmarks.runs.versions import DISTRIBUTIONS
 from benchmarks.systems.curves import CurveRow, Mean, Sample
 from semantic.metrics.catalog import describe
 
-__all__ = ["curves", "table_of", "with_intervals"]
+__all__ = ["curves", "remarks", "table_of", "with_intervals"]
 
 
-def curves(store: Store, wanted: Collection[str] | None = None) -> list[CurveRow]:
-    """Points of all curves of a run, without intervals: envelopes first, then every scheme of its own.
+def curves(store: Store) -> list[CurveRow]:
+    """Points of the curves that the latest command named, without intervals: envelopes, then every scheme.
 
     Where a family of picture systems has several schemes, a further row with the family's name is its
     envelope: at each SNR the scheme whose first metric is best on average over all sources and trials, named
-    under ``scheme``. Means are over sources and trials.
-
-    Parameters
-    ----------
-    store:
-        Run of ``semphy compare``.
-    wanted:
-        Restricts the rows to these conditions.
+    under ``scheme``. Means are over sources and trials. Rows of other settings, sources or trials that a run
+    holds, too, are left out.
     """
+    named = _named(store)
     found = [
-        _row(condition, [_sample(row) for row in store.rows(condition.id)])
-        for condition in store.conditions()
-        if wanted is None or condition.id in wanted
+        _row(each, [_sample(row, each) for row in named.get(each.id, ())]) for each in store.conditions()
     ]
     rows = [row for row in found if row.samples]
     return _envelopes(rows) + rows
+
+
+def remarks(store: Store) -> list[str]:
+    """What should be known of the rows that a run holds before a command adds to them."""
+    wanted, others = store.wanted() or {}, 0
+    older: list[dict[str, str | None]] = []
+    for condition, item, versions in store.makers():
+        if item not in wanted.get(condition, ()):
+            others += 1
+        elif versions not in (store.versions, *older):
+            older.append(versions)
+    now = {name: store.versions.get(name) for name in DISTRIBUTIONS}
+    before = [{name: versions.get(name) for name in DISTRIBUTIONS} for versions in older]
+    changes = dict.fromkeys(change for versions in before for change in differences(versions, now))
+    said = [f"rows that are there already were made with {', '.join(changes)}"] if changes else []
+    if others:
+        said.append(f"{others} rows of other settings, sources, files or rules are there, too, and not shown")
+    return said
+
+
+def _named(store: Store) -> dict[str, list[dict[str, Any]]]:
+    """Rows that the latest command named, by condition, their sources called as it calls them.
+
+    A run may hold the same source from under another name, and others from under its name.
+    """
+    wanted = store.wanted()
+    if wanted is None:  # a run of a version that did not record it
+        return {condition.id: store.rows(condition.id) for condition in store.conditions()}
+    return {
+        condition: [
+            {**row, "source": names[row["item"]]} for row in store.rows(condition) if row["item"] in names
+        ]
+        for condition, names in wanted.items()
+    }
 
 
 def with_intervals(rows: Sequence[CurveRow], confidence: float) -> list[CurveRow]:
@@ -55,7 +83,9 @@ def with_intervals(rows: Sequence[CurveRow], confidence: float) -> list[CurveRow
     return [replace(row, metrics=known[row.condition], confidence=confidence) for row in rows]
 
 
-def _sample(row: Mapping[str, Any]) -> Sample:
+def _sample(row: Mapping[str, Any], condition: Condition) -> Sample:
+    about, stored = condition.description, json.loads(row["metrics"])
+    measures = zip(about["metrics"], about.get("measures", about["metrics"]), strict=True)
     return Sample(
         source=row["source"],
         trial=row["trial"],
@@ -63,7 +93,7 @@ def _sample(row: Mapping[str, Any]) -> Sample:
         remark=row["remark"],
         channel_uses=row["channel_uses"],
         information_bits=row["information_bits"],
-        metrics=json.loads(row["metrics"]),
+        metrics={name: stored[measure] for name, measure in measures if measure in stored},
         arrived=row["arrived"],
     )
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from types import ModuleType
 from typing import Any, get_type_hints
 
 from bridge.air.schemes import parse_schemes
+from bridge.own import OwnCode
 from bridge.systems.context import Context
 from bridge.systems.pixels.bounds import KINDS, Bound
 from bridge.systems.pixels.codecs import CODECS
@@ -125,7 +121,8 @@ def build_semantic(name: str, context: Context, options: Mapping[str, Any] | Non
     name:
         A name of `SEMANTIC`, or ``path/to/file.py:ClassName``: a class with the attributes and methods of
         `bridge.systems.system.System`, which is called with the context and the options. A class that lists
-        the roles of its models in an attribute ``roles`` has them looked for now.
+        the roles of its models in an attribute ``roles`` has them looked for now, and its results depend on
+        no others; one that does not may ask any. What belongs to the file is in `bridge.own`.
     context:
         What all systems of a comparison share.
     options:
@@ -186,29 +183,7 @@ extends, or returns.
 def _own(name: str) -> Callable[..., System]:
     """Class of a user's file."""
     place, _, title = name.rpartition(":")
-    path = Path(place).expanduser()
-    if not path.is_file():
-        raise ValueError(f"there is no file {place!r} to take the system {title!r} from")
-    made = getattr(_module(path), title, None)
+    made = OwnCode.read(place).take(title)
     if not isinstance(made, type):
         raise ValueError(f"{place} has no class {title!r}")
     return made
-
-
-def _module(path: Path) -> ModuleType:
-    """Run a file as a module, once for each state of it."""
-    digest = hashlib.sha256(str(path.resolve()).encode() + path.read_bytes()).hexdigest()[:16]
-    title = f"own_system_{digest}"
-    if title in sys.modules:
-        return sys.modules[title]
-    spec = importlib.util.spec_from_file_location(title, path)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"{str(path)!r} is no Python file: its name must end in .py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[title] = module  # dataclasses look for their module there
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        del sys.modules[title]
-        raise ValueError(f"{str(path)!r} cannot be imported: {type(error).__name__}: {error}") from error
-    return module

@@ -24,6 +24,7 @@ __all__ = [
     "Measure",
     "describe",
     "measure",
+    "network",
 ]
 
 Kind = Literal["image", "text", "embedding", "captions", "scene"]
@@ -242,6 +243,25 @@ def describe(name: str) -> Measure:
         there = [*METRICS, *(f"{family}:PRESET-or-FOLDER" for family in NETWORK_METRICS)]
         raise ValueError(f"unknown metric {name!r}: there are {', '.join(there)}")
     return NETWORK_METRICS[family](network, Path(network).name or network)
+
+
+def network(name: str) -> Path | None:
+    """Where the network lies that a metric measures by; None if by none, or by one whose weights are pinned.
+
+    Raises
+    ------
+    ValueError
+        If there is no such network.
+    semantic.zoo.weights.WeightsMissing
+        If it is not on this machine.
+    """
+    from semantic.scenes.judge import BUNDLED
+    from semantic.zoo.presets import resolve
+
+    _, _, place = name.partition(":")
+    if place:
+        return resolve(place)
+    return BUNDLED if name == "scene" else None
 
 
 @cache

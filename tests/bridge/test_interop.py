@@ -221,6 +221,7 @@ def _missing(name: str) -> ModuleNotFoundError:
     return ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
+@pytest.mark.slow
 def test_nothing_imports_tensorflow_or_jax_unasked() -> None:
     code = (
         "import sys, bridge.interop, phy.links.digital\n"

@@ -45,6 +45,7 @@ def test_chunks_tile_the_blocks_and_stay_few() -> None:
     assert chunks < 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["sionna", "compiled"])
 def test_counts_do_not_depend_on_batches_or_workers(engine: str) -> None:
     settings = spec(
@@ -62,6 +63,7 @@ def test_counts_do_not_depend_on_batches_or_workers(engine: str) -> None:
     assert all(counted(points) == counted(runs[0]) for points in runs[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("modulation", "bits"), [("bpsk", 1), ("qpsk", 2)])
 def test_uncoded_ber_meets_the_closed_form(modulation: str, bits: int) -> None:
     # P_b = Q(sqrt(2 Eb/N0)) for both. At 6 dB it moves by 19 % in 0.2 dB, by more than four standard

@@ -57,6 +57,7 @@ def searched(
     return find_required_snr(target, probe, guess_db, low_db, high_db, 0.95), cost
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bler", [waterfall, cliff, outage])
 @pytest.mark.parametrize("target", [0.3, 0.1, 0.01])
 def test_interval_covers_the_crossing(bler: Callable[[float], float], target: float) -> None:
@@ -104,6 +105,7 @@ def specs(**flags: Any) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_uncoded_blocks_meet_the_closed_form() -> None:
     found = run_ber(specs(stop__block_errors=400, confidence=0.99, engine="sionna"))
     assert [target.target_bler for target in found.targets] == [0.1, 0.01]

@@ -54,6 +54,7 @@ def test_recipes_run_by_name(run: Run, data: Path, tmp_path: Path, name: str) ->
     assert (tmp_path / "model.safetensors").is_file()
 
 
+@pytest.mark.slow
 def test_corrector_with_its_card(
     run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,6 +110,7 @@ def test_the_presets_have_the_systems_and_metrics_of_the_claims(paper: str, pres
     assert set(settings) <= set(CompareSpec.model_fields)
 
 
+@pytest.mark.slow
 def test_a_paper_from_preset_to_claims(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, connections: list[Any]
 ) -> None:

@@ -44,6 +44,7 @@ def table(llava_folder: Path, blip_folder: Path, pictures: Path) -> Table1:
     return run_captioners(read_settings(CaptionersSpec, flags=flags))
 
 
+@pytest.mark.slow
 def test_the_figures_are_those_of_the_captioners(table: Table1, llava_folder: Path, pictures: Path) -> None:
     import numpy as np
     from PIL import Image

@@ -106,6 +106,7 @@ def alive(session: int) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL and process groups")
 def test_killed_run_resumes_to_the_same_counts(tmp_path: Path) -> None:
     out, blocks = tmp_path / "run", 30000
@@ -123,6 +124,7 @@ def test_killed_run_resumes_to_the_same_counts(tmp_path: Path) -> None:
     assert set(killed) <= set(rows(out))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGINT")
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_interrupted_run_says_so_and_keeps_what_is_done(tmp_path: Path, workers: str) -> None:

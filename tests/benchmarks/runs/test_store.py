@@ -32,7 +32,7 @@ def test_rows_come_back_in_order(tmp_path: Path) -> None:
     again = make(tmp_path / "run")
     again.register("c", {"snr": 2.0})
     assert again.rows("c") == expected
-    assert again.conditions()[0].description == {"snr": 1.0}
+    assert again.conditions()[0].description == {"snr": 2.0}  # its names are those of the last session
     again.finish("c", "enough")
     assert again.conditions()[0].stop == "enough"
     again.close()

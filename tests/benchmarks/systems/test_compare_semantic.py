@@ -167,8 +167,8 @@ OWN = '''
 """The mean brightness of the picture, analog, again and again."""
 import numpy as np, torch
 from bridge.air.ledger import Entry
-from bridge.systems.system import Reconstruction
 from bridge.air.transmission import SymbolPart, Transmission
+from bridge.systems.system import Reconstruction
 from phy.links.analog import AnalogLink
 
 class Grey:

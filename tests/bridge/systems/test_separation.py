@@ -53,6 +53,7 @@ def streams(count: int = 1) -> list[Stream]:
     return Stream(1, "test").batch(range(count))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "uses", "schemes"),
     [

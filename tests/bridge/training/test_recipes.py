@@ -97,6 +97,7 @@ def load(name: str, folder: Path) -> None:
         getattr(models, role.replace("-", "_"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
 def test_twenty_steps_leave_a_model_that_loads(trainings: Trainings, name: str) -> None:
     made, log = trainings(name)
@@ -114,6 +115,7 @@ def test_twenty_steps_leave_a_model_that_loads(trainings: Trainings, name: str) 
     load(name, folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["tiny-scene-segmenter", "jscc-2019-c8", "scenes-judge"])
 def test_interrupted_at_half_it_becomes_the_same_model(
     trainings: Trainings,

@@ -32,6 +32,7 @@ def counted(link: DigitalLink, stream: Stream, snr: EsN0, blocks: int) -> ChainC
     return ChainCounts(int((wrong > 0).sum()), int(wrong.sum()), int((wrong * wrong).sum()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("modulation", "demapping", "channel", "ebno_db"),
     [
@@ -69,6 +70,7 @@ def test_equals_the_link_with_sionna_decoding(
     assert found.bit_errors == pytest.approx(expected.bit_errors, rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits_of_llr", [None, 6, 8])
 @pytest.mark.parametrize(
     ("n", "modulation"), [(1024, "bpsk"), (700, "qam16"), (2600, "qpsk"), (1027, "qam64")]

@@ -116,6 +116,7 @@ FACTORS = (0.75, 0.75, 0.01, 0.5, 0.7, 0.825, 0.995, 1.0)
 OFFSETS = (0.5, 0.5, 0.0, 0.15, 0.6, 1.3, 19.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [*WIDTHS, None])
 def test_identical_to_the_model_on_random_graphs(bits: int | None) -> None:
     """9,120 frames a width; in the denser graphs the a-posteriori values of 8-bit lanes saturate."""
@@ -133,6 +134,7 @@ def test_identical_to_the_model_on_random_graphs(bits: int | None) -> None:
                 assert not differences(found, reference.decode(graph, llr, decoding)), (shape, decoding)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [*WIDTHS, None])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_identical_to_the_model_on_the_5g_code(bits: int | None, schedule: str) -> None:
@@ -368,6 +370,7 @@ def published(folder: Path) -> dict[str, list[tuple[float, int, int]]]:
     return points
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", AFF3CT)
 def test_bler_is_that_of_aff3ct(name: str, data_dir: Path) -> None:
     """At every point, with early stopping and without: Fisher's exact test, 1 % for all points together.

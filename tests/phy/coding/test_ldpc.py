@@ -61,6 +61,7 @@ def same_rate(errors: int, blocks: int, reference: tuple[int, int]) -> float:
     return float(fisher_exact([[errors, blocks - errors], [other, frames - other]]).pvalue)
 
 
+@pytest.mark.slow
 def test_encoder_equals_generator_matrices(data_dir: Path) -> None:
     pairs = np.load(data_dir / "reference/ldpc/sionna_G/sionna_ldpc5g_u_c_pairs.npz")
     names = sorted({name[:-2] for name in pairs.files})
@@ -156,6 +157,7 @@ def test_results_do_not_depend_on_batch_size(decoding: Decoding) -> None:
     assert code.decode(llr[:0]).bits.shape == (0, 128)
 
 
+@pytest.mark.slow
 def test_sum_product_block_error_rate_is_aff3cts(data_dir: Path) -> None:
     reference = aff3ct(data_dir, "flooding-spa")
     code = LDPC5G(512, 1024, decoding=sionna())
@@ -179,6 +181,7 @@ def test_the_comparison_would_notice_a_fifth_of_a_decibel(data_dir: Path) -> Non
     assert sum(noticed) >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("curve", "decoder", "schedule", "iterations", "blocks"),
     [

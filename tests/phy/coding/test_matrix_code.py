@@ -353,6 +353,7 @@ FIXED = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("curve", "decoder"), [*(pytest.param(curve, CURVES[curve], id=curve) for curve in CURVES), *FIXED]
 )
@@ -372,6 +373,7 @@ def test_curves_of_other_decoders(curve: str, reason: str, data_dir: Path) -> No
     pytest.skip(reason)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("curve", "wrong"),
     [

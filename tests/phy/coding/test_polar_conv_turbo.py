@@ -71,6 +71,7 @@ def test_clean_words_are_decoded_at_any_scale(name: str) -> None:
         assert decoded.llr is None or torch.isfinite(decoded.llr).all() or scale == math.inf
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(CODES))
 def test_results_do_not_depend_on_batch_size(name: str) -> None:
     code = CODES[name]()
@@ -83,6 +84,7 @@ def test_results_do_not_depend_on_batch_size(name: str) -> None:
     assert code.decode(llr[:0]).bits.shape == (0, code.k)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("label", "decoder", "ebno_db", "blocks"),
     [
@@ -121,6 +123,7 @@ def union_bound(esno_db: float) -> float:
     return sum((d - 4) * 2.0 ** (d - 5) * norm.sf(math.sqrt(2.0 * d * esno)) for d in range(5, 60))
 
 
+@pytest.mark.slow
 def test_viterbi_meets_the_union_bound() -> None:
     """At 5 dB Eb/N0 the bound is tight: the error rate lies between it and itself a tenth of a decibel on."""
     code = Convolutional(1000, None, 1 / 2, 3)
@@ -144,6 +147,7 @@ def test_turbo_lies_where_published_curves_lie(data_dir: Path) -> None:
     assert found + margin > blocks * math.sqrt(rates[2.0] * rates[2.5])
 
 
+@pytest.mark.slow
 def test_turbo_outdoes_the_convolutional_code() -> None:
     esno_db = 1.6 - 10.0 * math.log10(2.0)
     turbo = int((word_errors(Turbo(512, 1024), esno_db, 100, Stream(9)) > 0).sum())

@@ -63,6 +63,7 @@ def test_decoder_recovers_a_scrambled_reference_chain(data_dir: Path) -> None:
     assert decoded.crc_ok.all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.2, 0.5, 0.75])
 @pytest.mark.parametrize("payload", [24, 292, 293, 3824, 3825, 3840, 8424, 8425, 20000, 60001])
 def test_segmentation_equals_py3gpp(payload: int, rate: float) -> None:
@@ -110,6 +111,7 @@ def test_too_few_channel_uses_name_the_minimum() -> None:
     assert TransportFormat.for_channel_uses(17, 2, 0.5).payload_bits == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("payload", [1, 2, 12, 100, 291, 3824, 3825, 7777, 8425, 20011, 60000])
 def test_any_payload_survives_a_clean_channel(payload: int) -> None:
     rate = (0.15, 0.33, 0.5, 0.67, 0.88)[payload % 5]

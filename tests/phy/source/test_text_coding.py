@@ -374,6 +374,7 @@ def test_equiprobable_entries_are_plain_binary() -> None:
     assert line == "000110010001"  # the last two terminate
 
 
+@pytest.mark.slow
 def test_language_model_on_held_out_captions(captions: list[str], ngram: CharacterNgram) -> None:
     held_out = captions[35000::25]
     coder = Arithmetic(ngram)
@@ -467,6 +468,7 @@ def test_count_that_claims_more_is_remarked(coders: list[TextCoder]) -> None:
             assert coder.encode(text)[1] < claimed
 
 
+@pytest.mark.slow
 def test_random_bits_are_texts(coders: list[TextCoder]) -> None:
     generator = np.random.default_rng(6)
     for number, coder in enumerate(coders):

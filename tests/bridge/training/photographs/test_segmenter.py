@@ -82,6 +82,7 @@ def test_recipe_resumes_to_the_same_weights(pictures: Path, imagenet: Path, tmp_
     assert network.short_side == 32
 
 
+@pytest.mark.slow
 def test_training_finds_red_squares_and_leaves_the_backbone(
     pictures: Path, imagenet: Path, tmp_path: Path
 ) -> None:

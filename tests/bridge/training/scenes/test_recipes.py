@@ -193,6 +193,7 @@ def test_losses_of_facts_are_least_where_all_is_right() -> None:
     assert fact_loss(torch.zeros_like(sure), facts).item() == pytest.approx(unknown, rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["generator", "feature"])
 def test_going_on_begins_with_what_was_finished(
     name: str,

@@ -50,6 +50,7 @@ def test_loss_is_the_mean_nll_of_the_scores_that_are_asked_for() -> None:
         assert float(recipe.loss(network, 0)) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_training_finds_objects_and_is_small(tmp_path: Path) -> None:
     losses = train(scene_segmenter(**SMALL), 60, tmp_path)  # type: ignore[arg-type]
     assert np.mean(losses[-10:]) < 0.5 * np.mean(losses[:10])

@@ -171,6 +171,7 @@ def test_recipe_resumes_to_the_same_weights(captions: Path, tmp_path: Path) -> N
     assert all(tensor.dtype == torch.float16 for tensor in files[0].values())
 
 
+@pytest.mark.slow
 def test_training_corrects_and_loads_as_a_corrector(captions: Path, tmp_path: Path) -> None:
     recipe = replace(small(captions), rate=5e-3, warm_up=10)
     losses = train(recipe, 60, tmp_path)
