@@ -11,7 +11,8 @@ words 1, 2, 3; and 128 complex Gaussians, 64 from the words 0 (radius) and 1 (an
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from phy.compiling import compiled
 
 __all__ = ["GROUP", "fill_complex_normal", "fill_words"]
 
@@ -22,10 +23,9 @@ _MULTIPLY_0, _MULTIPLY_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL_0, _WEYL_1 = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
 _LOW, _HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
 _f = np.float32
-_compiled = njit(nogil=True, cache=True)
 
 
-@_compiled
+@compiled
 def _philox(words, first, key, block, tag):
     """Ten rounds on the counters ``first`` to ``first + 63``: ``words`` is ``[4, 64]``, ``uint32``."""
     block_low, block_high = np.uint32(block & _LOW), np.uint32(block >> _HALF)
@@ -45,7 +45,7 @@ def _philox(words, first, key, block, tag):
         words[0, i], words[1, i], words[2, i], words[3, i] = a, b, c, d
 
 
-@_compiled
+@compiled
 def fill_words(out, key, block, tag):
     """Fill a vector of ``uint32`` with equiprobable words."""
     words = np.empty((4, GROUP), np.uint32)
@@ -58,7 +58,7 @@ def fill_words(out, key, block, tag):
             out[i] = flat[i - begin]
 
 
-@_compiled
+@compiled
 def _gaussians(radius_words, angle_words, real, imaginary, scratch):
     """Box-Muller: 64 circular Gaussians of unit variance from as many pairs of words."""
     bits = scratch.view(np.int32)
@@ -101,7 +101,7 @@ def _gaussians(radius_words, angle_words, real, imaginary, scratch):
         imaginary[i] = signed * (even * sine + odd * cosine)
 
 
-@_compiled
+@compiled
 def fill_complex_normal(real, imaginary, key, block, tag):
     """Fill real and imaginary parts, ``float32``, of circular Gaussians of unit variance.
 

@@ -6,22 +6,20 @@ LLRs are log p(b=0)/p(b=1) here, as in `phy.coding.propagation.kernels`.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from phy import philox
 from phy.coding.ldpc.encoding import run_program
+from phy.compiling import compiled, inlined
 
 __all__ = ["AWGN", "RAYLEIGH", "count_errors", "make_blocks"]
 
 AWGN, RAYLEIGH = 0, 1
 
 _f = np.float32
-_compiled = njit(nogil=True, cache=True)
-_inlined = njit(nogil=True, cache=True, forceinline=True)
 _LANES = 64
 
 
-@_inlined
+@inlined
 def _transpose(square):
     """Transpose 64 words of 64 bits in place: bit c of word r changes places with bit r of word c."""
     step, mask = np.uint64(32), np.uint64(0x00000000FFFFFFFF)
@@ -36,7 +34,7 @@ def _transpose(square):
         mask ^= mask << step
 
 
-@_compiled
+@compiled
 def _spread(sent, group, lanes, k, words):
     """Turn ``k`` information bits of ``lanes`` blocks into words, one a bit: bit j belongs to block j."""
     square = np.empty(_LANES, np.uint64)
@@ -53,7 +51,7 @@ def _spread(sent, group, lanes, k, words):
             words[32 * begin + i] = square[i]
 
 
-@_compiled
+@compiled
 def _gather(words, blocks):
     """Turn words back: ``blocks[j]`` receives the bits of block j, 64 of them a number."""
     square = np.empty(_LANES, np.uint64)
@@ -66,7 +64,7 @@ def _gather(words, blocks):
             blocks[lane, part] = square[lane]
 
 
-@_compiled
+@compiled
 def _transmitted(block, places, values, bits):
     """Bits of one block in the order of sending; a negative place is a filler zero."""
     one = np.uint64(1)
@@ -77,7 +75,7 @@ def _transmitted(block, places, values, bits):
         bits[i] = values[places[i]] if places[i] >= 0 else np.uint8(0)
 
 
-@_compiled
+@compiled
 def _amplitudes(bits, bits_per_symbol, axes, levels, samples):
     """Label bits alternate between the axes, most significant first: ``samples`` is ``[axes, symbols]``."""
     per_axis = bits_per_symbol // axes
@@ -93,7 +91,7 @@ def _amplitudes(bits, bits_per_symbol, axes, levels, samples):
             samples[axis, s] = levels[label]
 
 
-@_compiled
+@compiled
 def _receive(samples, no, noise, gain, variance):
     """Add noise; with a gain, fade and equalise by zero forcing. ``variance`` is what remains a symbol."""
     amplitude = np.sqrt(no)
@@ -117,7 +115,7 @@ def _receive(samples, no, noise, gain, variance):
             samples[1, s] += scale * (noise[1, s] * a - noise[0, s] * b)
 
 
-@_compiled
+@compiled
 def _demap(samples, variance, bits_per_symbol, levels, exact, exponents, llr):
     """LLR of every bit, an axis by itself: sums over levels of exp((2 y a - a^2) / N0), or their largest."""
     axes, symbols = samples.shape
@@ -138,7 +136,7 @@ def _demap(samples, variance, bits_per_symbol, levels, exact, exponents, llr):
             _combine(exponents, bit, exact, llr, axis + axes * b, bits_per_symbol)
 
 
-@_inlined
+@inlined
 def _combine(exponents, bit, exact, llr, first, stride):
     count, symbols = exponents.shape
     for s in range(symbols):
@@ -160,7 +158,7 @@ def _combine(exponents, bit, exact, llr, first, stride):
         llr[first + s * stride] = zero - one
 
 
-@_compiled
+@compiled
 def make_blocks(
     first, key, tags, k, program, words, places, variables_of, base, bits_per_symbol, axes, levels, exact,
     no, fading, coherence, scale, largest, sent, out,
@@ -238,7 +236,7 @@ def make_blocks(
             _quantise(total, scale, largest, out[group + lane])
 
 
-@_inlined
+@inlined
 def _quantise(total, scale, largest, out):
     if scale == _f(0.0):
         for v in range(total.size):
@@ -248,7 +246,7 @@ def _quantise(total, scale, largest, out):
             out[v] = out.dtype.type(min(max(np.rint(total[v] * scale), -largest), largest))
 
 
-@_compiled
+@compiled
 def count_errors(sent, bits, counts):
     """Add block errors, bit errors and squared bit errors of ``bits``, ``[blocks, k]``, to ``counts``."""
     for frame in range(bits.shape[0]):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from phy.compiling import compiled
 
 __all__ = ["XorProgram", "run_program"]
 
@@ -106,7 +107,7 @@ class XorProgram:
         return coded
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def run_program(targets, starts, inputs, words):
     """Run an `XorProgram` on ``words``, ``uint64``, in place."""
     for step in range(targets.size):
@@ -116,7 +117,7 @@ def run_program(targets, starts, inputs, words):
         words[targets[step]] = value
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _encode(bits, sent, coded, words, targets, starts, inputs):
     one = np.uint64(1)
     for first in range(0, bits.shape[0], 64):

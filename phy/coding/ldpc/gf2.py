@@ -7,11 +7,11 @@ and the bits behind the last column are zero. Adding two rows takes one XOR for 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from phy.coding.propagation import simd as v
+from phy.compiling import compiled
 
 __all__ = [
     "LANES",
@@ -27,7 +27,6 @@ __all__ = [
 
 Words = NDArray[np.uint64]
 
-_compiled = njit(nogil=True, cache=True)
 LANES = v.BYTES // 8
 """Words of a vector register."""
 _TILE = 16  # products computed together, so that a part of the matrix is read often while it is in the cache
@@ -61,7 +60,7 @@ def unpack(words: Words, columns: int) -> NDArray[np.uint8]:
     return np.unpackbits(octets, axis=1, count=columns, bitorder="little")
 
 
-@_compiled
+@compiled
 def eliminate(words: Words, order: NDArray[np.int64]) -> NDArray[np.int64]:
     """Bring a matrix to reduced row echelon form in place, trying columns for pivots in the given order.
 
@@ -103,7 +102,7 @@ def eliminate(words: Words, order: NDArray[np.int64]) -> NDArray[np.int64]:
     return pivots[:rank].copy()
 
 
-@_compiled
+@compiled
 def extract_transposed(words: Words, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Words:
     """Transpose of the matrix's part at the given rows and columns, as `multiply` wants it.
 
@@ -122,7 +121,7 @@ def extract_transposed(words: Words, rows: NDArray[np.int64], columns: NDArray[n
     return out
 
 
-@_compiled
+@compiled
 def multiply(bits: NDArray[np.uint8], matrix: Words, out: Words) -> None:
     """Multiply row vectors with a packed matrix: ``out = bits @ matrix`` over GF(2).
 
@@ -155,7 +154,7 @@ def multiply(bits: NDArray[np.uint8], matrix: Words, out: Words) -> None:
                 v.store(sums, ((tile + i) * blocks + block) * LANES, total)
 
 
-@_compiled
+@compiled
 def unpack_into(words: Words, octets: Words) -> None:
     """Spread the bits of ``words`` over the bytes of eight times as many ``octets``, lowest first."""
     for i in range(words.size):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix, spmatrix
 
@@ -19,11 +18,12 @@ from phy.coding.ldpc import gf2
 from phy.coding.ldpc.alist import FORMATS, read_matrix, read_punctured
 from phy.coding.propagation.compiled import BeliefPropagation, Outcome
 from phy.coding.propagation.graph import Graph
+from phy.compiling import compiled
 
 __all__ = ["MatrixCode", "matrix_code", "parse_positions"]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _assemble(
     bits: NDArray[np.uint8], parity: gf2.Words, runs: NDArray[np.int64], out: NDArray[np.uint8]
 ) -> None:

@@ -20,23 +20,20 @@ decided    variables                    hard decisions, one bit a lane
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from phy.coding.propagation import simd as v
+from phy.compiling import compiled, inlined
 
 __all__ = ["begin_flooding", "decide", "min_sum_iteration", "sum_product_iteration", "unsatisfied"]
 
-_compiled = njit(nogil=True, cache=True)
-_inlined = njit(nogil=True, cache=True, forceinline=True)
 
-
-@_inlined
+@inlined
 def _input(posterior, messages, kept, variable, edge, width):
     """Variable to check: what the variable knows without this check; of a fresh frame, all that it knows."""
     return v.sub(v.load(posterior, variable * width), v.keep_where(v.load(messages, edge * width), kept))
 
 
-@_inlined
+@inlined
 def _output(posterior, gathered, messages, variable, edge, width, x, message):
     """Check to variable: keep the message, and let the variable know, at once or in the next iteration."""
     v.store(messages, edge * width, message)
@@ -46,7 +43,7 @@ def _output(posterior, gathered, messages, variable, edge, width, x, message):
         v.store(gathered, variable * width, v.add(v.load(gathered, variable * width), message))
 
 
-@_compiled
+@compiled
 def min_sum_iteration(posterior, gathered, messages, scratch, kept, starts, variables, offset, factor, clip):
     """Run one iteration of (offset, normalised) min-sum over all rows.
 
@@ -76,7 +73,7 @@ def min_sum_iteration(posterior, gathered, messages, scratch, kept, starts, vari
             _output(posterior, gathered, messages, variables[first + e], first + e, width, x, message)
 
 
-@_compiled
+@compiled
 def sum_product_iteration(posterior, gathered, messages, scratch, kept, starts, variables, room, clip):
     """Run one iteration of sum-product over all rows; layered or flooding as in `min_sum_iteration`.
 
@@ -111,14 +108,14 @@ def sum_product_iteration(posterior, gathered, messages, scratch, kept, starts, 
             _output(posterior, gathered, messages, variables[first + e], first + e, width, x, message)
 
 
-@_compiled
+@compiled
 def begin_flooding(channel, gathered):
     """Start a flooding iteration's sums with the channel's LLRs."""
     for i in range(channel.size):
         gathered[i] = channel[i]
 
 
-@_compiled
+@compiled
 def decide(posterior, gathered, decided):
     """Take the decisions of all variables; what flooding has gathered becomes the posterior."""
     width = v.BYTES // posterior.itemsize
@@ -129,7 +126,7 @@ def decide(posterior, gathered, decided):
         decided[variable] = v.decide(known)
 
 
-@_compiled
+@compiled
 def unsatisfied(decided, starts, variables):
     """Lanes, as bits, in which some parity check fails."""
     failing = np.uint64(0)

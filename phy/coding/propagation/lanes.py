@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from phy.coding.propagation import kernels
 from phy.coding.propagation import simd as v
+from phy.compiling import compiled
 
 __all__ = ["decode_frames"]
 
-_compiled = njit(nogil=True, cache=True)
 
-
-@_compiled
+@compiled
 def _put(llr, ready, frame, lane, width, scale, largest, channel, posterior, gathered):
     """Move a frame into a lane: as it is, or (``ready`` is None) LLRs log p1/p0 onto the decoder's grid."""
     for variable in range(llr.shape[1]):
@@ -29,7 +27,7 @@ def _put(llr, ready, frame, lane, width, scale, largest, channel, posterior, gat
             channel[variable * width + lane] = value
 
 
-@_compiled
+@compiled
 def _take(frame, lane, width, scale, decided, posterior, wanted, bits, soft):
     """Write what a lane has decided."""
     one = np.uint64(1)
@@ -40,7 +38,7 @@ def _take(frame, lane, width, scale, decided, posterior, wanted, bits, soft):
             soft[frame, variable] = np.float32(0.0) - np.float32(posterior[variable * width + lane]) / scale
 
 
-@_compiled
+@compiled
 def decode_frames(
     llr, ready, wanted, bits, soft, used, satisfied, starts, variables, room, rule,
     offset, factor, clip, scale, largest,
@@ -97,7 +95,7 @@ def decode_frames(
                 running -= 1
 
 
-@_compiled
+@compiled
 def _keep(kept):
     words = kept.view(np.uint64)
     for i in range(words.size):
