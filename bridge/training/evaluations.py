@@ -177,23 +177,23 @@ def _segmenter(folder: Path, data: Mapping[str, Path], count: int, seed: int) ->
 
 
 def _nested(folder: Path, data: Mapping[str, Path], count: int, seed: int) -> Work:
-    from bridge.training.photographs.evaluation import Passage, jscc_figures, linear_code, untrained
+    from bridge.training.photographs.evaluation import ChannelAt, jscc_figures, linear_code, untrained
     from phy.channels.flat import AWGN, Rayleigh
     from semantic.networks.jscc import NestedJSCC
     from semantic.samples.pictures import load_pictures
 
     network = NestedJSCC.from_pretrained(folder)
-    passages = [Passage(AWGN(), snr) for snr in _NESTED_SNRS] + [
-        Passage(Rayleigh(), snr) for snr in _FADED_SNRS
+    conditions = [ChannelAt(AWGN(), snr) for snr in _NESTED_SNRS] + [
+        ChannelAt(Rayleigh(), snr) for snr in _FADED_SNRS
     ]
     before = {"untrained": untrained(network), "linear-code": linear_code(network)}
     (kodak,) = data.values()
     pictures = [picture.pixels for picture in load_pictures(kodak)[:count]]
-    return partial(jscc_figures, network, before, pictures, passages, seed, cbr=_NESTED_CBR)
+    return partial(jscc_figures, network, before, pictures, conditions, seed, cbr=_NESTED_CBR)
 
 
 def _bourtsoulatze(folder: Path, data: Mapping[str, Path], count: int, seed: int) -> Work:
-    from bridge.training.photographs.evaluation import Passage, jscc_figures
+    from bridge.training.photographs.evaluation import ChannelAt, jscc_figures
     from phy.channels.flat import AWGN
     from semantic.networks.jscc import DeepJSCC2019, NestedJSCC
     from semantic.samples.pictures import load_pictures
@@ -201,10 +201,10 @@ def _bourtsoulatze(folder: Path, data: Mapping[str, Path], count: int, seed: int
 
     network = DeepJSCC2019.from_pretrained(folder)
     other = {"tiny-jscc": NestedJSCC.from_pretrained(resolve("tiny-jscc"))}
-    passages = [Passage(AWGN(), snr) for snr in _JSCC_SNRS]
+    conditions = [ChannelAt(AWGN(), snr) for snr in _JSCC_SNRS]
     (kodak,) = data.values()
     pictures = [picture.pixels for picture in load_pictures(kodak)[:count]]
-    return partial(jscc_figures, network, other, pictures, passages, seed)
+    return partial(jscc_figures, network, other, pictures, conditions, seed)
 
 
 _MEDIUM = "unseen scenes of the medium level, 64 pixels"

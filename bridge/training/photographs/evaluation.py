@@ -25,8 +25,8 @@ from semantic.networks.pixels import Picture, to_picture, to_tensor
 from semantic.samples.pictures import read_picture
 
 __all__ = [
+    "ChannelAt",
     "Masked",
-    "Passage",
     "jscc_figures",
     "linear_code",
     "masked_photographs",
@@ -88,7 +88,7 @@ def segmenter_figures(found_by: Labels, photographs: Sequence[Masked]) -> Iterat
     yield from mask_figures(found, middle)
 
 
-class Passage(NamedTuple):
+class ChannelAt(NamedTuple):
     """How values travel: channel, and Es/N0 in decibels."""
 
     channel: Channel
@@ -104,7 +104,7 @@ def jscc_figures(
     network: JSCC,
     baselines: Mapping[str, JSCC],
     pictures: Sequence[Picture],
-    passages: Sequence[Passage],
+    conditions: Sequence[ChannelAt],
     seed: int,
     *,
     cbr: float | None = None,
@@ -119,7 +119,7 @@ def jscc_figures(
         Others by name, on the same channel uses and noise: one figure each.
     pictures:
         Each ``[H, W, 3]``.
-    passages:
+    conditions:
         Channels and SNRs, one figure each.
     seed:
         Of fading and noise.
@@ -127,11 +127,11 @@ def jscc_figures(
         Complex channel uses over 3 H W; None is all that the network sends.
     """
     uses = [_channel_uses(network, picture, cbr) for picture in pictures]
-    for passage in passages:
-        ours = _psnrs(network, pictures, uses, passage, seed)
+    for condition in conditions:
+        ours = _psnrs(network, pictures, uses, condition, seed)
         for name, other in baselines.items():
-            theirs = Baseline(name, _psnrs(other, pictures, uses, passage, seed))
-            yield Figure("psnr", str(passage), ours, theirs, unit="dB")
+            theirs = Baseline(name, _psnrs(other, pictures, uses, condition, seed))
+            yield Figure("psnr", str(condition), ours, theirs, unit="dB")
 
 
 def _channel_uses(network: JSCC, picture: Picture, cbr: float | None) -> int:
@@ -142,20 +142,20 @@ def _channel_uses(network: JSCC, picture: Picture, cbr: float | None) -> int:
 
 
 def _psnrs(
-    network: JSCC, pictures: Sequence[Picture], uses: Sequence[int], passage: Passage, seed: int
+    network: JSCC, pictures: Sequence[Picture], uses: Sequence[int], condition: ChannelAt, seed: int
 ) -> Mean:
     streams = Stream(seed, "evaluation").batch(range(len(pictures)))
     sent = zip(pictures, uses, streams, strict=True)
     return Mean(
-        tuple(psnr(each, _sent(network, each, count, passage, stream)) for each, count, stream in sent)
+        tuple(psnr(each, _sent(network, each, count, condition, stream)) for each, count, stream in sent)
     )
 
 
 @torch.no_grad()
-def _sent(network: JSCC, picture: Picture, uses: int, passage: Passage, stream: Stream) -> Picture:
-    shape, told = picture.shape[:2], torch.tensor([passage.snr_db])
+def _sent(network: JSCC, picture: Picture, uses: int, condition: ChannelAt, stream: Stream) -> Picture:
+    shape, told = picture.shape[:2], torch.tensor([condition.snr_db])
     values = network.encode(to_tensor(picture), told, network.channels_within(shape, uses))
-    heard, noise = weighed(values, *passage, [stream])
+    heard, noise = weighed(values, *condition, [stream])
     return to_picture(network.decode(heard, shape, told, noise if network.weighs else None))
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from bridge.training.figures import Mean, Share
 from bridge.training.photographs.evaluation import (
-    Passage,
+    ChannelAt,
     jscc_figures,
     linear_code,
     masked_photographs,
@@ -118,8 +118,8 @@ def test_psnr_of_uncoded_pixels_is_what_theory_says() -> None:
     rng = np.random.default_rng(1)
     pictures = [(255 * rng.integers(0, 2, (64, 64, 3))).astype(np.uint8) for _ in range(4)]
     network = _Pixels()
-    passages = [Passage(AWGN(), 10.0), Passage(AWGN(), 16.0)]
-    first, second = jscc_figures(network, {"itself": network}, pictures, passages, 1)
+    conditions = [ChannelAt(AWGN(), 10.0), ChannelAt(AWGN(), 16.0)]
+    first, second = jscc_figures(network, {"itself": network}, pictures, conditions, 1)
     assert [figure.at for figure in (first, second)] == ["10dB", "16dB"]
     for figure, snr in ((first, 10.0), (second, 16.0)):
         # A real has the noise N0 / 2 at power 1/2; a pixel, half the distance of the signs, N0 / 4, and the
@@ -142,9 +142,9 @@ def test_a_nested_network_sends_what_the_rate_allows() -> None:
         return values
 
     network.encode = counted  # type: ignore[method-assign, assignment]
-    list(jscc_figures(network, {"x": network}, pictures, [Passage(Rayleigh(), 3.0)], 1, cbr=1 / 24))
+    list(jscc_figures(network, {"x": network}, pictures, [ChannelAt(Rayleigh(), 3.0)], 1, cbr=1 / 24))
     assert sent == 2 * [2 * (64 * 48 * 3 // 24)]
-    assert str(Passage(Rayleigh(), 3.0)) == "rayleigh,3dB"
+    assert str(ChannelAt(Rayleigh(), 3.0)) == "rayleigh,3dB"
 
 
 def test_an_untrained_network_is_what_training_began_with() -> None:
