@@ -17,7 +17,7 @@ from bridge.training.analog import through
 from bridge.training.figures import Baseline, Figure, Share
 from bridge.training.scenes.batches import LEVEL, fused_caption, pixel_values
 from bridge.training.scenes.distortions import DISTORTIONS
-from bridge.training.scenes.generator_batches import main_slice
+from bridge.training.scenes.drawing.generator_batches import main_slice
 from bridge.training.scenes.segmenter import CLASSES
 from bridge.training.segmentation import Labels, agreement, box_in_the_middle, mask_figures
 from phy.channels.flat import AWGN

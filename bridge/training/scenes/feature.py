@@ -10,7 +10,7 @@
 It begins with what the first stage learned (`bridge.training.scenes.feature_words`) and with the generator's
 autoencoder and network, which learns to read the feature instead of a text. All but the autoencoder learn, at
 SNRs from -3 to 15 dB, by one loss: cross-entropy of the caption's tokens and the velocity's squared error
-(`bridge.training.scenes.diffusion`).
+(`bridge.training.scenes.drawing.diffusion`).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ import torch
 from torch import nn
 
 from bridge.training.scenes.batches import CPU, Ahead, Compute, halved, pixel_values
-from bridge.training.scenes.caption_batches import CaptionBatches
-from bridge.training.scenes.diffusion import save_diffusion, velocity_loss
+from bridge.training.scenes.captioning.caption_batches import CaptionBatches
+from bridge.training.scenes.drawing.diffusion import save_diffusion, velocity_loss
+from bridge.training.scenes.drawing.vae import frozen_vae, latents_of, object_mask
 from bridge.training.scenes.feature_words import CaptionedAnd, received, text_loss
-from bridge.training.scenes.vae import frozen_vae, latents_of, object_mask
 from bridge.training.trainer import Recipe
 from semantic.models.projection import FeatureBridge, FeatureProjection
 from semantic.zoo.presets import import_transformers
@@ -98,7 +98,7 @@ def feature(
     words:
         Folder that `bridge.training.scenes.feature_words.feature_words` was trained into.
     generator:
-        Folder that `bridge.training.scenes.generator.generator` was trained into.
+        Folder that `bridge.training.scenes.drawing.generator.generator` was trained into.
     before:
         Folder of a finished `tiny-feature` to go on from; another seed than its own draws other scenes. None
         begins with the two others.

@@ -7,7 +7,7 @@
     caption <- language model <- feature <- projection back <- values at rms 1 <-------------+
 
 SNRs are from -3 to 15 dB. One loss: cross-entropy of the caption's tokens, and of facts read from patches and
-from the feature that was received (`bridge.training.scenes.hints`). Values arrive as
+from the feature that was received (`bridge.training.scenes.captioning.hints`). Values arrive as
 `bridge.systems.semantic.vlf_msc` hands them on: a row sent at unit power, taken at root mean square 1, the
 SNR unknown to the receiver. The second stage, `bridge.training.scenes.feature`, adds the picture: it needs
 a feature that means something.
@@ -41,11 +41,16 @@ from bridge.training.scenes.batches import (
     pixel_values,
     scene_tokenizer,
 )
-from bridge.training.scenes.caption_batches import CaptionBatch, CaptionBatches
-from bridge.training.scenes.captioner import CaptionerSizes, begin_weights, image_preparation, unpadded
-from bridge.training.scenes.hints import PatchFacts, PatchPlaces, PlaceFacts, place_facts
+from bridge.training.scenes.captioning.caption_batches import CaptionBatch, CaptionBatches
+from bridge.training.scenes.captioning.captioner import (
+    CaptionerSizes,
+    begin_weights,
+    image_preparation,
+    unpadded,
+)
+from bridge.training.scenes.captioning.hints import PatchFacts, PatchPlaces, PlaceFacts, place_facts
+from bridge.training.scenes.captioning.tower import ACTIVATION, begin_as_captioner, check_captioner
 from bridge.training.scenes.text_jscc import SNRS, draw_snrs, through_each
-from bridge.training.scenes.tower import ACTIVATION, begin_as_captioner, check_captioner
 from bridge.training.trainer import Recipe
 from phy.channels.flat import AWGN
 from phy.random import Stream

@@ -19,8 +19,8 @@ from PIL import Image
 from torch.nn import functional
 
 from bridge.training.scenes.batches import CPU, IGNORED, Ahead, Compute
+from bridge.training.scenes.captioning.hints import place_facts
 from bridge.training.scenes.distortions import distorted
-from bridge.training.scenes.hints import place_facts
 from bridge.training.trainer import Recipe
 from semantic.networks.pixels import Picture
 from semantic.scenes.draw import draw, draw_background
@@ -41,7 +41,7 @@ class PictureFacts(NamedTuple):
     pictures:
         ``[B, 64, 64, 3]``.
     facts:
-        What stands in each place, ``[B, 9, 6]`` (`bridge.training.scenes.hints.place_facts`).
+        What stands in each place, ``[B, 9, 6]`` (`bridge.training.scenes.captioning.hints.place_facts`).
     """
 
     pictures: Picture

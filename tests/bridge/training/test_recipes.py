@@ -20,7 +20,7 @@ from benchmarks.machine.training import Trained, train_model
 from bridge.models import TIERS, Models
 from bridge.training import recipes, trainer
 from bridge.training.recipes import RECIPES
-from bridge.training.scenes.vae import frozen_vae
+from bridge.training.scenes.drawing.vae import frozen_vae
 from bridge.training.trainer import train
 from semantic.models.features import VisionLanguageFeature
 from semantic.scenes.judge import SceneJudge

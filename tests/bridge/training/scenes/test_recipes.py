@@ -14,16 +14,10 @@ from safetensors.torch import load_file
 
 from bridge.models import Models, parse_models
 from bridge.training.figures import Share
-from bridge.training.scenes import blip as scene_blip
-from bridge.training.scenes import caption_batches, generator_batches
-from bridge.training.scenes import captioner as scene_captioner
-from bridge.training.scenes import diffusion as scene_diffusion
 from bridge.training.scenes import evaluation as scene_evaluation
 from bridge.training.scenes import feature as scene_feature
 from bridge.training.scenes import feature_words as scene_feature_words
-from bridge.training.scenes import generator as scene_generator
 from bridge.training.scenes import text_jscc as scene_text_jscc
-from bridge.training.scenes import vae as scene_vae
 from bridge.training.scenes.batches import (
     IGNORED,
     START,
@@ -36,11 +30,24 @@ from bridge.training.scenes.batches import (
     scene_tokenizer,
     to_ids,
 )
-from bridge.training.scenes.caption_batches import CaptionBatches
-from bridge.training.scenes.captioner import CaptionerSizes
-from bridge.training.scenes.generator_batches import GeneratorBatches
-from bridge.training.scenes.hints import PatchPlaces, fact_loss, patch_facts, place_facts, place_waves
-from bridge.training.scenes.vae import GeneratorSizes, PictureBatches
+from bridge.training.scenes.captioning import blip as scene_blip
+from bridge.training.scenes.captioning import caption_batches
+from bridge.training.scenes.captioning import captioner as scene_captioner
+from bridge.training.scenes.captioning.caption_batches import CaptionBatches
+from bridge.training.scenes.captioning.captioner import CaptionerSizes
+from bridge.training.scenes.captioning.hints import (
+    PatchPlaces,
+    fact_loss,
+    patch_facts,
+    place_facts,
+    place_waves,
+)
+from bridge.training.scenes.drawing import diffusion as scene_diffusion
+from bridge.training.scenes.drawing import generator as scene_generator
+from bridge.training.scenes.drawing import generator_batches
+from bridge.training.scenes.drawing import vae as scene_vae
+from bridge.training.scenes.drawing.generator_batches import GeneratorBatches
+from bridge.training.scenes.drawing.vae import GeneratorSizes, PictureBatches
 from bridge.training.trainer import train
 from phy.channels.flat import AWGN
 from phy.random import Stream

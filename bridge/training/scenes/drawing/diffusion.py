@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 
 from bridge.training.scenes.batches import SIDE, halved, noise
-from bridge.training.scenes.vae import GeneratorSizes
+from bridge.training.scenes.drawing.vae import GeneratorSizes
 
 __all__ = ["make_unet", "noise_schedule", "save_diffusion", "velocity_loss"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from bridge.training.scenes.batches import SIDE, draw_scene, resized, to_ids
-from bridge.training.scenes.hints import patch_facts
+from bridge.training.scenes.captioning.hints import patch_facts
 from semantic.scenes.captions import describe, quadrant_caption
 from semantic.scenes.draw import draw, masks
 from semantic.scenes.quadrants import cut
@@ -32,7 +32,7 @@ class CaptionBatch(NamedTuple):
     ids:
         Tokens of their captions, ``[B, L]``.
     facts:
-        What their patches show, ``[B, P, 6]`` (`bridge.training.scenes.hints.patch_facts`).
+        What their patches show, ``[B, P, 6]`` (`bridge.training.scenes.captioning.hints.patch_facts`).
     """
 
     pictures: NDArray[np.uint8]

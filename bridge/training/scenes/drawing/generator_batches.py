@@ -18,9 +18,9 @@ from bridge.training.scenes.batches import (
     resized,
     to_ids,
 )
+from bridge.training.scenes.captioning.hints import place_facts
 from bridge.training.scenes.distortions import DISTORTIONS
-from bridge.training.scenes.hints import place_facts
-from bridge.training.scenes.vae import object_mask
+from bridge.training.scenes.drawing.vae import object_mask
 from semantic.models.segmentation import main_object
 from semantic.networks.pixels import Picture
 from semantic.scenes.captions import caption, describe

@@ -10,15 +10,15 @@ from typing import Any
 import torch
 
 from bridge.training.scenes.batches import CPU, PAD, SIDE, Ahead, Compute, pixel_values, scene_tokenizer
-from bridge.training.scenes.caption_batches import CaptionBatch, CaptionBatches
-from bridge.training.scenes.captioner import (
+from bridge.training.scenes.captioning.caption_batches import CaptionBatch, CaptionBatches
+from bridge.training.scenes.captioning.captioner import (
     CaptionerSizes,
     Supervised,
     image_preparation,
     save_captioner,
     unpadded,
 )
-from bridge.training.scenes.tower import ACTIVATION, begin_as_captioner, check_captioner
+from bridge.training.scenes.captioning.tower import ACTIVATION, begin_as_captioner, check_captioner
 from bridge.training.trainer import Recipe
 from semantic.zoo.presets import import_transformers
 

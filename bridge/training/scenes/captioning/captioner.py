@@ -1,6 +1,6 @@
 """The bundled captioner of drawn scenes: a small LLaVA, which Multi-SC asks.
 
-It and `bridge.training.scenes.blip` learn the one canonical description of a scene
+It and `bridge.training.scenes.captioning.blip` learn the one canonical description of a scene
 (`semantic.scenes.captions.describe`), so that greedy decoding has one right answer. LLaVA learns quarters
 of pictures, too: Multi-SC cuts a picture into quadrants and asks about each. A quarter cannot know where it
 was cut, so its caption tells places within the quarter (`semantic.scenes.quadrants`), and the receiver, who
@@ -35,8 +35,8 @@ from bridge.training.scenes.batches import (
     pixel_values,
     scene_tokenizer,
 )
-from bridge.training.scenes.caption_batches import CaptionBatch, CaptionBatches
-from bridge.training.scenes.hints import PatchFacts, PatchPlaces, place_waves
+from bridge.training.scenes.captioning.caption_batches import CaptionBatch, CaptionBatches
+from bridge.training.scenes.captioning.hints import PatchFacts, PatchPlaces, place_waves
 from bridge.training.trainer import Recipe
 from semantic.models.captioning import QUERY
 from semantic.scenes.draw import draw

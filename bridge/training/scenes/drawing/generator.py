@@ -3,7 +3,7 @@
 ::
 
     text ---> CLIP text encoder ---+
-    slice --> CLIP vision tower ---+-> UNet, on latents of the pictures (`bridge.training.scenes.vae`)
+    slice --> CLIP vision tower ---+-> UNet, on latents of the pictures (`bridge.training.scenes.drawing.vae`)
 
 Slices are the main object's, found as Multi-SC finds it, some damaged as slices are that were sent. Texts are
 descriptions in the canonical and in free words, told whole or in four quarters, and some with wrong letters.
@@ -12,7 +12,7 @@ The loss is the letter's equation 11, E |eps - eps_theta|^2, over alpha^2: the n
 v = alpha eps - sigma x_0, and eps - eps_theta = alpha (v - v_theta). So the last step of the noise schedule,
 where nothing of the picture is left and equation 11 is blind, counts as well; there the picture's light and
 background are decided. Network, adapter and both encoders learn together; the encoders, in the beginning,
-mostly by reading facts (`bridge.training.scenes.hints`). In some steps the adapter is off,
+mostly by reading facts (`bridge.training.scenes.captioning.hints`). In some steps the adapter is off,
 as it is for a text alone (lambda = 0), in the others at a lambda drawn by lot; texts and embeddings of single
 rows are left out for guidance (an empty text, an embedding of zeros).
 
@@ -42,15 +42,10 @@ from bridge.training.scenes.batches import (
     pixel_values,
     scene_tokenizer,
 )
-from bridge.training.scenes.diffusion import make_unet, save_diffusion, velocity_loss
-from bridge.training.scenes.generator_batches import (
-    CONTEXT,
-    SLICE,
-    GeneratorBatch,
-    GeneratorBatches,
-)
-from bridge.training.scenes.hints import PatchFacts, PlaceFacts
-from bridge.training.scenes.vae import GeneratorSizes, frozen_vae, latents_of
+from bridge.training.scenes.captioning.hints import PatchFacts, PlaceFacts
+from bridge.training.scenes.drawing.diffusion import make_unet, save_diffusion, velocity_loss
+from bridge.training.scenes.drawing.generator_batches import CONTEXT, SLICE, GeneratorBatch, GeneratorBatches
+from bridge.training.scenes.drawing.vae import GeneratorSizes, frozen_vae, latents_of
 from bridge.training.trainer import Recipe
 from semantic.zoo.presets import import_transformers
 

@@ -1,0 +1,1 @@
+"""Captioners of drawn scenes: what they see, say and learn from."""
