@@ -221,7 +221,7 @@ def test_the_factor_reaches_every_engine() -> None:
 
         def errors(rule: str, engine: str = engine, **more: Any) -> int:
             flags = {f"code__decoder__{name}": value for name, value in {"algorithm": rule, **more}.items()}
-            return run_ber(curves("ldpc5g", engine=engine, **shared, **flags)).points[0]["bit_errors"]
+            return run_ber(curves("ldpc5g", engine=engine, **shared, **flags)).points[0].bit_errors
 
         plain = errors("minsum")
         assert errors("normalized-minsum", factor=1) == errors("offset-minsum", offset=0) == plain > 0
@@ -236,7 +236,9 @@ def test_curves_of_one_run_may_differ_in_their_factor(tmp_path: Path) -> None:
     run_ber(curves("ldpc5g", code__decoder__factor=0.9, **settings), tmp_path)
     first, second = (tmp_path / "curves.csv").read_text().splitlines()[1:]
     assert ",,," in first and ",0.9,," in second
-    assert [curve.label for curve in load_curves(tmp_path)] == [
+    with Store.read(tmp_path) as store:
+        labels = [curve.label for curve in load_curves(store)]
+    assert labels == [
         "ldpc5g (32, 64), normalized-minsum 20, bpsk, awgn",
         "ldpc5g (32, 64), normalized-minsum 20, factor 0.9, bpsk, awgn",
     ]
