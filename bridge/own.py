@@ -53,10 +53,13 @@ class OwnCode:
 
     Examples
     --------
-    >>> own = OwnCode.read("my_system.py")  # doctest: +SKIP
-    >>> system = own.take("MySystem")(context, gain=2.0)  # doctest: +SKIP
-    >>> own.identity("MySystem", system, {"gain": 2.0})  # doctest: +SKIP
-    '3f0c6d1e9a7b2458'
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder, "mine.py")
+    ...     _ = file.write_text("def double(x): return 2 * x")
+    ...     own = OwnCode.read(file)
+    ...     own.take("double")(21), own.identity("double")  # wherever the file lies
+    (42, 'bcd4e0f844c527b5')
     """
 
     path: Path

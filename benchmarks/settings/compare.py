@@ -82,7 +82,7 @@ class CompareSpec(BaseModel):
     Examples
     --------
     >>> spec = CompareSpec(systems="bpg-ldpc,bpg-capacity", snr="0:6:3", schemes="1/2-qpsk")
-    >>> spec.snr, [system.name for system in spec.build()]
+    >>> spec.snr, [built.system.name for built in spec.build()]
     ((0.0, 3.0, 6.0), ['bpg-ldpc[1/2-qpsk]', 'bpg-capacity'])
     """
 

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks.runs.conditions import condition_id
 from benchmarks.runs.store import Row
 from benchmarks.settings.compare import CompareSpec, built_of, systems_of
-from benchmarks.systems.identity import RULES_VERSION, items_of
+from benchmarks.settings.errors import InputError
+from benchmarks.systems.identity import RULES_VERSION, identify, items_of
 from benchmarks.systems.sources import Sources, load_sources
 from bridge.air.ledger import Ledger
 from bridge.air.transmission import Reception, Transmission, transmit
@@ -89,15 +91,37 @@ def forget() -> None:
     built_of.cache_clear()
     loaded.cache_clear()
     measure.cache_clear()
+    _content.cache_clear()
+
+
+@lru_cache(maxsize=1024)
+def _content(spec: CompareSpec, system: int) -> dict[str, Any]:
+    _, content = identify(spec, built_of(spec)[system])
+    return content
+
+
+def _check_unchanged(spec: CompareSpec, point: OperatingPoint) -> None:
+    """Refuse to compute a point of code, models or files that are no longer those of the run's beginning."""
+    content = _content(spec, point.system) | {"cbr": point.cbr, "snr_db": point.snr_db}
+    if condition_id(content) != point.id:
+        name = systems_of(spec)[point.system].name
+        raise InputError(f"files of {name} have changed since the run began; run the command again")
 
 
 def evaluate(job: Job) -> list[Row]:
-    """Compute the rows of one job: encode once a system and budget, send and decode at every SNR."""
+    """Compute the rows of one job: encode once a system and budget, send and decode at every SNR.
+
+    Raises
+    ------
+    InputError
+        If what a system is made of has changed since the job was made.
+    """
     source = loaded(job.spec, job.folder).sources[job.source]
     rows: list[Row] = []
     sent: tuple[tuple[int, str | None], Transmission | Exception] | None = None
     seen: dict[bytes, Values] = {}
     for point in job.wanted:
+        _check_unchanged(job.spec, point)
         system = systems_of(job.spec)[point.system]
         snr = EsN0(point.snr_db)
         place = (point.system, point.cbr)

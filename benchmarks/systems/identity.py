@@ -38,11 +38,13 @@ def identify(spec: CompareSpec, built: Built) -> tuple[dict[str, Any], dict[str,
     """
     name, system, models, code = built
     options, metrics = spec.options.get(name, {}), spec.metrics_by(system, spec.described)
+    networks = {metric: digest_of_model(place) for metric in metrics if (place := network(metric))}
     shared = {"channel", "image_size", "decoder", "schedule", "iterations", "engine", "seed"}
     content: dict[str, Any] = {
         "comparing": RULES_VERSION,
         "system": _by_content(system.name),
-        "measures": [_measured(metric) for metric in metrics],
+        "measures": [_measure(metric, networks.get(metric)) for metric in metrics],
+        "networks": [networks.get(metric) for metric in metrics],
         "modality": system.modality,
         "policy": system.policy,
         **spec.model_dump(mode="json", include=shared),
@@ -85,10 +87,10 @@ def items_of(source: Source, trials: int, with_references: bool = False) -> list
     return [f"{content}/{trial}" for trial in range(trials)]
 
 
-def _measured(metric: str) -> str:
-    """A metric with the content of its network in place of the network's name."""
-    place, (family, _, _) = network(metric), metric.partition(":")
-    return metric if place is None else f"{family}:{digest_of_model(place)}"
+def _measure(metric: str, digest: str | None) -> str:
+    """A metric with a digest in place of the network that it names."""
+    family, named, _ = metric.partition(":")
+    return f"{family}:{digest}" if named else metric
 
 
 def _by_content(value: Any) -> Any:

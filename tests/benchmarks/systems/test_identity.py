@@ -23,7 +23,8 @@ from PIL import Image
 
 from benchmarks.runs.store import Store
 from benchmarks.settings.compare import CompareSpec
-from benchmarks.systems import compare, identity
+from benchmarks.settings.errors import InputError
+from benchmarks.systems import compare, evaluate, identity
 from benchmarks.systems.compare import CompareRun, run_compare
 from benchmarks.systems.summary import curves, with_intervals
 from semantic.zoo.presets import resolve
@@ -161,6 +162,23 @@ def test_what_code_reads_is_computed_anew(
     os.utime(helper)
     nothing_computed()
     assert value(run(folder / "run", **settings)) == pytest.approx(psnr(120, 110))
+
+
+def test_code_that_changes_while_a_run_goes_on_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that starts late would compute with the new code what is filed under the old one."""
+    system, plain = own(folder / "mine.py", "100"), compare.evaluate
+
+    def in_a_late_worker(job: Any) -> list[Any]:
+        written(folder / "mine.py", (folder / "mine.py").read_text().replace("100", "110"))
+        evaluate.forget()
+        return plain(job)
+
+    monkeypatch.setattr(compare, "evaluate", in_a_late_worker)
+    with pytest.raises(InputError, match="flat have changed since the run began"):
+        run(folder / "run", systems=[system], images=str(folder / "pictures"))
+    assert rows(folder / "run") == 0
 
 
 def test_options_of_own_systems_count(folder: Path) -> None:
