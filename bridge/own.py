@@ -53,10 +53,14 @@ class OwnCode:
 
     Examples
     --------
-    >>> own = OwnCode.read("my_system.py")  # doctest: +SKIP
-    >>> system = own.take("MySystem")(context, gain=2.0)  # doctest: +SKIP
-    >>> own.identity("MySystem", system, {"gain": 2.0})  # doctest: +SKIP
-    '3f0c6d1e9a7b2458'
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder, "mine.py")
+    ...     _ = file.write_text("class Mine: gain = 2.0")
+    ...     own = OwnCode.read(file)
+    ...     _ = file.write_text("class Mine: gain = 3.0")
+    ...     own.take("Mine").gain, OwnCode.read(file).take("Mine").gain  # what runs is what was read
+    (2.0, 3.0)
     """
 
     path: Path
