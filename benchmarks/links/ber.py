@@ -94,6 +94,13 @@ class BerRun(Result):
         One a code and target block error rate.
     interrupted:
         Whether Ctrl-C ended it.
+
+    Examples
+    --------
+    >>> from benchmarks import ber
+    >>> run = ber(code="none", modulation="qpsk", esno=[0, 40], max_blocks=64)
+    >>> [row["bler"] for row in run.to_csv_rows()]
+    [1.0, 0.0]
     """
 
     spec: dict[str, Any]

@@ -32,6 +32,13 @@ class Sweepable(Protocol):
 
     `DigitalLink`, `HarqLink` and `IterativeLink` of `phy.links` are such links, and so is any object of five
     members.
+
+    Examples
+    --------
+    >>> from phy import AWGN, DigitalLink, Modulation, Uncoded
+    >>> link: Sweepable = DigitalLink(Uncoded(1000), Modulation("qpsk"), AWGN())
+    >>> link.k, link.channel_uses
+    (1000, 500)
     """
 
     @property

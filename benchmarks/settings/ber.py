@@ -66,6 +66,11 @@ class StopSpec(Settings):
         Most seconds a point; the counts then depend on the machine.
     below_bler:
         After the first point whose block error rate is below this, the points behind it are left out.
+
+    Examples
+    --------
+    >>> StopSpec(block_errors=200, max_blocks="1e7").max_blocks
+    10000000
     """
 
     block_errors: Count = 100

@@ -28,6 +28,12 @@ class Decoded:
     block_ok:
         Verdict of the check sum of each code block inside, ``[batch, blocks]``, ``torch.bool``; None if the
         code is not made of blocks.
+
+    Examples
+    --------
+    >>> from phy.coding.uncoded import Uncoded
+    >>> Uncoded(3).decode(torch.tensor([[1.5, -2.0, 0.5]])).bits
+    tensor([[1, 0, 1]], dtype=torch.uint8)
     """
 
     bits: torch.Tensor

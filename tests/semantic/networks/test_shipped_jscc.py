@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from semantic.networks.jscc import load
+from semantic.networks.jscc import load_jscc
 from semantic.zoo.presets import resolve
 
 # Es/N0 in dB; channel values 2k, the first six at unit symbol power, mean magnitude of all; and of what is
@@ -53,7 +53,7 @@ def picture() -> torch.Tensor:
 @torch.no_grad()
 def test_shipped_networks_send_and_show_what_they_did(name: str, snr_db: float) -> None:
     count, first, magnitude, pixel, psnr = ANSWERS[name, snr_db]
-    network, told, sent = load(resolve(name)), torch.tensor([snr_db]), picture()
+    network, told, sent = load_jscc(resolve(name)), torch.tensor([snr_db]), picture()
     values = network.encode(sent, told)
     assert values.shape == (1, count)
     symbols = values / (2 * values.square().mean()).sqrt()
@@ -67,7 +67,7 @@ def test_shipped_networks_send_and_show_what_they_did(name: str, snr_db: float) 
 @torch.no_grad()
 def test_the_pilot_has_two_hundredths_of_the_mean_pictures_power() -> None:
     """Whatever is sent, its mean over the checkerboard of the latent is that of the pilot alone."""
-    network = load(resolve("tiny-jscc"))
+    network = load_jscc(resolve("tiny-jscc"))
     for snr_db, channels in ((-4.0, 32), (10.0, 256)):
         latent = network.encode(picture(), torch.tensor([snr_db]), channels).reshape(channels, 4, 3)
         signs = torch.tensor([[1.0, -1.0, 1.0], [-1.0, 1.0, -1.0]]).repeat(2, 1)
