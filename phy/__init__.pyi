@@ -41,5 +41,6 @@ from .source import WebP as WebP
 from .source import fit as fit
 from .source import parse_text_coder as parse_text_coder
 from .units import BandwidthRatio as BandwidthRatio
+from .units import BudgetExceeded as BudgetExceeded
 from .units import EbN0 as EbN0
 from .units import EsN0 as EsN0

@@ -10,7 +10,23 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-__all__ = ["BandwidthRatio", "EbN0", "EsN0"]
+__all__ = ["BandwidthRatio", "BudgetExceeded", "EbN0", "EsN0"]
+
+_FINEST_RATIO = 1_000_000
+"""Largest denominator of a bandwidth ratio: 0.020833333333333332 is 1/48."""
+
+
+class BudgetExceeded(ValueError):  # noqa: N818 - what it says is the name of the state
+    """What is to be sent does not fit into the channel uses, or the bits, that it was given.
+
+    A transmitter that raises it has not failed to work: its source counts as one that did not arrive.
+
+    Examples
+    --------
+    >>> raise BudgetExceeded("the caption takes 872 channel uses, more than the 512 given")
+    Traceback (most recent call last):
+    phy.units.BudgetExceeded: the caption takes 872 channel uses, more than the 512 given
+    """
 
 
 def _finite(db: float, name: str) -> float:
@@ -118,15 +134,22 @@ class BandwidthRatio:
 
     @classmethod
     def parse(cls, text: str) -> BandwidthRatio:
-        """Read ``"1/24"`` or ``"0.0417"``.
+        """Read ``"1/24"`` or ``"0.0417"``, as the nearest fraction with a denominator up to a million.
+
+        Two ways of writing one ratio are one ratio, whatever the last digits of a floating-point number say.
 
         Raises
         ------
         ValueError
             If the text is no positive number or fraction.
+
+        Examples
+        --------
+        >>> str(BandwidthRatio.parse("0.020833333333333325"))
+        '1/48'
         """
         try:
-            return cls(Fraction(text.strip()))
+            return cls(Fraction(text.strip()).limit_denominator(_FINEST_RATIO))
         except (ValueError, ZeroDivisionError) as error:
             raise ValueError(
                 f"bandwidth ratio must be a positive fraction such as 1/24, or a number, got {text!r}"

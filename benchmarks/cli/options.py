@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,8 +11,19 @@ import click
 
 from benchmarks.settings import presets
 
-__all__ = ["INTERRUPTED", "as_json_option", "find_config", "folder", "say_interrupted", "settings_options"]
+__all__ = [
+    "ERRORS",
+    "INTERRUPTED",
+    "as_json_option",
+    "end_with",
+    "find_config",
+    "folder",
+    "say_interrupted",
+    "settings_options",
+]
 
+ERRORS = 1
+"""Status where some rows are errors and everything else is data."""
 Command = TypeVar("Command", bound=Callable[..., Any])
 INTERRUPTED = 130
 """Status after Ctrl-C, that of the shells."""
@@ -66,6 +77,17 @@ def find_config(context: click.Context, parameter: click.Parameter, value: str |
         return None if value is None else presets.find_config(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
+
+
+def end_with(broken: Sequence[str], interrupted: bool, out: Path | None) -> None:
+    """Say what raised, and that Ctrl-C came; end with status 1, or 130, where there is anything to say."""
+    if broken:
+        retried = f"the same command tries {'it' if len(broken) == 1 else 'them'} again"
+        click.echo(f"# {len(broken)} rows are errors, {retried}; the first: {broken[0]}", err=True)
+    if interrupted:
+        say_interrupted(out)
+    if broken:
+        sys.exit(ERRORS)
 
 
 def say_interrupted(out: Path | None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from benchmarks.cli.options import as_json_option, folder, say_interrupted, settings_options
+from benchmarks.cli.options import as_json_option, end_with, folder, settings_options
 
 __all__ = ["compare", "crossing", "plot", "reproduce", "send"]
 
@@ -39,9 +39,7 @@ __all__ = ["compare", "crossing", "plot", "reproduce", "send"]
     "--cbr", metavar="RATIOS", help="Complex channel uses per subpixel, such as 1/24,1/16.  [default: 1/24]"
 )
 @click.option("--channel", help="awgn, rayleigh, rayleigh-block, rician:k_db=6, tdl-a ...  [default: awgn]")
-@click.option(
-    "--channel-uses", type=int, help="Of a sentence or vector over a carriage: a limit, or what it fills."
-)
+@click.option("--channel-uses", type=int, help="Of a sentence or vector: a limit, or what a carriage fills.")
 @click.option("--schemes", help="witt, witt-rayleigh, nr, or 1/2-qpsk,2/3-qam16@6144 ...  [default: witt]")
 @click.option("--text-schemes", help="The same for sentences.  [default: 1/2-qpsk]")
 @click.option(
@@ -84,10 +82,7 @@ def compare(
     quiet_threads()
     result = run_compare(spec, out, workers)
     click.echo(json.dumps(result.to_json(), indent=2) if as_json else result.to_text())
-    if result.broken:
-        click.echo(f"# {len(result.broken)} rows without a result; the first: {result.broken[0]}", err=True)
-    if result.interrupted:
-        say_interrupted(out)
+    end_with(result.broken, result.interrupted, out)
 
 
 def _say_missing_weights(options: dict[str, Any]) -> None:
@@ -140,11 +135,7 @@ def reproduce(
     quiet_threads()
     found = run_reproduction(paper, spec, out or Path("runs") / paper, workers)
     click.echo(json.dumps(found.to_json(), indent=2) if as_json else found.to_text())
-    if found.run.broken:
-        broken = found.run.broken
-        click.echo(f"# {len(broken)} rows without a result; the first: {broken[0]}", err=True)
-    if found.run.interrupted:
-        say_interrupted(out or Path("runs") / paper)
+    end_with(found.run.broken, found.run.interrupted, out or Path("runs") / paper)
 
 
 @click.command()

@@ -38,6 +38,12 @@ CREATE TABLE conditions (
     id TEXT PRIMARY KEY, description TEXT NOT NULL, stop TEXT
 );
 """
+_ERRORS = """
+CREATE TABLE IF NOT EXISTS errors (
+    condition TEXT NOT NULL REFERENCES conditions (id), item NOT NULL, session INTEGER NOT NULL,
+    source TEXT NOT NULL, trial INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (condition, item)
+)
+"""
 Row = tuple[str, int | str, Mapping[str, Any]]
 """Condition, item and values by column."""
 
@@ -46,8 +52,8 @@ class Store:
     """Raw rows of a run, on disk or, without a folder, in memory.
 
     A row belongs to a condition and an item (for ``ber`` the first block of a chunk, for ``compare`` a
-    picture and trial); the pair is the primary key. A store is a context
-    manager: leaving it releases the file.
+    picture and trial); the pair is the primary key. Items on which something raised have no row: they stand
+    apart, with the reason, until they have one. A store is a context manager: leaving it releases the file.
 
     Parameters
     ----------
@@ -95,6 +101,7 @@ class Store:
                     self._db.execute("BEGIN IMMEDIATE")
                     if not self._exists():
                         self._create(kind, columns, identity)
+                    self._db.execute(_ERRORS)  # runs of older versions have no such table
             self._check(kind, identity)
             self._begin(kind, spec)
             undo.pop_all()  # it stays open
@@ -196,13 +203,16 @@ class Store:
         """Add one row in a transaction of its own; see `add_all`."""
         self.add_all([(condition, item, values)])
 
-    def add_all(self, rows: Sequence[Row]) -> None:
+    def add_all(self, rows: Sequence[Row], errors: Sequence[Row] = ()) -> None:
         """Add rows in one transaction: all of them or, if this process ends before it, none.
 
         Parameters
         ----------
         rows:
             Condition, item and values of each.
+        errors:
+            Condition and item of what raised, with ``source``, ``trial`` and ``reason``; in place of what
+            the same item raised before.
 
         Raises
         ------
@@ -219,6 +229,16 @@ class Store:
         try:
             with _refusals(self.folder), self._db:
                 self._db.executemany(statement, records)
+                self._db.executemany(
+                    "DELETE FROM errors WHERE condition = ? AND item = ?", [row[:2] for row in rows]
+                )
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO errors VALUES (?, ?, ?, ?, ?, ?)",
+                    [
+                        (condition, item, self.session, about["source"], about["trial"], about["reason"])
+                        for condition, item, about in errors
+                    ],
+                )
         except sqlite3.IntegrityError as error:
             raise InputError(
                 f"another process works on {str(self.folder)!r}; wait for it or stop it"
@@ -239,6 +259,16 @@ class Store:
         names = ("item", *self.columns)
         found = self._db.execute(
             f"SELECT {', '.join(names)} FROM rows WHERE condition = ? ORDER BY item", (condition,)
+        )
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    def errors(self, condition: str) -> list[dict[str, Any]]:
+        """What raised in a condition: ``item``, ``source``, ``trial`` and ``reason`` of each."""
+        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'errors'").fetchone():
+            return []  # a run of an older version, opened to look at it
+        names = ("item", "source", "trial", "reason")
+        found = self._db.execute(
+            f"SELECT {', '.join(names)} FROM errors WHERE condition = ? ORDER BY item", (condition,)
         )
         return [dict(zip(names, row, strict=True)) for row in found]
 

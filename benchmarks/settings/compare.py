@@ -59,7 +59,8 @@ class CompareSpec(BaseModel):
     cbr:
         Bandwidth ratios; a system of pictures gets exactly that many channel uses.
     channel_uses:
-        Of every sentence or vector: a limit, or what a carriage fills that fills its channel uses.
+        Of every sentence or vector: a limit, or what a carriage fills that fills its channel uses. What does
+        not fit counts as failed.
     schemes, text_schemes:
         Modulation-coding schemes of pictures and of sentences (`bridge.air.schemes`).
     channel, decoder, schedule, iterations, engine, policy:
@@ -70,8 +71,8 @@ class CompareSpec(BaseModel):
     options:
         Options of semantic systems by name, such as ``{"multi-sc": {"parts": 9}}``.
     metrics:
-        Metrics of pictures (others are of sentences and of vectors). The first one picks the scheme of the
-        envelope.
+        Metrics of pictures (others are of sentences and of vectors). Each picks the schemes of its own
+        envelope; where two do equally well, the next one decides.
     trials:
         Channel realisations a source and SNR.
     max_sources:
@@ -147,7 +148,7 @@ class CompareSpec(BaseModel):
     @field_validator("cbr")
     @classmethod
     def _ratio(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(str(BandwidthRatio.parse(ratio)) for ratio in value)
+        return tuple(dict.fromkeys(str(BandwidthRatio.parse(ratio)) for ratio in value))
 
     @model_validator(mode="after")
     def _names(self) -> CompareSpec:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from benchmarks.runs.conditions import condition_id
 from benchmarks.runs.results import Result
-from benchmarks.runs.store import Row, Store
+from benchmarks.runs.store import Store
 from benchmarks.runs.sweep import run
 from benchmarks.runs.table import Column, LiveTable
 from benchmarks.settings.compare import CompareSpec, built_of
 from benchmarks.settings.errors import input_errors
 from benchmarks.systems.checks import check_budgets, check_carriages, check_metrics
 from benchmarks.systems.curves import CurveRow
-from benchmarks.systems.evaluate import Job, OperatingPoint, evaluate, forget, loaded
+from benchmarks.systems.evaluate import Found, Job, OperatingPoint, evaluate, forget, loaded
 from benchmarks.systems.identity import identify, items_of, reads_references
 from benchmarks.systems.sources import Sources, kind_of
 from benchmarks.systems.summary import curves, remarks, table_of, with_intervals
@@ -67,17 +67,19 @@ class _SourceTask:
     ) -> None:
         self.job, self.name, self.store, self.done, self.table = job, name, store, done, table
         self.finished = False
-        self.rows = self.failures = 0
+        self.rows = self.failures = self.errors = 0
 
     def items(self) -> Iterator[Job]:
         """Yield the job."""
         yield self.job
 
-    def accept(self, item: Job, result: list[Row]) -> None:
+    def accept(self, item: Job, result: Found) -> None:
         """Store the rows in one transaction."""
-        self.store.add_all([row for row in result if row[1] not in self.done[row[0]]])
+        new = [[row for row in rows if row[1] not in self.done[row[0]]] for rows in result]
+        self.store.add_all(*new)
         self.finished = True
-        self.rows, self.failures = len(result), sum(values["failed"] for _, _, values in result)
+        self.rows, self.failures = len(result.rows), sum(values["failed"] for _, _, values in result.rows)
+        self.errors = len(result.errors)
         self.table.update(self.name, self, done=True)
 
 
@@ -85,6 +87,7 @@ _PROGRESS: tuple[Column[_SourceTask], ...] = (
     Column("source", lambda task: task.name, 24),
     Column("rows", lambda task: str(task.rows), 6),
     Column("failures", lambda task: str(task.failures), 8),
+    Column("errors", lambda task: str(task.errors), 6),
 )
 
 
@@ -111,14 +114,9 @@ class CompareRun(Result):
 
     @property
     def broken(self) -> tuple[str, ...]:
-        """System, source and reason of every sample on which a system raised."""
+        """System, source and reason of every item that raised, and so has no row."""
         own = [row for row in self.rows if not row.is_envelope]
-        return tuple(
-            f"{row.system}, {sample.source}: {sample.remark}"
-            for row in own
-            for sample in row.samples
-            if not sample.metrics
-        )
+        return tuple(f"{row.system}, {each.source}: {each.reason}" for row in own for each in row.broken)
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""
@@ -129,7 +127,7 @@ class CompareRun(Result):
         return table_of(self.rows)
 
     def to_csv_rows(self) -> list[dict[str, Any]]:
-        """Return all rows as those of ``curves.csv``, three columns a metric."""
+        """Return all rows as those of ``curves.csv``, six columns a metric."""
         metrics = list(dict.fromkeys(name for row in self.rows for name in row.metrics))
         return [row.to_csv_row(metrics) for row in self.rows]
 

@@ -120,8 +120,8 @@ def by_source(
     InputError
         If the rows lack them, or have the system under several settings.
     """
-    own = [row for row in rows if row.system == system and cbr in (None, row.cbr)]
-    if not own or metric not in own[0].metrics:
+    own = [row for row in rows if row.system == system and cbr in (None, row.cbr) and metric in row.metrics]
+    if not own:
         known = sorted({row.system for row in rows})
         raise InputError(f"the run has no {metric} of {system!r}; its systems are {', '.join(known)}")
     if len({row.cbr for row in own}) > 1:

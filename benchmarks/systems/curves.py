@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.runs.statistics import Interval, rate_interval
 
-__all__ = ["CurveRow", "Mean", "Sample"]
+__all__ = ["Broken", "CurveRow", "Mean", "Sample"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Sample:
     channel_uses, information_bits:
         What was sent.
     metrics:
-        By name; empty where the system raised.
+        By name; one that has no value here, such as not a number, is absent.
     arrived:
         File of the picture, if it was kept, or the sentence.
     """
@@ -45,21 +45,51 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Broken:
+    """A source and trial on which the system raised, and so tells nothing; the reason is what it raised."""
+
+    source: str
+    trial: int
+    reason: str
+
+
+@dataclass(frozen=True)
 class Mean:
-    """Mean of a metric, with its interval once that is known; of a single source it is not."""
+    """Mean of a metric over sources and trials, and its quartiles over sources.
+
+    Attributes
+    ----------
+    mean:
+        Over all samples.
+    quartiles:
+        25, 50 and 75 % of the sources (each the mean of its trials) lie below: where a single source drags
+        the mean along, it leaves them.
+    interval:
+        Of the mean; None before it is known, and of a single source, which says nothing of others.
+    """
 
     mean: float
+    quartiles: tuple[float, float, float]
     interval: Interval | None = None
 
+    @property
+    def is_dragged(self) -> bool:
+        """Whether the mean lies outside the middle half of the sources."""
+        return not self.quartiles[0] <= self.mean <= self.quartiles[2]
+
     def to_json(self) -> dict[str, float | None]:
-        """Return the mean and the limits, which are None where they are not known."""
+        """Return the mean, its limits, which are None where they are not known, and the quartiles."""
         low, high = self.interval or (None, None)
-        return {"mean": self.mean, "low": low, "high": high}
+        quarter, median, rest = self.quartiles
+        return {"mean": self.mean, "low": low, "high": high, "q25": quarter, "median": median, "q75": rest}
 
 
 @dataclass(frozen=True)
 class CurveRow:
     """One point of a curve: counts and means follow from the samples.
+
+    An envelope repeats the scheme that is best in a metric, with no other metrics than those in which it is;
+    where metrics disagree about the scheme, there are several envelope rows at one SNR.
 
     Attributes
     ----------
@@ -80,11 +110,13 @@ class CurveRow:
     engine:
         What decodes; None of bounds.
     metrics:
-        Means over the samples that have them, by name.
+        Means by name, of those metrics that all samples have.
     confidence:
         Of the intervals; None before `benchmarks.systems.summary.with_intervals`.
     samples:
-        One a source and trial, at least one.
+        One a source and trial; all that arrived, failed or did not fit into the budget.
+    broken:
+        Sources and trials on which the system raised; they are no data, and are tried again.
 
     Examples
     --------
@@ -107,6 +139,7 @@ class CurveRow:
     metrics: Mapping[str, Mean]
     samples: Sequence[Sample] = field(repr=False)
     confidence: float | None = None
+    broken: Sequence[Broken] = field(default=(), repr=False)
 
     @property
     def is_envelope(self) -> bool:
@@ -119,9 +152,10 @@ class CurveRow:
         return self.system == self.family
 
     @property
-    def channel_uses(self) -> float:
-        """Mean number of complex channel uses."""
-        return sum(sample.channel_uses for sample in self.samples) / len(self.samples)
+    def channel_uses(self) -> float | None:
+        """Mean number of complex channel uses; None without samples."""
+        uses = sum(sample.channel_uses for sample in self.samples)
+        return uses / len(self.samples) if self.samples else None
 
     @property
     def ebno_db(self) -> float | None:
@@ -142,8 +176,8 @@ class CurveRow:
 
     @property
     def errors(self) -> int:
-        """Samples on which the system raised."""
-        return sum(not sample.metrics for sample in self.samples)
+        """Number of sources and trials on which the system raised."""
+        return len(self.broken)
 
     @property
     def failures(self) -> int:
@@ -151,20 +185,23 @@ class CurveRow:
         return sum(sample.failed for sample in self.samples)
 
     @property
-    def failure_rate(self) -> float:
-        """Share of the samples that did not arrive."""
-        return self.failures / len(self.samples)
+    def failure_rate(self) -> float | None:
+        """Share of the samples that did not arrive; None without samples."""
+        return self.failures / len(self.samples) if self.samples else None
 
     @property
     def failure_interval(self) -> Interval | None:
-        """Limits of the failure rate; None before `confidence` is known."""
-        if self.confidence is None:
+        """Limits of the failure rate; None before `confidence` is known, and without samples."""
+        if self.confidence is None or not self.samples:
             return None
         return rate_interval(self.failures, len(self.samples), self.confidence)
 
     def by_source(self, metric: str) -> dict[str, float]:
-        """Mean of a metric over trials, by source; sources on which the system raised are left out."""
-        values: dict[str, list[float]] = {}
+        """Mean of a metric over trials, by source; sources that lack a trial are left out.
+
+        They do where the system raised, or the metric has no value.
+        """
+        values: dict[str, list[float]] = {each.source: [math.nan] for each in self.broken}
         for sample in self.samples:
             values.setdefault(sample.source, []).append(sample.metrics.get(metric, math.nan))
         means = {source: float(np.mean(each)) for source, each in values.items()}
@@ -175,17 +212,26 @@ class CurveRow:
         return {**self._flat(), "metrics": {name: value.to_json() for name, value in self.metrics.items()}}
 
     def to_csv_row(self, metrics: Sequence[str]) -> dict[str, Any]:
-        """Return its row of ``curves.csv``, three columns a metric; those it lacks are None."""
+        """Return its row of ``curves.csv``, six columns a metric; those it lacks are None."""
         row = self._flat()
         for name in metrics:
             found = self.metrics[name].to_json() if name in self.metrics else {}
             row[name] = found.get("mean")
-            row[f"{name}_low"], row[f"{name}_high"] = found.get("low"), found.get("high")
+            row |= {f"{name}_{part}": found.get(part) for part in ("low", "high", "q25", "median", "q75")}
         return row
 
     def _flat(self) -> dict[str, Any]:
         names = ("system", "family", "scheme", "modality", "snr_db", "ebno_db", "cbr", "channel")
-        counts = ("channel_uses", "images", "trials", "policy", "engine", "errors", "failure_rate")
+        counts = (
+            "channel_uses",
+            "images",
+            "trials",
+            "policy",
+            "engine",
+            "errors",
+            "failures",
+            "failure_rate",
+        )
         low, high = self.failure_interval or (None, None)
         about = {name: getattr(self, name) for name in (*names, *counts)}
         return {**about, "failure_low": low, "failure_high": high}

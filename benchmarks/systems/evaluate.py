@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -18,15 +21,16 @@ from benchmarks.settings.compare import CompareSpec, built_of, systems_of
 from benchmarks.settings.errors import InputError
 from benchmarks.systems.identity import RULES_VERSION, identify, items_of
 from benchmarks.systems.sources import Sources, load_sources
-from bridge.air.ledger import Ledger
+from bridge.air.ledger import Entry, Ledger
 from bridge.air.transmission import Reception, Transmission, transmit
-from bridge.systems.ends import decode_by, encode_by
+from bridge.systems.ends import decode_by, encode_by, unsent
 from bridge.systems.system import Reconstruction, Source, System
 from phy.random import Stream
-from phy.units import BandwidthRatio, EsN0
+from phy.units import BandwidthRatio, BudgetExceeded, EsN0
 from semantic.metrics.catalog import describe, measure
 
 __all__ = [
+    "Found",
     "Job",
     "OperatingPoint",
     "channel_uses_of",
@@ -79,6 +83,13 @@ class Job:
     keep: bool
 
 
+class Found(NamedTuple):
+    """Rows of a job, and what has none because something raised (`benchmarks.runs.store.Store.add_all`)."""
+
+    rows: list[Row]
+    errors: list[Row]
+
+
 @lru_cache(maxsize=2)
 def loaded(spec: CompareSpec, folder: Path | None) -> Sources:
     """Sources of a comparison, loaded once a process; in the folder transmitters keep what they know."""
@@ -108,8 +119,11 @@ def _check_unchanged(spec: CompareSpec, point: OperatingPoint) -> None:
         raise InputError(f"files of {name} have changed since the run began; run the command again")
 
 
-def evaluate(job: Job) -> list[Row]:
+def evaluate(job: Job) -> Found:
     """Compute the rows of one job: encode once a system and budget, send and decode at every SNR.
+
+    A source that does not fit into its channel uses is data: it fails, takes them all, and is measured as
+    its system's policy shows it. Whatever else raises makes no row.
 
     Raises
     ------
@@ -117,35 +131,30 @@ def evaluate(job: Job) -> list[Row]:
         If what a system is made of has changed since the job was made.
     """
     source = loaded(job.spec, job.folder).sources[job.source]
-    rows: list[Row] = []
+    found = Found([], [])
     sent: tuple[tuple[int, str | None], Transmission | Exception] | None = None
-    seen: dict[bytes, Values] = {}
+    seen: dict[bytes, Values | Exception] = {}
     for point in job.wanted:
         _check_unchanged(job.spec, point)
         system = systems_of(job.spec)[point.system]
-        snr = EsN0(point.snr_db)
         place = (point.system, point.cbr)
         if sent is None or system.adapts or place != sent[0]:
             sent, seen = (place, _encode(job.spec, system, source, point)), {}
-        transmission, items = sent[1], point.items_of(source, job.spec.trials)
-        if isinstance(transmission, Exception):
-            broken = _broken(source, None, transmission)
-            rows += [(point.id, item, {**broken, "trial": trial}) for trial, item in enumerate(items)]
-            continue
-        receptions = transmit(transmission, snr, _streams(job.spec, source, snr))
-        for trial, reception in enumerate(receptions):
-            key = _fingerprint(reception, soft=system.modality == "embedding")
-            if key not in seen:
-                seen[key] = _decode(job, system, source, point, transmission, reception)
-            rows.append((point.id, items[trial], {**seen[key], "trial": trial}))
+        values = _trials(job, source, point, sent[1], seen)
+        for trial, (item, value) in enumerate(zip(point.items_of(source, len(values)), values, strict=True)):
+            if isinstance(value, Exception):
+                raised = {"source": source.name, "trial": trial, "reason": f"{type(value).__name__}: {value}"}
+                found.errors.append((point.id, item, raised))
+            else:
+                found.rows.append((point.id, item, {**value, "trial": trial}))
     source.memory.clear()
-    return rows
+    return found
 
 
 def _encode(
     spec: CompareSpec, system: System, source: Source, point: OperatingPoint
 ) -> Transmission | Exception:
-    """Encode; what goes wrong with one source is its row's, not the run's."""
+    """Encode; what goes wrong with one source is its rows', not the run's."""
     try:
         uses = channel_uses_of(spec, source, point.cbr)
         return encode_by(system, source, uses, EsN0(point.snr_db))
@@ -153,20 +162,41 @@ def _encode(
         return error
 
 
-def _decode(
+def _trials(
     job: Job,
-    system: System,
     source: Source,
     point: OperatingPoint,
-    transmission: Transmission,
-    reception: Reception,
-) -> Values:
+    sent: Transmission | Exception,
+    seen: dict[bytes, Values | Exception],
+) -> list[Values | Exception]:
+    """Send, reconstruct and measure in every trial; receptions that were ``seen`` are not decoded again."""
+    spec, system, snr = job.spec, systems_of(job.spec)[point.system], EsN0(point.snr_db)
+    uses = channel_uses_of(spec, source, point.cbr)
+    try:
+        if isinstance(sent, BudgetExceeded) and uses is not None:
+            made = unsent(system, source, str(sent))
+            return [_measured(job, point, source, made, Ledger.of([_nothing(uses)]))] * spec.trials
+        if isinstance(sent, Exception):
+            return [sent] * spec.trials
+        receptions = transmit(sent, snr, _streams(spec, source, snr))
+        keys = [_fingerprint(reception, soft=system.modality == "embedding") for reception in receptions]
+    except Exception as error:
+        return [error] * spec.trials
+    for key, reception in zip(keys, receptions, strict=True):
+        if key not in seen:
+            seen[key] = _decode(job, source, point, sent, reception)
+    return [seen[key] for key in keys]
+
+
+def _decode(
+    job: Job, source: Source, point: OperatingPoint, sent: Transmission, reception: Reception
+) -> Values | Exception:
     """Reconstruct and measure."""
     try:
-        made = decode_by(system, source, reception)
-        return _measured(source, transmission, *_judge(job, point, source, made))
+        made = decode_by(systems_of(job.spec)[point.system], source, reception)
+        return _measured(job, point, source, made, sent.ledger, sent.notes)
     except Exception as error:
-        return _broken(source, transmission, error)
+        return error
 
 
 def channel_uses_of(spec: CompareSpec, source: Source, cbr: str | None) -> int | None:
@@ -194,10 +224,8 @@ def _fingerprint(reception: Reception, soft: bool) -> bytes:
     return content.digest()
 
 
-def _judge(
-    job: Job, point: OperatingPoint, source: Source, made: Reconstruction
-) -> tuple[Reconstruction, dict[str, float], str | None]:
-    """Measure a reconstruction, and keep its picture if the job says so."""
+def _metrics(job: Job, point: OperatingPoint, source: Source, made: Reconstruction) -> dict[str, float]:
+    """Measure a reconstruction; what is no number is absent."""
     metrics = {}
     names = job.spec.metrics_by(systems_of(job.spec)[point.system], job.spec.described)
     for name, measured in zip(names, point.measures, strict=True):
@@ -205,9 +233,10 @@ def _judge(
         reference = getattr(source, about.reference)
         if about.reference == "text" and reference is None:
             reference = source.captions
-        metrics[measured] = measure(name)(reference, getattr(made, about.received))
-    folder = job.folder / "pictures" if job.folder is not None and job.keep else None
-    return made, metrics, _keep(folder, made)
+        value = float(measure(name)(reference, getattr(made, about.received)))
+        if math.isfinite(value):
+            metrics[measured] = value
+    return metrics
 
 
 def _keep(folder: Path | None, made: Reconstruction) -> str | None:
@@ -221,38 +250,30 @@ def _keep(folder: Path | None, made: Reconstruction) -> str | None:
     return name
 
 
+def _nothing(channel_uses: int) -> Entry:
+    """Account of channel uses on which nothing was sent."""
+    return Entry("not sent", 0, 0, 0, 0, 0, channel_uses)
+
+
 def _measured(
+    job: Job,
+    point: OperatingPoint,
     source: Source,
-    transmission: Transmission,
     made: Reconstruction,
-    metrics: dict[str, float],
-    picture: str | None,
+    ledger: Ledger,
+    notes: Mapping[str, int | str] = MappingProxyType({}),
 ) -> Values:
-    ledger = transmission.ledger
+    """The row of a reconstruction; its picture is kept if the job says so."""
+    folder = job.folder / "pictures" if job.folder is not None and job.keep else None
+    picture = _keep(folder, made)
     return {
         "source": source.name,
         "failed": int(made.failed),
         "remark": made.remark,
         "channel_uses": ledger.channel_uses,
         "information_bits": ledger.information_bits,
-        "metrics": json.dumps(metrics),
-        "notes": json.dumps({**transmission.notes, **made.samples}),
+        "metrics": json.dumps(_metrics(job, point, source, made)),
+        "notes": json.dumps({**notes, **made.samples}),
         "ledger": json.dumps(ledger.rows()),
         "arrived": made.text if made.image is None else picture,
-    }
-
-
-def _broken(source: Source, transmission: Transmission | None, error: Exception) -> Values:
-    """A source on which a system raised: without metrics, with the reason."""
-    ledger = Ledger(()) if transmission is None else transmission.ledger
-    return {
-        "source": source.name,
-        "failed": 1,
-        "remark": f"{type(error).__name__}: {error}",
-        "channel_uses": ledger.channel_uses,
-        "information_bits": ledger.information_bits,
-        "metrics": "{}",
-        "notes": "{}",
-        "ledger": json.dumps(ledger.rows()),
-        "arrived": None,
     }

@@ -162,14 +162,14 @@ def _failure_lines(axes: Axes, rows: Rows) -> None:
     colours = _families(rows)
     schemes = [
         (system, points)
-        for system, points in _systems(rows).items()
+        for system, points in _systems([row for row in rows if row.samples]).items()
         if points[0].policy != "none" and not points[0].is_envelope
     ]
     many = len({points[0].family for _, points in schemes}) > 1
     for index, (system, points) in enumerate(schemes):
-        rates = [point.failure_rate for point in points]
+        rates = [point.failures / len(point.samples) for point in points]
         limits = [
-            point.failure_interval or Interval(point.failure_rate, point.failure_rate) for point in points
+            point.failure_interval or Interval(rate, rate) for point, rate in zip(points, rates, strict=True)
         ]
         below = [rate - limit.low for rate, limit in zip(rates, limits, strict=True)]
         above = [limit.high - rate for rate, limit in zip(rates, limits, strict=True)]
@@ -215,7 +215,8 @@ def _sheet(pictures: Path, kept: Sequence[tuple[CurveRow, Sample]]) -> Figure:
     grid = figure.subplots(len(systems), len(snrs), squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    for row, sample in kept:
+    best = {(row.system, row.snr_db): (row, sample) for row, sample in reversed(kept)}
+    for row, sample in best.values():  # of an envelope the scheme that is best in the first metric
         axes = grid[systems.index(row.system)][snrs.index(row.snr_db)]
         axes.imshow(Image.open(pictures / str(sample.arrived)))
         label, value = next(iter(sample.metrics.items()))

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
+
+import numpy as np
 
 from benchmarks.runs.conditions import Condition, differences
 from benchmarks.runs.statistics import bootstrap_interval
 from benchmarks.runs.store import Store
 from benchmarks.runs.table import Column, plain
 from benchmarks.runs.versions import DISTRIBUTIONS
-from benchmarks.systems.curves import CurveRow, Mean, Sample
+from benchmarks.systems.curves import Broken, CurveRow, Mean, Sample
 from semantic.metrics.catalog import describe
 
 __all__ = ["curves", "remarks", "table_of", "with_intervals"]
@@ -24,16 +26,14 @@ __all__ = ["curves", "remarks", "table_of", "with_intervals"]
 def curves(store: Store) -> list[CurveRow]:
     """Points of the curves that the latest command named, without intervals: envelopes, then every scheme.
 
-    Where a family of picture systems has several schemes, a further row with the family's name is its
-    envelope: at each SNR the scheme whose first metric is best on average over all sources and trials, named
-    under ``scheme``. Means are over sources and trials. Rows of other settings, sources or trials that a run
-    holds, too, are left out.
+    Where a family of picture systems has several schemes, further rows with the family's name are its
+    envelope: at each SNR and bandwidth ratio, and for each metric, the scheme that is best in it on average
+    over all sources and trials, named under ``scheme``. Means are over sources and trials. Rows of other
+    settings, sources or trials that a run holds, too, are left out.
     """
-    named = _named(store)
-    found = [
-        _row(each, [_sample(row, each) for row in named.get(each.id, ())]) for each in store.conditions()
-    ]
-    rows = [row for row in found if row.samples]
+    named, raised = _named(store, store.rows), _named(store, store.errors)
+    found = [_row(each, named.get(each.id, ()), raised.get(each.id, ())) for each in store.conditions()]
+    rows = [row for row in found if row.samples or row.broken]
     return _envelopes(rows) + rows
 
 
@@ -55,17 +55,17 @@ def remarks(store: Store) -> list[str]:
     return said
 
 
-def _named(store: Store) -> dict[str, list[dict[str, Any]]]:
-    """Rows that the latest command named, by condition, their sources called as it calls them.
+def _named(store: Store, rows_of: Callable[[str], list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """Rows, or errors, that the latest command named, by condition, their sources called as it calls them.
 
     A run may hold the same source from under another name, and others from under its name.
     """
     wanted = store.wanted()
     if wanted is None:  # a run of a version that did not record it
-        return {condition.id: store.rows(condition.id) for condition in store.conditions()}
+        return {condition.id: rows_of(condition.id) for condition in store.conditions()}
     return {
         condition: [
-            {**row, "source": names[row["item"]]} for row in store.rows(condition) if row["item"] in names
+            {**row, "source": names[row["item"]]} for row in rows_of(condition) if row["item"] in names
         ]
         for condition, names in wanted.items()
     }
@@ -76,11 +76,17 @@ def with_intervals(rows: Sequence[CurveRow], confidence: float) -> list[CurveRow
 
     Those of means resample sources, because trials of one picture are no independent pictures.
     """
-    known: dict[str, Mapping[str, Mean]] = {}
-    for row in rows:
-        if row.condition not in known:
-            known[row.condition] = {name: _bootstrapped(row, name, confidence) for name in row.metrics}
-    return [replace(row, metrics=known[row.condition], confidence=confidence) for row in rows]
+    known: dict[tuple[str, str], Mean] = {}
+
+    def mean(row: CurveRow, name: str) -> Mean:
+        if (row.condition, name) not in known:
+            known[row.condition, name] = _bootstrapped(row, name, confidence)
+        return known[row.condition, name]
+
+    return [
+        replace(row, metrics={name: mean(row, name) for name in row.metrics}, confidence=confidence)
+        for row in rows
+    ]
 
 
 def _sample(row: Mapping[str, Any], condition: Condition) -> Sample:
@@ -98,27 +104,38 @@ def _sample(row: Mapping[str, Any], condition: Condition) -> Sample:
     )
 
 
-def _row(condition: Condition, samples: Sequence[Sample]) -> CurveRow:
+def _row(
+    condition: Condition, stored: Sequence[Mapping[str, Any]], errors: Sequence[Mapping[str, Any]]
+) -> CurveRow:
     about = condition.description
-    measured = {
-        name: [sample.metrics[name] for sample in samples if name in sample.metrics]
-        for name in about["metrics"]
-    }
+    samples = [_sample(row, condition) for row in stored]
+    shared = [name for name in about["metrics"] if samples and all(name in each.metrics for each in samples)]
     names = ("system", "family", "modality", "snr_db", "cbr", "channel", "policy")
     return CurveRow(
         condition=condition.id,
         scheme=None,
         engine=None if about["policy"] == "none" else about["engine"],
-        metrics={name: Mean(sum(values) / len(values)) for name, values in measured.items() if values},
+        metrics={name: _mean(samples, name) for name in shared},
         samples=samples,
+        broken=[Broken(each["source"], each["trial"], each["reason"]) for each in errors],
         **{name: about[name] for name in names},
     )
 
 
+def _mean(samples: Sequence[Sample], name: str) -> Mean:
+    by_source: dict[str, list[float]] = {}
+    for sample in samples:
+        by_source.setdefault(sample.source, []).append(sample.metrics[name])
+    means = [sum(values) / len(values) for values in by_source.values()]
+    quarter, median, rest = (float(value) for value in np.quantile(means, (0.25, 0.5, 0.75)))
+    return Mean(sum(sample.metrics[name] for sample in samples) / len(samples), (quarter, median, rest))
+
+
 def _bootstrapped(row: CurveRow, name: str, confidence: float) -> Mean:
-    seen = [sample for sample in row.samples if name in sample.metrics]
     interval = bootstrap_interval(
-        [sample.metrics[name] for sample in seen], [sample.source for sample in seen], confidence
+        [sample.metrics[name] for sample in row.samples],
+        [sample.source for sample in row.samples],
+        confidence,
     )
     known = math.isfinite(interval.low) and math.isfinite(interval.high)
     return replace(
@@ -133,14 +150,38 @@ def _envelopes(rows: Sequence[CurveRow]) -> list[CurveRow]:
     best = []
     pictures = [row for row in rows if row.modality == "image" and not row.stands_for_family]
     for (family, *_), group in groupby(sorted(pictures, key=key), key):
-        schemes = list(group)
-        name = next((name for row in schemes for name in row.metrics), None)
-        if name is None:
-            continue
-        sign = 1 if describe(name).higher_is_better else -1
-        chosen = max(schemes, key=lambda row: sign * row.metrics[name].mean)
-        best.append(replace(chosen, system=family, scheme=chosen.system[len(family) + 1 : -1]))
+        for chosen, names in _best_schemes(list(group)):
+            scheme, metrics = (
+                chosen.system[len(family) + 1 : -1],
+                {name: chosen.metrics[name] for name in names},
+            )
+            best.append(replace(chosen, system=family, scheme=scheme, metrics=metrics))
     return best
+
+
+def _best_schemes(schemes: Sequence[CurveRow]) -> list[tuple[CurveRow, list[str]]]:
+    """Schemes of a family at one point, each with the metrics in which it is the best.
+
+    Only those take part that were measured on every source and trial that any of them was given: a scheme on
+    which some raised might be the best of what is left.
+    """
+    given = {(each.source, each.trial) for row in schemes for each in row.samples}
+    given |= {(each.source, each.trial) for row in schemes for each in row.broken}
+    whole = [row for row in schemes if len(row.samples) == len(given)]
+    names = list(dict.fromkeys(name for row in whole for name in row.metrics))
+    found: dict[str, tuple[CurveRow, list[str]]] = {}
+    for index, name in enumerate(names):
+        order = names[index:] + names[:index]
+        best = max((row for row in whole if name in row.metrics), key=lambda row: _merit(row, order))
+        found.setdefault(best.condition, (best, []))[1].append(name)
+    return list(found.values())
+
+
+def _merit(row: CurveRow, names: Sequence[str]) -> tuple[float, ...]:
+    """What schemes are ranked by: metrics in turn, then fewer failures, then fewer bits a channel use."""
+    signs = {name: 1 if describe(name).higher_is_better else -1 for name in names}
+    means = [signs[name] * row.metrics[name].mean if name in row.metrics else -math.inf for name in names]
+    return (*means, -row.failures, -sum(sample.information_bits for sample in row.samples))
 
 
 def table_of(rows: Sequence[CurveRow]) -> str:
@@ -160,9 +201,14 @@ _COLUMNS: tuple[Column[CurveRow], ...] = (
     Column("scheme", lambda row: row.scheme or "-"),
     Column("CBR", lambda row: row.cbr or "-"),
     Column("Es/N0", lambda row: f"{row.snr_db:g}"),
-    Column("uses", lambda row: f"{row.channel_uses:.0f}"),
-    Column("failed", lambda row: f"{row.failure_rate:.3f}"),
+    Column("uses", lambda row: _counted(row.channel_uses, ".0f")),
+    Column("failed", lambda row: _counted(row.failure_rate, ".3f")),
+    Column("errors", lambda row: str(row.errors)),
 )
+
+
+def _counted(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
 
 
 def _metric_column(name: str) -> Column[CurveRow]:
@@ -172,6 +218,7 @@ def _metric_column(name: str) -> Column[CurveRow]:
 def _measured(metric: Mean | None) -> str:
     if metric is None:
         return "-"
+    median = f" (median {metric.quartiles[1]:.4g})" if metric.is_dragged else ""
     if metric.interval is None:
-        return f"{metric.mean:.4g}"
-    return f"{metric.mean:.4g} [{metric.interval.low:.4g}, {metric.interval.high:.4g}]"
+        return f"{metric.mean:.4g}{median}"
+    return f"{metric.mean:.4g} [{metric.interval.low:.4g}, {metric.interval.high:.4g}]{median}"

@@ -30,6 +30,7 @@ from phy.coding.transport.format import TransportFormat
 from phy.links.analog import AnalogLink
 from phy.links.digital import DigitalLink
 from phy.modulation import Modulation
+from phy.units import BudgetExceeded
 
 __all__ = ["HEADER_SCHEME", "Analog", "Carriage", "Digital", "Fill", "Multiplex"]
 
@@ -95,7 +96,7 @@ class Fill:
 
         Raises
         ------
-        ValueError
+        BudgetExceeded
             If even the highest rate does not do.
         """
         bits_per_symbol = Modulation(self.modulation).bits_per_symbol
@@ -107,7 +108,7 @@ class Fill:
             cut.block_bits / (highest * bits_per_symbol)
         )  # no block above the rate
         if channel_uses < least:
-            raise ValueError(
+            raise BudgetExceeded(
                 f"{payload_bits} bits take at least {least} channel uses of {self.modulation}, "
                 f"more than the {channel_uses} given"
             )
@@ -176,7 +177,7 @@ class Digital:
         )
         total = sum(entry.channel_uses for part in made for entry in part.entries)
         if channel_uses is not None and total > channel_uses:
-            raise ValueError(
+            raise BudgetExceeded(
                 f"payload {name!r} takes {total} channel uses by {self.name}, "
                 f"more than the {channel_uses} given"
             )
@@ -312,7 +313,7 @@ class Analog:
         room = spent + symbols * (self.repetition or 1) if channel_uses is None else channel_uses
         rounds = self.repetition or max((room - spent) // symbols, 1)
         if spent + rounds * symbols > room:
-            raise ValueError(
+            raise BudgetExceeded(
                 f"payload {name!r} takes {spent} channel uses for its header and {rounds * symbols} for its "
                 f"values, more than the {room} given"
             )

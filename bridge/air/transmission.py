@@ -94,6 +94,14 @@ class Transmission:
         """What the transmission costs."""
         return Ledger.of(entry for part in self.parts for entry in part.entries)
 
+    @property
+    def channel_uses(self) -> int:
+        """Complex channel uses that its links take, whatever the account says."""
+        return sum(
+            part.symbols.numel() if isinstance(part, SymbolPart) else part.link.channel_uses
+            for part in self.parts
+        )
+
 
 @dataclass(frozen=True)
 class ArrivedSymbols:

@@ -2,7 +2,8 @@
 
 ::
 
-    source -> copy -> encode -> a Transmission? -> (transmit) -> decode -> what the system delivers? -> made
+    source -> copy -> encode -> a Transmission of its budget? -> (transmit) -> decode -> as it says? -> made
+          (does not fit)  ------------------ policy ------------------------------------------> made
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from bridge.air.transmission import Reception, Transmission
+from bridge.systems.pixels.separation import POLICIES
 from bridge.systems.system import Reconstruction, Source, System
 from phy.units import EsN0
 
-__all__ = ["decode_by", "encode_by"]
+__all__ = ["decode_by", "encode_by", "unsent"]
 
 
 def encode_by(system: System, source: Source, channel_uses: int | None, snr: EsN0) -> Transmission:
@@ -29,13 +31,58 @@ def encode_by(system: System, source: Source, channel_uses: int | None, snr: EsN
 
     Raises
     ------
+    phy.units.BudgetExceeded
+        As the system raises it: the source does not fit.
     ValueError
-        If what comes back is no transmission, or as the system raises it.
+        If what comes back is no transmission, takes more channel uses than were given, or others than it
+        accounts for; or as the system raises it.
     """
     sent = system.encode(replace(source), channel_uses, snr)
     if not isinstance(sent, Transmission):
         raise ValueError(f"{system.name} returned {type(sent).__name__} from encode, not a Transmission")
+    uses = sent.channel_uses
+    if channel_uses is not None and uses > channel_uses:
+        raise ValueError(f"{system.name} sends {uses:,} of at most {channel_uses:,} channel uses")
+    if uses != sent.ledger.channel_uses:
+        raise ValueError(
+            f"{system.name} sends {uses:,} channel uses and accounts for {sent.ledger.channel_uses:,}"
+        )
     return sent
+
+
+def unsent(system: System, source: Source, reason: str) -> Reconstruction:
+    """What a receiver shows of a source that did not fit into its channel uses: it heard nothing at all.
+
+    Parameters
+    ----------
+    system:
+        Its policy says which picture; where that is none of `POLICIES`, the mean colour.
+    source:
+        What was to be sent; the receiver knows its size.
+    reason:
+        For the remark.
+
+    Returns
+    -------
+    Reconstruction
+        A picture of the policy, an empty text, a vector of zeros: whatever the system delivers.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> mine = SimpleNamespace(delivers=("image", "text"), policy="grey")
+    >>> made = unsent(mine, Source("x", np.zeros((16, 16, 3), np.uint8)), "too long")
+    >>> made.image[0, 0].tolist(), made.text, made.failed
+    ([128, 128, 128], '', True)
+    """
+    made: dict[str, Any] = {}
+    if "image" in system.delivers:
+        made["image"] = POLICIES.get(system.policy, POLICIES["mean"])(source.size)
+    if "text" in system.delivers:
+        made["text"] = ""
+    if "embedding" in system.delivers:
+        made["embedding"] = np.zeros_like(source.vector)
+    return Reconstruction(**made, failed=True, remark=f"not sent: {reason}")
 
 
 def decode_by(system: System, source: Source, reception: Reception) -> Reconstruction:

@@ -83,6 +83,19 @@ class Source:
         return self.image
 
     @property
+    def vector(self) -> NDArray[np.float32]:
+        """The embedding.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        if self.embedding is None:
+            raise ValueError(f"source {self.name!r} has no vector")
+        return self.embedding
+
+    @property
     def size(self) -> tuple[int, int]:
         """Height and width of the picture; ValueError if there is none."""
         height, width = self.picture.shape[:2]
@@ -174,7 +187,14 @@ class System(Protocol):
         """Raise ValueError if ``channel_uses`` are too few for any payload, without encoding anything."""
 
     def encode(self, source: Source, channel_uses: int | None, snr: EsN0) -> Transmission:
-        """Transmit ``source`` in exactly ``channel_uses``, or in as few as the scheme needs if None."""
+        """Transmit ``source`` in at most ``channel_uses``, or in as few as the scheme needs if None.
+
+        Raises
+        ------
+        phy.units.BudgetExceeded
+            If it does not fit; its row is then a failure, with what the policy shows. Whatever else is
+            raised is an error, and no row.
+        """
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Reconstruct from what arrived in one trial, and from nothing else."""

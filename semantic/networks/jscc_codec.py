@@ -94,6 +94,10 @@ class JSCC(Pretrained):
         rows, columns = self.latent_size(shape)
         return self._checked(channels) * rows * columns // 2
 
+    def least_channel_uses(self, shape: Sequence[int]) -> int:
+        """Complex channel uses of the smallest rate for a picture of ``shape``."""
+        return self.channel_uses(shape, 2 if self.nested else self.channels)
+
     def channels_within(self, shape: Sequence[int], channel_uses: int) -> int:
         """Most latent channels that ``channel_uses`` complex uses can carry for a picture of ``shape``.
 
@@ -104,10 +108,9 @@ class JSCC(Pretrained):
         """
         rows, columns = self.latent_size(shape)
         channels = min(self.channels, 2 * (channel_uses // (rows * columns)))
-        least = 2 if self.nested else self.channels
-        if channels < least:
+        if channels < (2 if self.nested else self.channels):
             raise ValueError(
-                f"{type(self).__name__} needs {self.channel_uses(shape, least)} channel uses or more for a "
+                f"{type(self).__name__} needs {self.least_channel_uses(shape)} channel uses or more for a "
                 f"picture of {tuple(shape)}, got {channel_uses}"
             )
         return channels

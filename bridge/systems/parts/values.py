@@ -18,6 +18,7 @@ from bridge.systems.context import Context
 from phy.channels.channel import Channel
 from phy.links.analog import AnalogLink
 from phy.quantization import parse_quantizer
+from phy.units import BudgetExceeded
 
 __all__ = ["VectorLink", "learned", "unit_rms", "values_of", "within"]
 
@@ -71,11 +72,11 @@ def within(name: str, needed: int, channel_uses: int | None) -> None:
 
     Raises
     ------
-    ValueError
+    BudgetExceeded
         With both figures.
     """
     if channel_uses is not None and needed > channel_uses:
-        raise ValueError(f"{name} takes {needed} channel uses, more than the {channel_uses} given")
+        raise BudgetExceeded(f"{name} takes {needed} channel uses, more than the {channel_uses} given")
 
 
 def unit_rms(vector: torch.Tensor) -> torch.Tensor:

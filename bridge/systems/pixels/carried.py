@@ -121,8 +121,10 @@ class Carried:
 
         Raises
         ------
+        BudgetExceeded
+            If it does not fit.
         ValueError
-            If the source lacks what is to be sent, or does not fit.
+            If the source lacks what is to be sent.
         """
         value, count, shape = self._value(source)
         payload = self._payload(count, shape, self._bits_within(channel_uses))

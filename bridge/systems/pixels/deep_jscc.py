@@ -75,11 +75,12 @@ class DeepJSCC(SemanticSystem):
 
         Raises
         ------
-        ValueError
+        BudgetExceeded
             If not even the least that the network sends fits.
         """
         models, network, channels = self.context.models, self.context.models.jscc, self.channels
         if channels is None and channel_uses is not None:
+            within(self.name, network.least_channel_uses(source.size), channel_uses)
             channels = network.channels_within(source.size, channel_uses)
         within(self.name, network.channel_uses(source.size, channels), channel_uses)
         level = snr.db if network.snr_adaptive else None

@@ -26,7 +26,7 @@ from phy.links.digital import DigitalLink
 from phy.modulation import Modulation
 from phy.source.pictures.budget import Encodings
 from phy.source.pictures.codec import ImageCodec
-from phy.units import EsN0
+from phy.units import BudgetExceeded, EsN0
 from semantic.networks.pixels import MEAN_COLOUR, Picture
 
 __all__ = ["POLICIES", "Separation", "encodings_of"]
@@ -105,10 +105,10 @@ class Separation:
         return f"{self.family}[{self.scheme.name}]"
 
     def check(self, channel_uses: int) -> None:
-        """Raise ValueError if the scheme cannot even carry the payload's header."""
+        """Raise BudgetExceeded if the scheme cannot even carry the payload's header."""
         bits = self.scheme.format_for_channel_uses(channel_uses).payload_bits
         if bits <= self.payload.HEADER_BITS:
-            raise ValueError(
+            raise BudgetExceeded(
                 f"{self.name} carries {bits} bits in {channel_uses} channel uses, not even a header"
             )
 
@@ -117,7 +117,7 @@ class Separation:
 
         Raises
         ------
-        ValueError
+        BudgetExceeded
             If the channel uses are too few for the picture even at the smallest scale.
         """
         if channel_uses is None:

@@ -19,7 +19,7 @@ from phy.channels.channel import Channel
 from phy.coding.decoding import Decoding
 from phy.links.digital import DigitalLink
 from phy.modulation import Modulation
-from phy.units import EsN0
+from phy.units import BudgetExceeded, EsN0
 
 __all__ = ["TextOverLink"]
 
@@ -56,11 +56,22 @@ class TextOverLink:
         """Accept any number: a sentence takes what it needs."""
 
     def encode(self, source: Source, channel_uses: int | None, snr: EsN0) -> Transmission:
-        """Send the sentence in the fewest channel uses of the scheme; ``channel_uses`` is not looked at."""
+        """Send the sentence in the fewest channel uses of the scheme.
+
+        Raises
+        ------
+        BudgetExceeded
+            If these are more than ``channel_uses``.
+        """
         if source.text is None:
             raise ValueError(f"source {source.name!r} has no text")
         packed = self.payload.pack(source.text)
         form = self.scheme.format_for_payload(packed.bits.numel())
+        if channel_uses is not None and form.channel_uses > channel_uses:
+            raise BudgetExceeded(
+                f"{self.name} takes {form.channel_uses} channel uses for {source.name}, "
+                f"more than the {channel_uses} given"
+            )
         block = transport_block(form, self.scheme.code, self._decoding)
         link = DigitalLink(block, Modulation(self.scheme.modulation), self._channel)
         return Transmission((part_over_link("text", packed, form, link),))

@@ -8,6 +8,7 @@ from fractions import Fraction
 
 from phy.coding.catalog import code_kind
 from phy.coding.ldpc.sizes import MAX_PAYLOAD_WITH_CRC16, select_base_graph
+from phy.units import BudgetExceeded
 
 __all__ = ["TransportFormat"]
 
@@ -148,7 +149,7 @@ class TransportFormat:
 
         Raises
         ------
-        ValueError
+        BudgetExceeded
             If not a single payload bit fits, with the smallest number of channel uses that would do.
 
         Examples
@@ -168,7 +169,7 @@ class TransportFormat:
         if channel_uses < 1 or bits_per_symbol < 1 or not fits(1):
             cut = _segment(1, rate, max_block_bits, code)
             least = _uses(cut.blocks * cut.block_bits, max(bits_per_symbol, 1), rate)
-            raise ValueError(
+            raise BudgetExceeded(
                 f"{channel_uses} channel uses of {bits_per_symbol} bits at rate {rate:.4g} carry no payload; "
                 f"at least {least} are needed"
             )

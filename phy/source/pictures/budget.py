@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from phy.source.pictures.codec import ImageCodec, as_picture
+from phy.units import BudgetExceeded
 
 __all__ = ["SCALES", "Encodings", "Fitted", "fit", "restore", "scaled_shape"]
 
@@ -118,7 +119,7 @@ def fit(encodings: Encodings, max_bytes: int) -> Fitted:
 
     Raises
     ------
-    ValueError
+    BudgetExceeded
         If even the smallest picture at the worst quality is larger.
 
     Examples
@@ -135,7 +136,7 @@ def fit(encodings: Encodings, max_bytes: int) -> Fitted:
             shape = scaled_shape(encodings.shape, scale_index)
             return Fitted(encodings.encode(scale_index, quality), quality, scale_index, shape)
     smallest = min(len(encodings.encode(index, qualities[0])) for index in range(len(SCALES)))
-    raise ValueError(
+    raise BudgetExceeded(
         f"a budget of {max_bytes} bytes is too small for {encodings.codec.name}: "
         f"its smallest file of this picture has {smallest} bytes"
     )

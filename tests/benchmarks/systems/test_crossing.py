@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.runs.store import Store
+from benchmarks.runs.store import Row, Store
 from benchmarks.settings.errors import InputError
 from benchmarks.systems.compare import SAMPLE_COLUMNS
 from benchmarks.systems.crossing import Crossing, crossing, first_crossing
@@ -52,21 +52,14 @@ def write(
             own = {"system": system, "family": system, "modality": "embedding", "cbr": None, "snr_db": snr_db}
             name = f"{system} {snr_db} {about}"
             store.register(name, {**shared, **own, **about})
-            store.add_all(
-                [
-                    (
-                        name,
-                        f"{source}/0",
-                        {
-                            **dict.fromkeys(SAMPLE_COLUMNS, ""),
-                            **{"source": f"source-{source}", "trial": 0, "failed": 0, "arrived": None},
-                            **{"channel_uses": 100, "information_bits": 100},
-                            "metrics": json.dumps({} if value is None else {metric: value}),
-                        },
-                    )
-                    for source, value in enumerate(values)
-                ]
-            )
+            given = {**dict.fromkeys(SAMPLE_COLUMNS, ""), "trial": 0, "failed": 0, "arrived": None}
+            given |= {"channel_uses": 100, "information_bits": 100, "reason": "MemoryError: "}
+            rows: list[Row] = []
+            errors: list[Row] = []
+            for source, value in enumerate(values):
+                row = {**given, "source": f"source-{source}", "metrics": json.dumps({metric: value})}
+                (errors if value is None else rows).append((name, f"{source}/0", row))
+            store.add_all(rows, errors)
     store.close()
 
 

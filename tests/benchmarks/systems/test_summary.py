@@ -21,8 +21,8 @@ from benchmarks.systems.curves import CurveRow
 from benchmarks.systems.plots import plot_compare
 from benchmarks.systems.summary import curves, table_of, with_intervals
 
-Values = Mapping[str, Sequence[float | None]]
-"""A metric of three sources in two trials each, by system; None where a system raised."""
+Values = Mapping[str, Sequence[float | Mapping[str, float] | None]]
+"""A metric, or several, of sources in two trials each, by system; None where a system raised."""
 
 SCHEMES: Values = {
     "bpg[a]": [30.0, 32.0, 34.0, 36.0, 20.0, 10.0],
@@ -32,7 +32,11 @@ SCHEMES: Values = {
 
 
 def store_of(
-    values: Values, folder: Path | None = None, snrs: Sequence[float] = (0.0,), confidence: float = 0.95
+    values: Values,
+    folder: Path | None = None,
+    snrs: Sequence[float] = (0.0,),
+    confidence: float = 0.95,
+    metrics: Sequence[str] = ("psnr",),
 ) -> Store:
     """A run of picture systems at one bandwidth ratio; every sixth sample fails."""
     store = Store(folder, "compare", SAMPLE_COLUMNS, {"confidence": confidence}, {})
@@ -40,14 +44,19 @@ def store_of(
         for snr_db in snrs:
             about: dict[str, Any] = {"system": name, "family": name.partition("[")[0], "modality": "image"}
             about |= {"cbr": "1/24", "snr_db": snr_db, "channel": "awgn", "engine": "compiled"}
-            about |= {"policy": "none" if "capacity" in name else "mean", "metrics": ["psnr"]}
+            about |= {"policy": "none" if "capacity" in name else "mean", "metrics": list(metrics)}
             store.register(f"{name} {snr_db}", about)
             for index, value in enumerate(found):
-                row = {"source": f"picture-{index // 2}", "trial": index % 2, "failed": int(index == 5)}
+                at = f"{name} {snr_db}", f"{index // 2}/{index % 2}"
+                row: dict[str, Any] = {"source": f"picture-{index // 2}", "trial": index % 2}
+                if value is None:
+                    store.add_all([], [(*at, {**row, "reason": "MemoryError: "})])
+                    continue
+                row |= {"failed": int(index == 5)}
                 row |= {"remark": "lost" if index == 5 else "", "channel_uses": 100 + index}
                 row |= {"information_bits": 0 if "capacity" in name else 200, "arrived": None}
-                row |= {"metrics": json.dumps({} if value is None else {"psnr": value})}
-                store.add(f"{name} {snr_db}", f"{index // 2}/{index % 2}", {**row, "notes": "", "ledger": ""})
+                row |= {"metrics": json.dumps(value if isinstance(value, Mapping) else {"psnr": value})}
+                store.add(*at, {**row, "notes": "", "ledger": ""})
     return store
 
 
@@ -74,7 +83,7 @@ def test_an_envelope_repeats_its_scheme() -> None:
         rows = with_intervals(curves(store), 0.95)
     best = rows[0]
     assert (best.system, best.scheme, best.is_envelope) == ("bpg", "b", True)
-    assert best.metrics is named(rows)["bpg[b]"].metrics
+    assert best.metrics == named(rows)["bpg[b]"].metrics
     assert [line.split()[:2] for line in table_of(rows).splitlines()[1:]] == [
         ["bpg", "b"],
         ["bpg-capacity", "-"],
@@ -89,7 +98,68 @@ def test_a_sample_on_which_a_system_raised_is_in_no_mean() -> None:
     assert (row.errors, row.images) == (1, 3)
     assert row.metrics["psnr"].mean == 26.0
     assert row.by_source("psnr") == {"picture-1": 35.0, "picture-2": 15.0}
-    assert run.broken == ("bpg[a], picture-0: ",)
+    assert run.broken == ("bpg[a], picture-0: MemoryError: ",)
+    assert (row.to_json()["errors"], row.to_json()["failures"], row.failure_rate) == (1, 1, 1 / 5)
+    assert [line.split()[5:7] for line in run.to_text().splitlines()] == [["uses", "failed"], ["0.200", "1"]]
+
+
+def test_an_envelope_has_the_best_scheme_of_every_metric() -> None:
+    """A1: each metric picks its own scheme, and where two do equally well in it, the next metric decides."""
+    schemes: Values = {
+        "bpg[low]": [{"scene": 1.0, "psnr": 34.18}] * 6,
+        "bpg[high]": [{"scene": 1.0, "psnr": 43.21}] * 6,
+        "bpg[sharp]": [{"scene": 0.5, "psnr": 50.0}] * 6,
+    }
+    for metrics in (("scene", "psnr"), ("psnr", "scene")):
+        with store_of(schemes, metrics=metrics) as store:
+            rows = [row for row in curves(store) if row.is_envelope]
+        best = {name: (row.scheme, value.mean) for row in rows for name, value in row.metrics.items()}
+        assert best == {"scene": ("high", 1.0), "psnr": ("sharp", 50.0)}
+        assert [row.scheme for row in rows] == [best[name][0] for name in metrics]
+
+
+def test_equal_schemes_give_way_to_the_more_robust_one() -> None:
+    store = store_of({"bpg[fast]": [30.0] * 4, "bpg[slow]": [30.0] * 4})
+    with store:
+        store._db.execute("UPDATE rows SET information_bits = 100 WHERE condition LIKE '%slow%'")
+        assert curves(store)[0].scheme == "slow"
+        store._db.execute("UPDATE rows SET failed = 1 WHERE condition LIKE '%slow%'")
+        assert curves(store)[0].scheme == "fast"
+
+
+def test_no_envelope_over_survivors() -> None:
+    """A2: a scheme on which a source raised is no candidate, however good the rest."""
+    with store_of({"bpg[a]": [51.73, None], "bpg[b]": [31.83, 31.83]}) as store:
+        rows = curves(store)
+    assert (rows[0].scheme, rows[0].metrics["psnr"].mean) == ("b", 31.83)
+    with store_of({"bpg[a]": [51.73, None], "bpg[b]": [None, 31.83]}) as store:
+        assert not any(row.is_envelope for row in curves(store))
+
+
+def test_a_metric_that_some_samples_lack_has_no_mean() -> None:
+    """A9: what cannot be computed is absent, and the mean of what is left is no mean."""
+    with store_of(
+        {"bpg[a]": [{"psnr": 30.0, "ssim": 1.0}, {"psnr": 20.0}]}, metrics=("psnr", "ssim")
+    ) as store:
+        (row, *_) = curves(store)
+    assert {name: value.mean for name, value in row.metrics.items()} == {"psnr": 25.0}
+
+
+def test_a_point_at_which_everything_raised_is_shown_without_figures() -> None:
+    """A4: a table, and no KeyError."""
+    with store_of({"bpg[a]": [None] * 6}, snrs=(0.0, 3.0)) as store:
+        rows = with_intervals(curves(store), 0.95)
+    row = named(rows)["bpg[a]"]
+    assert (row.errors, row.failures, row.channel_uses, row.failure_rate) == (6, 0, None, None)
+    assert table_of(rows).splitlines()[1].split() == ["bpg[a]", "-", "1/24", "0", "-", "-", "6"]
+
+
+def test_quartiles_of_sources_stand_beside_the_mean() -> None:
+    values = [1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 4.0, 4.0, 90.0, 90.0]
+    with store_of({"bpg[a]": values}) as store:
+        row = named(curves(store))["bpg[a]"]
+    assert (row.metrics["psnr"].mean, row.metrics["psnr"].quartiles) == (20.0, (2.0, 3.0, 4.0))
+    assert "20 (median 3)" in table_of([row])
 
 
 @pytest.mark.parametrize("confidence", [0.5, 0.95])
@@ -100,7 +170,9 @@ def test_intervals_are_of_the_confidence_asked_for(confidence: float) -> None:
     assert row.failure_interval == pytest.approx((wilson.low, wilson.high), rel=1e-9)
     expected = bootstrap_interval(SCHEMES["bpg[a]"], [0, 0, 1, 1, 2, 2], confidence)  # type: ignore[arg-type]
     assert row.metrics["psnr"].interval == expected
-    assert row.to_json()["metrics"] == {"psnr": {"mean": 27.0, "low": expected.low, "high": expected.high}}
+    quartiles = {"q25": 23.0, "median": 31.0, "q75": 33.0}
+    limits = {"mean": 27.0, "low": expected.low, "high": expected.high}
+    assert row.to_json()["metrics"] == {"psnr": limits | quartiles}
 
 
 def test_every_interval_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,11 +196,14 @@ def test_json_and_csv_keep_their_keys_and_order() -> None:
     names = (
         "system family scheme modality snr_db ebno_db cbr channel channel_uses images trials policy engine"
     )
-    keys = [*names.split(), "errors", "failure_rate", "failure_low", "failure_high"]
+    keys = [*names.split(), "errors", "failures", "failure_rate", "failure_low", "failure_high"]
     assert list(rows[0].to_json()) == [*keys, "metrics"]
     run = CompareRun({}, {}, rows, interrupted=False)
-    assert list(run.to_csv_rows()[0]) == [*keys, "psnr", "psnr_low", "psnr_high"]
-    assert list(rows[0].to_csv_row(["psnr", "ssim"]).values())[-3:] == [None] * 3
+    assert list(run.to_csv_rows()[0]) == [
+        *keys,
+        *("psnr", "psnr_low", "psnr_high", "psnr_q25", "psnr_median", "psnr_q75"),
+    ]
+    assert list(rows[0].to_csv_row(["psnr", "ssim"]).values())[-6:] == [None] * 6
     assert {row.system for row in rows} == {"bpg", *SCHEMES}  # what was not simulated is absent
 
 
