@@ -17,6 +17,7 @@ from benchmarks.runs.versions import command_line, versions
 from benchmarks.settings.errors import input_errors
 from bridge.training.evaluations import ALL, EVALUATIONS, find_evaluation
 from bridge.training.figures import Figure, Mean, Measured, Pooled, Share
+from semantic.zoo.digests import digest_of_model
 
 __all__ = ["Estimate", "Evaluated", "Row", "estimate", "evaluate_model"]
 
@@ -125,8 +126,8 @@ class Evaluated:
 
     Attributes
     ----------
-    model, folder:
-        By which evaluation, and where it lies.
+    model, folder, digest:
+        By which evaluation, where it lies, and what it is (`semantic.zoo.digests.digest_of_model`).
     sources:
         On what the figures were taken.
     max_sources, seed, confidence:
@@ -141,6 +142,7 @@ class Evaluated:
 
     model: str
     folder: str
+    digest: str
     sources: str
     max_sources: int | None
     seed: int
@@ -199,6 +201,7 @@ def evaluate_model(
         count = evaluation.count if max_sources is None else max_sources
         root = evaluation.seed if seed is None else seed
         _check(out, confidence)
+        digest, read = digest_of_model(folder), tuple(found.describe())
         work = evaluation.prepare(folder, found.places, count, root)
     rows: list[Row] = []
     with LiveTable(_COLUMNS) as table:
@@ -208,11 +211,12 @@ def evaluate_model(
     made = Evaluated(
         kind,
         str(folder),
+        digest,
         evaluation.sources,
         None if count == ALL else count,
         root,
         confidence,
-        tuple(found.describe()),
+        read,
         command_line(),
         versions(),
         tuple(rows),

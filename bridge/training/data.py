@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from semantic.samples.downloads import data_directory
+from semantic.zoo.digests import digest_of, digest_of_file
 
 __all__ = ["Data", "find"]
 
@@ -39,15 +39,9 @@ class Data:
 
 def _contents(place: Path) -> str:
     files = [place] if place.is_file() else sorted(file for file in place.rglob("*") if _counts(file, place))
-    digest = hashlib.sha256()
-    for file in files:
-        name = file.name if file == place else file.relative_to(place).as_posix()
-        digest.update(f"{name}\0{file.stat().st_size}\0".encode())
-        with file.open("rb") as stream:
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
+    named = ((file.relative_to(place).as_posix(), digest_of_file(file)) for file in files)
     count = f"{len(files):,} file{'s' * (len(files) != 1)}"
-    return f"{count}, SHA-256 {digest.hexdigest()[:12]}"
+    return f"{count}, digest {digest_of(*(part for pair in named for part in pair))}"
 
 
 def _counts(file: Path, folder: Path) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,7 +110,7 @@ def _on_scenes(name: str, batch: int) -> Maker:
     Parameters
     ----------
     name:
-        Module in `bridge.training.scenes`, and behind a colon its function.
+        Of the recipe.
     batch:
         Rows of a step on a CPU.
     """
@@ -119,14 +118,37 @@ def _on_scenes(name: str, batch: int) -> Maker:
     def make(folders: Mapping[str, Path], seed: int, device: str) -> Recipe:
         from bridge.training.scenes.batches import Compute
 
-        module, _, function = name.partition(":")
-        recipe = getattr(import_module(f"bridge.training.scenes.{module}"), function)
+        recipe = _scene_recipes()[name]
         if device.partition(":")[0] == "cpu":
             return recipe(*folders.values(), seed=seed, batch=batch, compute=Compute(device))
         compute = Compute(device, half=True, workers=max(1, (os.cpu_count() or 1) - 2))
         return recipe(*folders.values(), seed=seed, batch=8 * batch, compute=compute)
 
     return make
+
+
+def _scene_recipes() -> dict[str, Callable[..., Recipe]]:
+    from bridge.training.scenes.captioning.blip import blip
+    from bridge.training.scenes.captioning.captioner import captioner
+    from bridge.training.scenes.drawing.generator import generator
+    from bridge.training.scenes.drawing.vae import vae
+    from bridge.training.scenes.feature import feature
+    from bridge.training.scenes.feature_words import feature_words
+    from bridge.training.scenes.judge import judge
+    from bridge.training.scenes.segmenter import scene_segmenter
+    from bridge.training.scenes.text_jscc import text_jscc
+
+    return {
+        "tiny-scene-segmenter": scene_segmenter,
+        "tiny-captioner": captioner,
+        "tiny-blip": blip,
+        "tiny-text-jscc": text_jscc,
+        "tiny-generator-vae": vae,
+        "tiny-generator": generator,
+        "tiny-feature-words": feature_words,
+        "tiny-feature": feature,
+        "scenes-judge": judge,
+    }
 
 
 RECIPES: dict[str, Entry] = {
@@ -163,48 +185,48 @@ RECIPES: dict[str, Entry] = {
         remark=_MASKS_REMARK,
     ),
     "tiny-scene-segmenter": Entry(
-        "FCN of the eight shapes of procedural scenes", 1_400, _on_scenes("segmenter:scene_segmenter", 8)
+        "FCN of the eight shapes of procedural scenes", 1_400, _on_scenes("tiny-scene-segmenter", 8)
     ),
     "tiny-captioner": Entry(
         "LLaVA that describes procedural scenes, and quarters of them",
         8_000,
-        _on_scenes("captioner:captioner", 32),
+        _on_scenes("tiny-captioner", 32),
     ),
     "tiny-blip": Entry(
-        "BLIP that describes procedural scenes", 2_000, _on_scenes("blip:blip", 32), ("tiny-captioner",)
+        "BLIP that describes procedural scenes", 2_000, _on_scenes("tiny-blip", 32), ("tiny-captioner",)
     ),
     "tiny-text-jscc": Entry(
         "VLM-CSC's text codec for descriptions of scenes, AWGN at -6 to 18 dB, 16 channel uses a word",
         6_000,
-        _on_scenes("text_jscc:text_jscc", 32),
+        _on_scenes("tiny-text-jscc", 32),
     ),
     "tiny-generator-vae": Entry(
         "Autoencoder of procedural scenes, on which tiny-generator and tiny-feature build",
         8_000,
-        _on_scenes("vae:vae", 16),
+        _on_scenes("tiny-generator-vae", 16),
     ),
     "tiny-generator": Entry(
         "Stable Diffusion with IP-Adapter that draws scenes from descriptions and slices",
         12_000,
-        _on_scenes("generator:generator", 16),
+        _on_scenes("tiny-generator", 16),
         ("tiny-generator-vae",),
         ("tiny-generator-before",),
     ),
     "tiny-feature-words": Entry(
         "Vision-language feature of scenes over 256 channel uses, to text, AWGN at -3 to 15 dB",
         3_000,
-        _on_scenes("feature_words:feature_words", 32),
+        _on_scenes("tiny-feature-words", 32),
         ("tiny-captioner",),
     ),
     "tiny-feature": Entry(
         "tiny-feature-words with diffusion that draws pictures from the same feature",
         6_000,
-        _on_scenes("feature:feature", 16),
+        _on_scenes("tiny-feature", 16),
         ("tiny-feature-words", "tiny-generator"),
         ("tiny-feature-before",),
     ),
     "scenes-judge": Entry(
-        "Reads the facts of procedural scenes from pictures", 2_400, _on_scenes("judge:judge", 64)
+        "Reads the facts of procedural scenes from pictures", 2_400, _on_scenes("scenes-judge", 64)
     ),
 }
 """Trainings by the name of the model that they make; ``semphy train NAME`` runs one."""

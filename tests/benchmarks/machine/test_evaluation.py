@@ -20,6 +20,7 @@ from bridge.training.figures import Mean, Pooled, Share
 from bridge.training.recipes import RECIPES
 from bridge.training.scenes.evaluation import unseen_scenes
 from semantic.networks.jscc import DeepJSCC2019
+from semantic.zoo.digests import digest_of_model
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -94,6 +95,7 @@ def test_any_folder_in_the_layout(run: Run, tmp_path: Path) -> None:
     assert status == 0
     first, second = json.loads(ours), json.loads(theirs)
     assert first["rows"] == second["rows"]
+    assert first["digest"] == second["digest"] == digest_of_model(tmp_path / "mine")
     assert (second["folder"], second["seed"]) == (str(tmp_path / "mine"), 3)
     assert [row["at"] for row in second["rows"]][:2] == ["clean", "blurred"]
 
