@@ -82,8 +82,10 @@ def find_config(context: click.Context, parameter: click.Parameter, value: str |
 def end_with(broken: Sequence[str], interrupted: bool, out: Path | None) -> None:
     """Say what raised, and that Ctrl-C came; end with status 1, or 130, where there is anything to say."""
     if broken:
-        retried = f"the same command tries {'it' if len(broken) == 1 else 'them'} again"
-        click.echo(f"# {len(broken)} rows are errors, {retried}; the first: {broken[0]}", err=True)
+        are = "row is an error" if len(broken) == 1 else "rows are errors"
+        click.echo(
+            f"# {len(broken)} {are}, which the same command tries again; the first: {broken[0]}", err=True
+        )
     if interrupted:
         say_interrupted(out)
     if broken:
