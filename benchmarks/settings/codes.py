@@ -163,6 +163,8 @@ class CodeSpec(Settings):
     def identity(self) -> dict[str, Any]:
         """What tells this code from others: of a matrix the digest, wherever its file lies."""
         described = {**self.model_dump(mode="json"), "decoder": self.decoder.identity()}
+        if (version := code_kind(self.name).version) > 1:
+            described["version"] = version
         return {**described, "name": self.label} if self.digest else described
 
     @model_validator(mode="before")

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.settings.compare import Built, CompareSpec
+from bridge.systems.catalog import carriers
 from bridge.systems.system import Source
+from phy.coding.catalog import CODES
 from semantic.metrics.catalog import describe, network
 from semantic.zoo.digests import digest_of, digest_of_model
 from semantic.zoo.presets import PRESETS, resolve
@@ -51,6 +53,9 @@ def identify(spec: CompareSpec, built: Built) -> tuple[dict[str, Any], dict[str,
     }
     if system.modality != "image" and spec.channel_uses:
         content["channel_uses"] = spec.channel_uses
+    carrier = CODES.get(carriers().get(name.rpartition("-")[2], ""))
+    if carrier is not None and carrier.version > 1:
+        content["carrier"] = [carrier.name, carrier.version]
     if code is not None:
         content["code"] = code.identity(name.rpartition(":")[2], system, options)
         content["context"] = [spec.schemes, spec.text_schemes, spec.policy]

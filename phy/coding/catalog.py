@@ -6,6 +6,7 @@ is one file with a `phy.coding.code.Code` and one entry here. Codes are imported
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["CODES", "Block", "CodeKind", "code_kind"]
 
 _CRC24 = 24
+_STEPS = (
+    7  # coded bits beyond its own that a convolutional block has at least: the tail, and one sent twofold
+)
 _POLAR_LENGTH = 1080  # coded bits; the code ends at 1088, and a block may be one symbol longer than others
 
 
@@ -96,6 +100,9 @@ class CodeKind:
         Last part of the names of systems that use it, ``bpg-ldpc``; its own name if empty.
     from_file:
         Whether a file holds the code, written ``name:FILE``; it then fixes both lengths.
+    version:
+        Raised when equal settings make other code words or decisions than before; part of what results are
+        told apart by.
     """
 
     name: str
@@ -109,6 +116,7 @@ class CodeKind:
     highest_rate: float = 0.99
     carrier: str = ""
     from_file: bool = False
+    version: int = 1
 
     @property
     def label(self) -> str:
@@ -222,6 +230,10 @@ def _polar5g_limits(payload_bits: int, rate: float) -> tuple[int, int]:
     return 20, min(int(rate * _POLAR_LENGTH) - 2 * _CRC24, 1013)
 
 
+def _convolutional_limits(payload_bits: int, rate: float) -> tuple[int, int]:
+    return max(2, math.ceil(_STEPS * rate / (1 - rate))), 6144
+
+
 def _turbo_limits(payload_bits: int, rate: float) -> tuple[int, int]:
     return 2, 6144
 
@@ -249,7 +261,7 @@ CODES: dict[str, CodeKind] = {
             highest_rate=0.98,
             carrier="polar",
         ),
-        CodeKind("conv", _convolutional, decoders=("viterbi",), limits=_turbo_limits),
+        CodeKind("conv", _convolutional, decoders=("viterbi",), limits=_convolutional_limits, version=2),
         CodeKind("turbo", _turbo, decoders=("bcjr",), iterations=8, limits=_turbo_limits),
         CodeKind(
             "none",

@@ -6,27 +6,14 @@ import torch
 
 from phy.random import Stream
 
-__all__ = ["RateMatcher"]
+__all__ = ["RateMatcher", "evenly"]
 
 
-class RateMatcher:
-    """Repeat or puncture ``n0`` coded bits evenly into ``n``, then interleave them.
+def evenly(n0: int, n: int, keep: int = 0) -> torch.Tensor:
+    """Which of ``n0`` coded bits are sent as ``n``: bit i is bit floor(i n0 / n), ``[n]``, ``torch.int64``.
 
-    Bit i of the output is bit floor(i n0 / n) of the input: even puncturing where n < n0 (for a rate 1/2
-    convolutional code at 2/3 and 3/4 these are the usual patterns), even repetition where n > n0. A
-    fixed pseudo-random permutation follows, so that neighbours in the code share neither a symbol nor a
-    fade. Receiver: LLRs of repeated bits add, those of punctured bits are 0.
-
-    Parameters
-    ----------
-    n0:
-        Coded bits of the mother code.
-    n:
-        Coded bits on the channel.
-    keep:
-        Leading bits (systematic ones) that puncturing spares.
-    device:
-        Where the index lies.
+    This is even puncturing where n < n0, and even repetition where n > n0. Puncturing spares the ``keep``
+    leading (systematic) bits.
 
     Raises
     ------
@@ -35,20 +22,42 @@ class RateMatcher:
 
     Examples
     --------
-    >>> matcher = RateMatcher(4, 3)
+    >>> evenly(6, 4).tolist(), evenly(2, 4).tolist()
+    ([0, 1, 3, 4], [0, 0, 1, 1])
+    """
+    if n < 1 or n <= keep:
+        raise ValueError(f"rate matching of {n0} bits needs n > {keep}, got n = {n}")
+    spared = keep if n < n0 else 0
+    rest = torch.arange(n - spared) * (n0 - spared) // (n - spared) + spared
+    return torch.cat([torch.arange(spared), rest])
+
+
+class RateMatcher:
+    """Send some of ``n0`` coded bits, or some of them several times, in a mixed order.
+
+    A fixed pseudo-random permutation follows the choice, so that neighbours in the code share neither a
+    symbol nor a fade. Receiver: LLRs of repeated bits add, those of punctured bits are 0.
+
+    Parameters
+    ----------
+    n0:
+        Coded bits of the mother code.
+    sent:
+        Which of them are sent, ``[n]``, ``torch.int64``.
+    device:
+        Where the index lies.
+
+    Examples
+    --------
+    >>> matcher = RateMatcher(4, evenly(4, 3))
     >>> matcher.recover(matcher.match(torch.tensor([[1.0, 2.0, 3.0, 4.0]])))
     tensor([[1., 2., 3., 0.]])
     """
 
-    def __init__(self, n0: int, n: int, *, keep: int = 0, device: str = "cpu") -> None:
-        if n < 1 or n <= keep:
-            raise ValueError(f"rate matching of {n0} bits needs n > {keep}, got n = {n}")
-        spared = keep if n < n0 else 0
-        evenly = torch.arange(n - spared) * (n0 - spared) // (n - spared) + spared
-        index = torch.cat([torch.arange(spared), evenly])
-        order = Stream("bit interleaver", n).generator().permutation(n)
-        self.n0, self.n = n0, n
-        self.index = index[torch.from_numpy(order)].to(device)
+    def __init__(self, n0: int, sent: torch.Tensor, *, device: str = "cpu") -> None:
+        self.n0, self.n = n0, len(sent)
+        order = Stream("bit interleaver", self.n).generator().permutation(self.n)
+        self.index = sent[torch.from_numpy(order)].to(device)
 
     def match(self, coded: torch.Tensor) -> torch.Tensor:
         """Map ``[batch, n0]`` coded bits to ``[batch, n]``."""

@@ -8,7 +8,7 @@ import torch
 from sionna.phy.fec.turbo import TurboDecoder, TurboEncoder
 
 from phy.coding.code import Decoded, check_bits, check_llr
-from phy.coding.rate_matching import RateMatcher
+from phy.coding.rate_matching import RateMatcher, evenly
 
 __all__ = ["K_MAX", "Turbo"]
 
@@ -82,7 +82,7 @@ class Turbo:
         natural = 3 * k + _TAIL
         self.k, self.n = k, natural if n is None else n
         self.iterations, self.device = iterations, device
-        self._matcher = RateMatcher(natural, self.n, keep=k, device=device)
+        self._matcher = RateMatcher(natural, evenly(natural, self.n, k), device=device)
         self._order = _streams_first(k).to(device)
         self._inverse = torch.argsort(self._order)
         self._encoder, self._decoder = _sionna(iterations, device)

@@ -14,7 +14,7 @@ from scipy.stats import fisher_exact, norm
 from phy.coding.code import Code
 from phy.coding.convolutional import Convolutional
 from phy.coding.polar import Polar5G
-from phy.coding.rate_matching import RateMatcher
+from phy.coding.rate_matching import RateMatcher, evenly
 from phy.coding.turbo import Turbo
 from phy.coding.uncoded import Uncoded
 from phy.random import Stream, bits, complex_normal
@@ -163,17 +163,16 @@ def test_uncoded_bit_error_rate_is_q_of_snr() -> None:
 
 
 def test_puncturing_is_even_and_spares_what_it_must() -> None:
-    kept = RateMatcher(12, 8).index.sort().values.tolist()
-    assert kept == [0, 1, 3, 4, 6, 7, 9, 10]  # rate 3/4 of a rate 1/2 code: 110 101
-    kept = RateMatcher(12, 8, keep=4).index.sort().values.tolist()
-    assert kept == [0, 1, 2, 3, 4, 6, 8, 10]
+    assert evenly(12, 8).tolist() == [0, 1, 3, 4, 6, 7, 9, 10]
+    assert evenly(12, 8, 4).tolist() == [0, 1, 2, 3, 4, 6, 8, 10]
+    assert sorted(RateMatcher(12, evenly(12, 8)).index.tolist()) == evenly(12, 8).tolist()
 
 
 def test_repeated_llrs_add_and_punctured_ones_are_zero() -> None:
-    repeated = RateMatcher(5, 13)
+    repeated = RateMatcher(5, evenly(5, 13))
     counts = repeated.recover(torch.ones(1, 13))[0]
     assert counts.tolist() == [3.0, 3.0, 2.0, 3.0, 2.0]
-    punctured = RateMatcher(13, 5)
+    punctured = RateMatcher(13, evenly(13, 5))
     assert int((punctured.recover(torch.ones(1, 5)) == 0).sum()) == 8
 
 
@@ -196,6 +195,7 @@ def test_turbo_punctures_both_parities_alike() -> None:
         (lambda: Polar5G(64, 128, list_size=6), "power of two, got 6"),
         (lambda: Convolutional(0), "k >= 1 and n > k, got k = 0"),
         (lambda: Convolutional(10, 10), "n > k, got k = 10, n = 10"),
+        (lambda: Convolutional(10, 16), "16 steps of a code of rate 1/2 send 17 to 32 bits, got 16"),
         (lambda: Convolutional(10, 40, 1 / 4), "1/2 or 1/3, got 0.25"),
         (lambda: Convolutional(10, 40, constraint_length=9), "3 to 8, got 9"),
         (lambda: Turbo(6145), "k from 2 to 6144 and n > k, got k = 6145"),
