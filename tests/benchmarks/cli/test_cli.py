@@ -16,7 +16,17 @@ from benchmarks.cli.main import cli
 POINT = {
     "code",
     *("esno_db", "ebno_db", "blocks", "block_errors", "bits", "bit_errors", "ber", "ber_low", "ber_high"),
-    *("bler", "bler_low", "bler_high", "engine", "info_bits_per_second", "seconds", "stop"),
+    *(
+        "bler",
+        "bler_low",
+        "bler_high",
+        "transmissions",
+        "throughput",
+        "engine",
+        "info_bits_per_second",
+        "seconds",
+        "stop",
+    ),
 }
 SMALL = ["--code", "none", "--k", "16", "--max-blocks", "64"]
 

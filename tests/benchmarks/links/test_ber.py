@@ -202,8 +202,10 @@ def test_impossible_chain_is_one_line(settings: dict[str, Any], tmp_path: Path) 
 
 def test_chunk_counts_add_up() -> None:
     settings = uncoded().resolved(64, "qpsk", "awgn")
-    whole = count(Chunk(settings, 3.0, 0, 50, 50))
-    parts = count(Chunk(settings, 3.0, 0, 20, 3)) + count(Chunk(settings, 3.0, 20, 30, 8))
+    whole = count(Chunk(settings, 1, "awgn", 3.0, 0, 50, 50))
+    parts = count(Chunk(settings, 1, "awgn", 3.0, 0, 20, 3)) + count(
+        Chunk(settings, 1, "awgn", 3.0, 20, 30, 8)
+    )
     names = ("blocks", "block_errors", "bits", "bit_errors", "squared_bit_errors")
     assert [getattr(whole, name) for name in names] == [getattr(parts, name) for name in names]
     assert whole.bit_errors <= whole.squared_bit_errors <= whole.bit_errors**2

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from scipy import stats
 
-from benchmarks.links.chains import Chain, Plan, SpecifiedLink, Sweepable
-from benchmarks.links.counting import Chunk, Counts
+from benchmarks.links.chains import Chain, Plan, SpecifiedLink
+from benchmarks.links.counting import RULES_VERSION, count
 from benchmarks.links.points import Point, Session
 from benchmarks.links.results import COUNT_COLUMNS
+from benchmarks.links.sweepable import Sweepable
 from benchmarks.runs.store import Store
 from benchmarks.runs.sweep import run
 from benchmarks.settings.ber import BerSpec, SnrSpec, StopSpec
@@ -48,19 +48,8 @@ class Flips:
         return Arrived(bits ^ wrong.to(torch.uint8))
 
 
-def counted(link: Sweepable, chunk: Chunk) -> Counts:
-    """Send the blocks of a chunk through a link."""
-    streams = [Stream(1, link.name, index) for index in range(chunk.first, chunk.first + chunk.blocks)]
-    sent = random.bits([stream.child("bits") for stream in streams], link.k)
-    wrong = (link(sent, EsN0(chunk.esno_db), streams).bits != sent).sum(dim=1)
-    errors, squares = int((wrong > 0).sum()), int((wrong * wrong).sum())
-    return Counts(chunk.blocks, errors, sent.numel(), int(wrong.sum()), squares, 0.001)
-
-
 def chain_of(link: Sweepable, seed: int = 1, **stop: Any) -> Chain:
-    plan = Plan(SnrSpec(kind="ebno", values_db=(0.0,)), StopSpec(**stop), seed)
-    spec = BerSpec(snr=plan.snr)  # what a chunk carries today; a link of somebody's own needs none
-    return Chain(link, plan, partial(Chunk, spec), link.name)
+    return Chain.of(link, Plan(SnrSpec(kind="ebno", values_db=(0.0,)), StopSpec(**stop), seed))
 
 
 def test_an_object_with_five_members_is_swept() -> None:
@@ -71,7 +60,7 @@ def test_an_object_with_five_members_is_swept() -> None:
     with Store(None, "ber", COUNT_COLUMNS, {}, {}) as store:
         session = Session(store, shown.append)
         point = Point(session, chain, chain.values_esno_db[0])
-        run([point], partial(counted, link))
+        run([point], count)
         (condition,) = store.conditions()
     assert (point.stop, point.counts.blocks, point.counts.bits) == ("max blocks", 2000, 64_000)
     assert stats.binomtest(point.counts.bit_errors, 64_000, 0.01).pvalue > 0.001
@@ -85,10 +74,12 @@ def test_an_object_with_five_members_is_swept() -> None:
 def test_a_point_is_named_by_what_the_link_describes() -> None:
     """And by SNR and seed, never by the label or the rules that end it."""
     name, description = chain_of(Flips(0.01)).describe(3.0)
+    source = description["condition"].pop("source")
     assert description["condition"] == {
-        **{"counting": 1, "flips": 0.01, "k": 32, "seed": 1},
+        **{"counting": RULES_VERSION, "flips": 0.01, "k": 32, "seed": 1},
         "esno_db": "3.000000",
     }
+    assert len(source) == 16  # of the class, which is not the package's
     assert chain_of(Flips(0.01, name="other"), max_blocks=7).describe(3.0)[0] == name
     others = [chain_of(Flips(0.02)).describe(3.0), chain_of(Flips(0.01), seed=2).describe(3.0)]
     assert len({name, *(other for other, _ in others), chain_of(Flips(0.01)).describe(3.1)[0]}) == 4

@@ -21,7 +21,7 @@ from benchmarks.settings.reading import read_curves
 HEADER = (
     "code,k,n,algorithm,schedule,iterations,early_stop,llr_bits,factor,offset,modulation,demapping,channel,seed,"
     "channel_uses,filler_bits,esno_db,ebno_db,blocks,block_errors,bits,bit_errors,ber,ber_low,ber_high,bler,bler_low,"
-    "bler_high,engine,info_bits_per_second,seconds,stop"
+    "bler_high,transmissions,throughput,engine,info_bits_per_second,seconds,stop"
 )
 
 
@@ -111,7 +111,7 @@ def test_a_run_draws_itself_alone_or_in_axes(run: BerRun) -> None:
 def test_a_point_without_errors_hangs_from_its_limit() -> None:
     condition = {"code": {"name": "none", "k": 8, "n": 8, "decoder": {"iterations": None, "llr_bits": None}}}
     condition |= {"modulation": "qpsk", "channel": "tdl-c", "engine": "sionna", "seed": 1}
-    point = PointStats(condition, 3.0, 3.0, 4, 0, Counts(100, 0, 800, 0, 0))
+    point = PointStats(condition, 3.0, 3.0, 4, 0, Counts(100, 0, 800, 0, 0, 400))
     (axes,) = plot_ber(curves_of([point], "esno")).axes
     assert [text.xy for text in axes.texts] == [(3.0, point.ber_high / 3), (3.0, point.bler_high / 3)]  # type: ignore[attr-defined]
     json.dumps(point.to_json(), allow_nan=False)

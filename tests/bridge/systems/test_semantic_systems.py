@@ -397,7 +397,7 @@ def test_nested_deep_jscc_sends_as_many_channels_as_fit(
         used = system.encode(source, budget, EsN0(3.0)).ledger.channel_uses
         assert used == budget // (rows * columns) * rows * columns
     assert through(system, source, uses=2 * rows * columns)[1].image is not None
-    with pytest.raises(ValueError, match=f"got {rows * columns - 1}"):
+    with pytest.raises(ValueError, match=f"takes {rows * columns} .* the {rows * columns - 1} given"):
         system.encode(source, rows * columns - 1, EsN0(3.0))
     with pytest.raises(ValueError, match=f"{2 * rows * columns} channel uses, more than the 5"):
         build("deep-jscc", context, channels=4).encode(source, 5, EsN0(3.0))
@@ -549,7 +549,7 @@ def test_transmitters_ask_their_models_once_a_source(
     again = build(variant, Context(AWGN(), models=fresh)).encode(
         Source("again", image=picture, folder=tmp_path), None, EsN0(6.0)
     )
-    loaded = set(vars(fresh)) - set(vars(Models(places)))
+    loaded = {name for name in vars(fresh) if name[0] != "_"} - set(vars(Models(places)))
     assert loaded == ({"jscc"} if variant == "deep-jscc" else set())  # it says how many symbols there are
     for part, other in zip(again.parts, sent[1].parts, strict=True):
         bits = part.bits if hasattr(part, "bits") else part.symbols
@@ -634,7 +634,7 @@ def test_a_system_of_ones_own_in_forty_lines(
         ("image-only", {"carrier": "gif"}, "jscc or one of bpg"),
         ("image-only", {"scheme": "witt"}, "one scheme here"),
         ("no/such/file.py:Mine", {}, "no file 'no/such/file.py'"),
-        ("{file}:Yours", {}, "no class 'Yours'"),
+        ("{file}:Yours", {}, "has no 'Yours'"),
         ("{file}:Half", {}, "lacks delivers, adapts, policy, check, decode"),
         ("{file}:Half", {"a": 1}, "no option a; there are none"),
         ("{broken}:Mine", {}, "cannot be imported: NameError: name 'nonsense'"),

@@ -166,10 +166,12 @@ def test_splat_fills_every_lane(dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.int16])
-def test_integers_scale_by_a_shift(dtype: Any) -> None:
+def test_integers_scale_in_64ths(dtype: Any) -> None:
+    """The share that is taken away is rounded down, and no product overflows."""
     sizes = np.arange(np.iinfo(dtype).max + 1).astype(dtype)
-    np.testing.assert_array_equal(run(v.scaled, sizes, dtype(2)), np.ceil(0.75 * sizes))
-    np.testing.assert_array_equal(run(v.scaled, sizes, dtype(8 * sizes.itemsize - 1)), sizes)
+    np.testing.assert_array_equal(run(v.scaled, sizes, dtype(16)), np.ceil(0.75 * sizes))
+    np.testing.assert_array_equal(run(v.scaled, sizes, dtype(11)), np.ceil(53 / 64 * sizes))
+    np.testing.assert_array_equal(run(v.scaled, sizes, dtype(0)), sizes)
 
 
 def test_floats_scale_by_a_factor() -> None:
