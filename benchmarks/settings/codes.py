@@ -59,6 +59,8 @@ class DecoderSpec(Settings):
         Width of fixed-point LLRs; None is floating point.
     factor, offset:
         Of normalised and of offset-min-sum.
+    list_size:
+        Paths of a list decoder, 8 if left out.
     """
 
     algorithm: str | None = None
@@ -68,6 +70,7 @@ class DecoderSpec(Settings):
     llr_bits: Count | None = None
     factor: float | None = None
     offset: float | None = None
+    list_size: Count | None = None
 
     def filled(self, kind: CodeKind) -> DecoderSpec:
         """Return the settings with the code's own in place of what was left out.
@@ -100,13 +103,13 @@ class DecoderSpec(Settings):
         return Decoding(**given, fixed_point=form, engine=engine)
 
     def identity(self) -> dict[str, Any]:
-        """What tells this decoder from others; a factor or an offset only where it is not the usual one."""
+        """What tells this decoder from others; settings of single algorithms only where they are unusual."""
         usual = Decoding()
         unsaid = {name for name in _RULES if getattr(self, name) in (None, getattr(usual, name))}
         return self.model_dump(mode="json", exclude=unsaid)
 
 
-_RULES = {"factor": "normalized-minsum", "offset": "offset-minsum"}
+_RULES = {"factor": "normalized-minsum", "offset": "offset-minsum", "list_size": "scl"}
 """Settings of single algorithms."""
 
 
@@ -114,7 +117,9 @@ def _takes(kind: CodeKind, setting: str, value: object) -> bool:
     """Whether a setting of the decoder means something to a code."""
     if setting == "algorithm":
         return value in kind.decoders
-    if setting in ("schedule", "llr_bits", *_RULES):
+    if setting in _RULES:
+        return _RULES[setting] in kind.decoders
+    if setting in ("schedule", "llr_bits"):
         return kind.propagates
     return setting != "iterations" or kind.iterations is not None
 
@@ -122,7 +127,8 @@ def _takes(kind: CodeKind, setting: str, value: object) -> bool:
 def _refusal(kind: CodeKind, setting: str, value: object) -> str:
     if setting == "algorithm":
         return f"the decoder of {kind.label} is {' or '.join(kind.decoders)}, got {value!r}"
-    who = "codes with an iterative decoder take" if setting == "iterations" else "LDPC codes take"
+    takers = {"iterations": "codes with an iterative decoder take", "list_size": "polar codes take"}
+    who = takers.get(setting, "LDPC codes take")
     return f"only {who} {setting}, got {setting}={value} for {kind.label}"
 
 
