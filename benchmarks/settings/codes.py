@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from phy.coding.catalog import CODES, CodeKind, code_kind
 from phy.coding.decoding import Decoding
 from phy.coding.fixed_point import FixedPoint
+from phy.coding.ldpc.quoting import split_outside_quotes
 
 __all__ = ["CodeSpec", "Count", "DecoderSpec", "Settings", "from_file", "one_by_one", "split_names"]
 
@@ -138,7 +139,7 @@ class CodeSpec(Settings):
     Attributes
     ----------
     name:
-        A name of `phy.coding.catalog.CODES`, with files ``alist:FILE`` or ``qc:FILE`` and
+        A name of `phy.coding.catalog.CODES`, with files ``alist:FILE``, ``qc:FILE`` or ``matrix:FILE`` and
         ``,puncture=POSITIONS`` and ``,shorten=POSITIONS`` as `phy.coding.ldpc.matrix.matrix_code` reads them.
     k:
         Information bits a block; None is what a matrix from a file has.
@@ -163,8 +164,9 @@ class CodeSpec(Settings):
         if not from_file(self.name):
             return self.name
         form, _, rest = self.name.partition(":")
-        path, *changes = rest.split(",")
-        return ",".join([f"{form}:{Path(path).stem}", *changes])
+        path, *changes = split_outside_quotes(rest)
+        stem = Path(path.strip('"')).stem
+        return ",".join([f"{form}:{stem}", *changes])
 
     def identity(self) -> dict[str, Any]:
         """What tells this code from others: of a matrix the digest, wherever its file lies."""
@@ -216,7 +218,7 @@ class CodeSpec(Settings):
 
 
 def split_names(text: str) -> list[str]:
-    """Split names of codes at commas; a piece with ``=`` belongs to the piece before it.
+    """Split names of codes at commas outside quotes; a piece with ``=`` belongs to the piece before it.
 
     Examples
     --------
@@ -224,7 +226,7 @@ def split_names(text: str) -> list[str]:
     ['none', 'qc:a.qc,puncture=0-3,shorten=9', 'conv']
     """
     names: list[str] = []
-    for piece in text.split(","):
+    for piece in split_outside_quotes(text):
         if "=" in piece and ":" not in piece and names:
             names[-1] += f",{piece}"
         else:

@@ -277,7 +277,7 @@ CODES: dict[str, CodeKind] = {
         ),
         *(
             CodeKind(form, _matrix, ALGORITHMS, ("compiled",), iterations=20, from_file=True)
-            for form in ("alist", "qc")
+            for form in ("alist", "qc", "matrix")
         ),
     )
 }

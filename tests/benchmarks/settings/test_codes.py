@@ -264,3 +264,9 @@ def test_the_list_of_a_polar_decoder_is_a_setting() -> None:
 def test_versions_tell_rows_apart_only_where_a_code_has_changed() -> None:
     assert "version" not in CodeSpec().identity()
     assert CodeSpec(name="conv").identity()["version"] == CodeSpec(name="polar5g").identity()["version"] == 2
+
+
+def test_quotes_take_commas_into_names() -> None:
+    names = 'none,alist:"my code,v2.alist",puncture=0-3,conv'
+    assert split_names(names) == ["none", 'alist:"my code,v2.alist",puncture=0-3', "conv"]
+    assert CodeSpec(name=split_names(names)[1]).label == "alist:my code,v2,puncture=0-3"
