@@ -267,7 +267,9 @@ def _log_likelihoods(modulation: Modulation, snr: EsN0) -> tuple[NDArray[np.floa
 def finite_length_rate(snr: EsN0, n: int, error_probability: float) -> float:
     """Best rate of a code of ``n`` complex channel uses on AWGN, normal approximation [2]_.
 
-    R = C - sqrt(V / n) Q^-1(eps) + log2(n) / (2 n) with V = g (g + 2) / (g + 1)^2 log2(e)^2, g = Es/N0.
+    R = C - sqrt(V / n) Q^-1(eps) + log2(2 n) / (2 n) with V = g (g + 2) / (g + 1)^2 log2(e)^2, g = Es/N0.
+    This is equation 296 of the source for the 2 n real uses that n complex ones are. It is an approximation
+    and no bound: a code may exceed it.
 
     Parameters
     ----------
@@ -289,7 +291,7 @@ def finite_length_rate(snr: EsN0, n: int, error_probability: float) -> float:
     0.884
     """
     backoff = math.sqrt(_dispersion(snr) / n) * _q_inverse(error_probability)
-    return max(0.0, capacity(snr) - backoff + math.log2(n) / (2 * n))
+    return max(0.0, capacity(snr) - backoff + math.log2(2 * n) / (2 * n))
 
 
 def finite_length_error(snr: EsN0, k: int, n: int) -> float:
@@ -312,16 +314,17 @@ def finite_length_snr(rate: float, n: int, error_probability: float) -> EsN0:
     Raises
     ------
     ValueError
-        If ``rate`` does not exceed log2(n) / (2 n), where the approximation grants it without any signal.
+        If ``rate`` does not exceed log2(2 n) / (2 n), where the approximation grants it without any signal.
 
     Examples
     --------
     >>> round(finite_length_snr(0.5, 1024, 1e-3).db - capacity_snr(0.5).db, 2)  # dB above capacity
     0.95
     """
-    if rate <= math.log2(n) / (2 * n):
+    granted = math.log2(2 * n) / (2 * n)
+    if rate <= granted:
         raise ValueError(
-            f"the normal approximation needs more than {math.log2(n) / (2 * n):.3g} bits a use at n = {n}, "
+            f"the normal approximation needs more than {granted:.3g} bits a use at n = {n}, "
             f"got a rate of {rate}"
         )
     target = _q_inverse(error_probability)
@@ -330,8 +333,8 @@ def finite_length_snr(rate: float, n: int, error_probability: float) -> EsN0:
 
 
 def _normal_margin(snr: EsN0, k: float, n: int) -> float:
-    """Distance from capacity in standard deviations; it rises with the SNR wherever k > log2(n) / 2."""
-    return (n * capacity(snr) - k + 0.5 * math.log2(n)) / math.sqrt(n * _dispersion(snr))
+    """Distance from capacity in standard deviations; it rises with the SNR wherever k > log2(2 n) / 2."""
+    return (n * capacity(snr) - k + 0.5 * math.log2(2 * n)) / math.sqrt(n * _dispersion(snr))
 
 
 def _dispersion(snr: EsN0) -> float:

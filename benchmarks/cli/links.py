@@ -22,7 +22,8 @@ __all__ = ["ber", "mcs"]
 @click.option(
     "--code",
     metavar="NAMES",
-    help="ldpc5g, polar5g, conv, turbo, none, alist:FILE or qc:FILE (with ,puncture=0-3+9 and ,shorten=...); "
+    help="ldpc5g, polar5g, conv, turbo, none, alist:FILE, qc:FILE or matrix:FILE (with ,puncture=0-3+9 and "
+    ",shorten=...); "
     "several with commas, which take of the other options what they have.  [default: ldpc5g]",
 )
 @click.option("--k", type=int, help="Information bits a block.  [default: 512; 1024 without a code]")

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from phy.coding.catalog import CODES, CodeKind, code_kind
 from phy.coding.decoding import Decoding
 from phy.coding.fixed_point import FixedPoint
+from phy.coding.ldpc.quoting import split_outside_quotes
 
 __all__ = ["CodeSpec", "Count", "DecoderSpec", "Settings", "from_file", "one_by_one", "split_names"]
 
@@ -59,6 +60,8 @@ class DecoderSpec(Settings):
         Width of fixed-point LLRs; None is floating point.
     factor, offset:
         Of normalised and of offset-min-sum.
+    list_size:
+        Paths of a list decoder, 8 if left out.
     """
 
     algorithm: str | None = None
@@ -68,6 +71,7 @@ class DecoderSpec(Settings):
     llr_bits: Count | None = None
     factor: float | None = None
     offset: float | None = None
+    list_size: Count | None = None
 
     def filled(self, kind: CodeKind) -> DecoderSpec:
         """Return the settings with the code's own in place of what was left out.
@@ -100,13 +104,13 @@ class DecoderSpec(Settings):
         return Decoding(**given, fixed_point=form, engine=engine)
 
     def identity(self) -> dict[str, Any]:
-        """What tells this decoder from others; a factor or an offset only where it is not the usual one."""
+        """What tells this decoder from others; settings of single algorithms only where they are unusual."""
         usual = Decoding()
         unsaid = {name for name in _RULES if getattr(self, name) in (None, getattr(usual, name))}
         return self.model_dump(mode="json", exclude=unsaid)
 
 
-_RULES = {"factor": "normalized-minsum", "offset": "offset-minsum"}
+_RULES = {"factor": "normalized-minsum", "offset": "offset-minsum", "list_size": "scl"}
 """Settings of single algorithms."""
 
 
@@ -114,7 +118,9 @@ def _takes(kind: CodeKind, setting: str, value: object) -> bool:
     """Whether a setting of the decoder means something to a code."""
     if setting == "algorithm":
         return value in kind.decoders
-    if setting in ("schedule", "llr_bits", *_RULES):
+    if setting in _RULES:
+        return _RULES[setting] in kind.decoders
+    if setting in ("schedule", "llr_bits"):
         return kind.propagates
     return setting != "iterations" or kind.iterations is not None
 
@@ -122,7 +128,8 @@ def _takes(kind: CodeKind, setting: str, value: object) -> bool:
 def _refusal(kind: CodeKind, setting: str, value: object) -> str:
     if setting == "algorithm":
         return f"the decoder of {kind.label} is {' or '.join(kind.decoders)}, got {value!r}"
-    who = "codes with an iterative decoder take" if setting == "iterations" else "LDPC codes take"
+    takers = {"iterations": "codes with an iterative decoder take", "list_size": "polar codes take"}
+    who = takers.get(setting, "LDPC codes take")
     return f"only {who} {setting}, got {setting}={value} for {kind.label}"
 
 
@@ -132,7 +139,7 @@ class CodeSpec(Settings):
     Attributes
     ----------
     name:
-        A name of `phy.coding.catalog.CODES`, with files ``alist:FILE`` or ``qc:FILE`` and
+        A name of `phy.coding.catalog.CODES`, with files ``alist:FILE``, ``qc:FILE`` or ``matrix:FILE`` and
         ``,puncture=POSITIONS`` and ``,shorten=POSITIONS`` as `phy.coding.ldpc.matrix.matrix_code` reads them.
     k:
         Information bits a block; None is what a matrix from a file has.
@@ -157,8 +164,9 @@ class CodeSpec(Settings):
         if not from_file(self.name):
             return self.name
         form, _, rest = self.name.partition(":")
-        path, *changes = rest.split(",")
-        return ",".join([f"{form}:{Path(path).stem}", *changes])
+        path, *changes = split_outside_quotes(rest)
+        stem = Path(path.strip('"')).stem
+        return ",".join([f"{form}:{stem}", *changes])
 
     def identity(self) -> dict[str, Any]:
         """What tells this code from others: of a matrix the digest, wherever its file lies."""
@@ -210,7 +218,7 @@ class CodeSpec(Settings):
 
 
 def split_names(text: str) -> list[str]:
-    """Split names of codes at commas; a piece with ``=`` belongs to the piece before it.
+    """Split names of codes at commas outside quotes; a piece with ``=`` belongs to the piece before it.
 
     Examples
     --------
@@ -218,7 +226,7 @@ def split_names(text: str) -> list[str]:
     ['none', 'qc:a.qc,puncture=0-3,shorten=9', 'conv']
     """
     names: list[str] = []
-    for piece in text.split(","):
+    for piece in split_outside_quotes(text):
         if "=" in piece and ":" not in piece and names:
             names[-1] += f",{piece}"
         else:

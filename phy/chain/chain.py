@@ -98,16 +98,7 @@ class ChainCode:
 
     @classmethod
     def matrix(cls, code: MatrixCode) -> ChainCode:
-        """Take over a code of any parity-check matrix with its decoder.
-
-        Raises
-        ------
-        ValueError
-            If an information bit is in no check: belief propagation says nothing about it.
-        """
-        degrees = np.bincount(code.decoder.graph.variables, minlength=code.decoder.graph.size)
-        if (degrees[code.information_at] == 0).any():
-            raise ValueError(f"{code.name} has information bits in no check, which the chain does not decide")
+        """Take over a code of any parity-check matrix with its decoder."""
         generator = code.encode(torch.eye(code.k, dtype=torch.uint8)).numpy().astype(bool)
         variables = np.full(code.n, -1, np.int32)
         variables[code.received] = code.received_at

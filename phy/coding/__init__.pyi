@@ -9,7 +9,7 @@ from .ldpc.ldpc5g import LDPC5G as LDPC5G
 from .ldpc.matrix import MatrixCode as MatrixCode
 from .ldpc.matrix import matrix_code as matrix_code
 from .ldpc.structure import Structure as Structure
-from .polar import Polar5G as Polar5G
+from .polar.polar5g import Polar5G as Polar5G
 from .transport.block import TransportBlock as TransportBlock
 from .transport.format import TransportFormat as TransportFormat
 from .turbo import Turbo as Turbo

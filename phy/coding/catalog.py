@@ -84,8 +84,8 @@ class CodeKind:
         Decoding algorithms, the default first. Codes that are decoded by belief propagation
         (`phy.coding.decoding.ALGORITHMS`) also take a schedule, a factor, an offset and a fixed-point width.
     engines:
-        Who simulates it, the default first: ``sionna`` is a link in PyTorch of which Sionna's parts do the
-        work, ``compiled`` and ``torch`` as in `phy.coding.decoding.Decoding`.
+        Who simulates it, the default first: ``sionna`` is a link in PyTorch, with Sionna's parts where the
+        code has none of its own, ``compiled`` and ``torch`` as in `phy.coding.decoding.Decoding`.
     iterations:
         Of its decoder unless told otherwise; None if it does not iterate.
     k, expansion:
@@ -189,9 +189,10 @@ def _ldpc5g(block: Block) -> Code:
 
 
 def _polar5g(block: Block) -> Code:
-    from phy.coding.polar import Polar5G
+    from phy.coding.polar.polar5g import Polar5G
 
-    return Polar5G(*block.sizes, block.decoding.algorithm, device=block.device)
+    algorithm, size = block.decoding.algorithm, block.decoding.list_size
+    return Polar5G(*block.sizes, algorithm, size, device=block.device)
 
 
 def _convolutional(block: Block) -> Code:
@@ -227,7 +228,7 @@ def _ldpc5g_limits(payload_bits: int, rate: float) -> tuple[int, int]:
 
 def _polar5g_limits(payload_bits: int, rate: float) -> tuple[int, int]:
     # A second block costs two CRCs: before it pays, a single one grows that much beyond k / rate.
-    return 20, min(int(rate * _POLAR_LENGTH) - 2 * _CRC24, 1013)
+    return 12, min(int(rate * _POLAR_LENGTH) - 2 * _CRC24, 1012)
 
 
 def _convolutional_limits(payload_bits: int, rate: float) -> tuple[int, int]:
@@ -260,6 +261,7 @@ CODES: dict[str, CodeKind] = {
             limits=_polar5g_limits,
             highest_rate=0.98,
             carrier="polar",
+            version=2,
         ),
         CodeKind("conv", _convolutional, decoders=("viterbi",), limits=_convolutional_limits, version=2),
         CodeKind("turbo", _turbo, decoders=("bcjr",), iterations=8, limits=_turbo_limits),
@@ -275,7 +277,7 @@ CODES: dict[str, CodeKind] = {
         ),
         *(
             CodeKind(form, _matrix, ALGORITHMS, ("compiled",), iterations=20, from_file=True)
-            for form in ("alist", "qc")
+            for form in ("alist", "qc", "matrix")
         ),
     )
 }

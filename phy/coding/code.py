@@ -10,6 +10,8 @@ import torch
 if TYPE_CHECKING:
     from phy.coding.decoding import Decoding
 
+_CERTAIN = 1e30
+
 __all__ = ["Code", "Decoded", "check_bits", "check_llr", "describe_code"]
 
 
@@ -97,16 +99,25 @@ def check_bits(bits: torch.Tensor, k: int) -> torch.Tensor:
 def check_llr(llr: torch.Tensor, n: int) -> torch.Tensor:
     """Return ``llr`` as ``torch.float32`` if they are ``[batch, n]`` floating-point numbers.
 
+    One rule for all decoders: an infinite LLR is a certain bit, and becomes the finite 1e30, so that repeated
+    bits can be added; decisions have no gradients, and LLRs that have some are taken by their values.
+
     Raises
     ------
     ValueError
         If the shape is another, the numbers are no floats, or one of them is NaN.
+
+    Examples
+    --------
+    >>> check_llr(torch.tensor([[1.0, -torch.inf]], requires_grad=True), 2)
+    tensor([[ 1.0000e+00, -1.0000e+30]])
     """
     if llr.ndim != 2 or llr.shape[1] != n or not llr.is_floating_point():
         raise ValueError(f"expected LLRs [batch, {n}] of torch.float32, got {list(llr.shape)} of {llr.dtype}")
+    llr = llr.detach()
     if bool(torch.isnan(llr).any()):
-        raise ValueError("LLRs must be numbers (infinite ones are fine), got NaN")
-    return llr.to(torch.float32)
+        raise ValueError("LLRs must be numbers (infinite ones are certain bits), got NaN")
+    return llr.to(torch.float32).clamp(-_CERTAIN, _CERTAIN)
 
 
 def describe_code(code: Code) -> dict[str, Any]:

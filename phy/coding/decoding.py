@@ -16,6 +16,7 @@ ALGORITHMS = ("sum-product", *MIN_SUM)
 
 SCHEDULES = ("flooding", "layered")
 ENGINES = ("compiled", "sionna", "torch")
+_LONGEST_LIST = 32
 LARGEST_CLIP = 80.0  # exp(-clip) must be a normal float32
 
 
@@ -54,6 +55,8 @@ class Decoding:
         Largest magnitude of a floating-point channel LLR and message, at most 80.
     threads:
         Workers of the compiled engine; None for as many as PyTorch has.
+    list_size:
+        Paths of a list decoder, 1 to 32.
     engine:
         Who decodes: ``compiled`` (this package, CPU), ``sionna``, or ``torch`` (PyTorch operations, any
         device). They find the same as far as their arithmetic agrees.
@@ -79,6 +82,7 @@ class Decoding:
     clip: float = 20.0
     threads: int | None = None
     engine: str = "compiled"
+    list_size: int = 8
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULES:
@@ -93,6 +97,8 @@ class Decoding:
             raise ValueError(f"the offset of min-sum must be from 0 to below {self.clip}, got {self.offset}")
         if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads must be at least 1, or None for PyTorch's, got {self.threads}")
+        if not 1 <= self.list_size <= _LONGEST_LIST:
+            raise ValueError(f"list size must be from 1 to {_LONGEST_LIST}, got {self.list_size}")
         if self.fixed_point is not None and self.algorithm == "sum-product":
             raise ValueError(
                 f"llr_bits={self.fixed_point.bits} needs a min-sum decoder, {', '.join(MIN_SUM)}: "
@@ -101,7 +107,8 @@ class Decoding:
 
     def describe(self) -> dict[str, Any]:
         """All that decisions depend on, so not the number of threads, as JSON can hold it."""
-        return {name: value for name, value in asdict(self).items() if name != "threads"}
+        unheard = {"threads"} if self.algorithm == "scl" else {"threads", "list_size"}
+        return {name: value for name, value in asdict(self).items() if name not in unheard}
 
     def among(self, what: str, algorithms: Sequence[str], engines: Sequence[str] = ENGINES) -> Decoding:
         """Return this decoding if ``what`` is decoded by such an algorithm on such an engine.

@@ -62,8 +62,8 @@ class AnalogLink:
         Raises
         ------
         ValueError
-            If the symbols are not complex of shape ``[batch, N]``, the SNR is no `EsN0`, or there is not one
-            stream a row.
+            If the symbols are not complex of shape ``[batch, N]``, one of them is NaN or infinite, the SNR is
+            no `EsN0`, or there is not one stream a row.
         """
         check_snr(snr)
         if symbols.ndim != 2 or not symbols.is_complex():
@@ -72,6 +72,8 @@ class AnalogLink:
             )
         parts = torch.view_as_real(symbols)
         power = parts.double().square().sum(dim=-1).mean(dim=-1)
+        if not bool(torch.isfinite(power).all()):
+            raise ValueError("symbols must be finite, got NaN or infinity")
         scale = torch.where(power > 0, power, torch.ones_like(power)).rsqrt().to(parts.dtype)
         sent = torch.view_as_complex(parts * scale[:, None, None])
         return replace(self.channel(sent, snr, streams), scale=scale)

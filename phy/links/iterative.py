@@ -68,7 +68,7 @@ def decode_coded(code: LDPC5G, llr: torch.Tensor) -> SoftDecoded:
     Raises
     ------
     ValueError
-        If the shape is another, a value is NaN or infinite, or another engine decodes the code.
+        If the shape is another, a value is NaN, or another engine decodes the code.
 
     Examples
     --------

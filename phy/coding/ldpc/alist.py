@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-__all__ = ["FORMATS", "read_matrix", "read_punctured", "write_alist", "write_qc"]
+__all__ = ["FORMATS", "check_size", "read_matrix", "read_punctured", "write_alist", "write_qc"]
 
 FORMATS = ("alist", "qc")
 _LARGEST = 1 << 24  # variables; a damaged header shall not ask for all memory
+_MOST_BITS = 1 << 33  # of the matrix written out, as elimination needs it: 1 GiB
 _POSITIONS = "# Positions of the information bits"
 
 
@@ -94,17 +95,26 @@ class _Reader:
             raise self.fail(number, "the end of the file", f"{len(values)} numbers more")
 
 
+def check_size(name: str, columns: int, rows: int) -> None:
+    """Raise ValueError where elimination on a matrix of this size would ask for more than 1 GiB."""
+    if columns * rows > _MOST_BITS:
+        size = columns * rows / _MOST_BITS
+        raise ValueError(f"{name}: an encoder of {rows} x {columns} checks takes {size:.3g} GiB, more than 1")
+
+
 def _load(source: str | Path) -> tuple[str, str]:
     """Name and text of a file; a text of several lines stands for itself."""
     if isinstance(source, str) and "\n" in source:
         return "matrix", source
     try:
-        return str(source), Path(source).read_text(errors="replace")
+        content = Path(source).read_bytes().rstrip(b"\x1a")  # how DOS ended a text
+        wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+        return str(source), content.decode("utf-16" if wide else "utf-8-sig", errors="replace")
     except OSError as error:
         raise ValueError(f"cannot read the matrix file {str(source)!r}: {error.strerror}") from error
 
 
-def read_matrix(source: str | Path, form: str) -> csr_matrix:
+def read_matrix(source: str | Path, form: str, modulo: bool = False) -> csr_matrix:
     r"""Read a parity-check matrix.
 
     Parameters
@@ -113,6 +123,8 @@ def read_matrix(source: str | Path, form: str) -> csr_matrix:
         Path of a file, or its text (anything with a line break in it).
     form:
         ``"alist"`` or ``"qc"``.
+    modulo:
+        Whether shifts of a qc file beyond Z are taken modulo Z; otherwise they are refused.
 
     Returns
     -------
@@ -134,10 +146,10 @@ def read_matrix(source: str | Path, form: str) -> csr_matrix:
     if form not in FORMATS:
         raise ValueError(f"matrix format must be alist or qc, got {form!r}")
     reader = _Reader(source)
-    return _read_alist(reader) if form == "alist" else _read_qc(reader)[0]
+    return _read_alist(reader) if form == "alist" else _read_qc(reader, modulo)[0]
 
 
-def read_punctured(source: str | Path, form: str) -> NDArray[np.int64]:
+def read_punctured(source: str | Path, form: str, modulo: bool = False) -> NDArray[np.int64]:
     """Variables that the file's own last line punctures; none for an alist file.
 
     Raises
@@ -145,13 +157,14 @@ def read_punctured(source: str | Path, form: str) -> NDArray[np.int64]:
     ValueError
         As `read_matrix`.
     """
-    return np.empty(0, np.int64) if form == "alist" else _read_qc(_Reader(source))[1]
+    return np.empty(0, np.int64) if form == "alist" else _read_qc(_Reader(source), modulo)[1]
 
 
 def _read_alist(reader: _Reader) -> csr_matrix:
     number, (columns, rows) = reader.exactly(2, "the numbers of columns and rows")
     if not (0 < columns <= _LARGEST and 0 < rows <= _LARGEST):
         raise reader.fail(number, f"numbers of columns and rows, 1 to {_LARGEST}", f"{columns} and {rows}")
+    check_size(reader.name, columns, rows)
     _, (column_limit, row_limit) = reader.exactly(2, "the largest column and row weight")
     column_weights = reader.wrapped(columns, min(column_limit, rows), f"{columns} column weights")
     row_weights = reader.wrapped(rows, min(row_limit, columns), f"{rows} row weights")
@@ -183,7 +196,9 @@ def _lists(
         if len(ones) < weight or any(values[weight:]):
             raise reader.fail(number, f"{expected}, then nothing but zeros", values)
         if len(set(ones)) < weight or any(not 0 <= one < limit for one in ones):
-            raise reader.fail(number, f"{expected}, different numbers from 1 to {limit}", values[:weight])
+            hint = " (the file may count from 0)" if -1 in ones else ""
+            wanted = f"{expected}, different numbers from 1 to {limit}{hint}"
+            raise reader.fail(number, wanted, values[:weight])
         places.append(number)
         lists.append(ones)
     return places, lists
@@ -197,17 +212,20 @@ def _sparse(lists: Sequence[Sequence[int]], columns: int) -> csr_matrix:
     return matrix
 
 
-def _read_qc(reader: _Reader) -> tuple[csr_matrix, NDArray[np.int64]]:
+def _read_qc(reader: _Reader, modulo: bool) -> tuple[csr_matrix, NDArray[np.int64]]:
     number, (width, height, lifting) = reader.exactly(3, "the numbers N, M of block columns and rows, and Z")
     if min(width, height, lifting) < 1 or max(width, height) * lifting > _LARGEST:
         got = f"{width}, {height} and {lifting}"
         raise reader.fail(number, f"positive N, M and Z with N Z and M Z up to {_LARGEST}", got)
+    check_size(reader.name, width * lifting, height * lifting)
     shifts = np.empty((height, width), np.int64)
     for row in range(height):
         number, values = reader.exactly(width, f"the {width} shifts of block row {row + 1}")
+        values = [value % lifting if modulo and value > 0 else value for value in values]
         wrong = [value for value in values if not -1 <= value < lifting]
         if wrong:
-            raise reader.fail(number, f"shifts from -1 to Z - 1 = {lifting - 1}", wrong[0])
+            wanted = f"shifts from -1 to Z - 1 = {lifting - 1} (or shifts=modulo behind the name)"
+            raise reader.fail(number, wanted, wrong[0])
         shifts[row] = values
     sent = [1] * width
     if not reader.ended:

@@ -15,7 +15,9 @@ from scipy.sparse import csr_matrix, spmatrix
 from phy.coding.code import Decoded, check_bits, check_llr
 from phy.coding.decoding import ALGORITHMS, Decoding
 from phy.coding.ldpc import gf2
-from phy.coding.ldpc.alist import FORMATS, read_matrix, read_punctured
+from phy.coding.ldpc.alist import FORMATS, check_size, read_matrix, read_punctured
+from phy.coding.ldpc.files import read_any
+from phy.coding.ldpc.quoting import split_outside_quotes
 from phy.coding.propagation.compiled import BeliefPropagation, Outcome
 from phy.coding.propagation.graph import Graph
 from phy.compiling import compiled
@@ -48,7 +50,7 @@ class MatrixCode:
 
     The encoder is systematic. Gaussian elimination over GF(2) finds an information set, as far in front as
     the matrix allows, and the parity bits as sums of information bits. Redundant rows of H are allowed and
-    stay in the graph: k = N - rank H.
+    stay in the graph: k = N - rank H. A variable in no check is an uncoded bit, decided by its own LLR.
 
     Punctured variables are not transmitted; the decoder sees LLR 0. Shortened ones are zero, not transmitted,
     and taken out of the graph, which is what infinite LLRs would do. So are variables that H itself forces to
@@ -101,6 +103,7 @@ class MatrixCode:
     ) -> None:
         decoding.among(f"matrix {name}", ALGORITHMS, ("compiled",))
         self.matrix = _binary(matrix)
+        check_size(name, self.matrix.shape[1], self.matrix.shape[0])
         self._matrix_name = name
         size = self.matrix.shape[1]
         self.punctured, self.shortened = _positions(puncture, size), _positions(shorten, size)
@@ -181,19 +184,19 @@ class MatrixCode:
         return torch.from_numpy(coded).to(bits.device)
 
     def decode(self, llr: torch.Tensor) -> Decoded:
-        """Decode ``[batch, n]`` finite LLRs; soft values are a-posteriori LLRs of the information bits."""
+        """Decode ``[batch, n]`` LLRs; soft values are a-posteriori LLRs of the information bits."""
         soft = np.asarray(self.propagate(llr).soft)[:, self.information_at]
         # Rather than Outcome.bits, which leave out variables without any check.
         bits = (soft >= 0).astype(np.uint8)
         return Decoded(torch.from_numpy(bits).to(llr.device), torch.from_numpy(soft).to(llr.device))
 
     def propagate(self, llr: torch.Tensor) -> Outcome:
-        """Decode ``[batch, n]`` finite LLRs and return all that the decoder found, of the `active` variables.
+        """Decode ``[batch, n]`` LLRs and return all that the decoder found, of the `active` variables.
 
         Raises
         ------
         ValueError
-            If the shape is another, or a value is NaN or infinite.
+            If the shape is another, or a value is NaN.
         """
         values = check_llr(llr, self.n).cpu().numpy()
         channel = np.zeros((len(values), self.active.size), np.float32)
@@ -267,8 +270,10 @@ def matrix_code(text: str, decoding: Decoding = Decoding()) -> MatrixCode:
     Parameters
     ----------
     text:
-        ``alist:FILE`` or ``qc:FILE``, then, if wanted, ``,puncture=POSITIONS`` and ``,shorten=POSITIONS`` as
-        `parse_positions` reads them. Without ``puncture`` the puncturing pattern of a qc file holds.
+        ``alist:FILE``, ``qc:FILE`` or ``matrix:FILE`` (`phy.coding.ldpc.files.read_any`), then, if wanted,
+        ``,puncture=POSITIONS`` and ``,shorten=POSITIONS`` as `parse_positions` reads them, and
+        ``,shifts=modulo`` for a qc file with shifts beyond Z. Quotes take commas into the name of a file,
+        ``alist:"a,b.alist"``. Without ``puncture`` the puncturing pattern of a qc file holds.
     decoding:
         As for `MatrixCode`.
 
@@ -287,20 +292,37 @@ def matrix_code(text: str, decoding: Decoding = Decoding()) -> MatrixCode:
     ...     matrix_code(f"alist:{file},puncture=4").name
     'alist:small(3,4,punctured=1)'
     """
-    source, *settings = text.split(",")
-    form, _, path = source.partition(":")
-    if form not in FORMATS or not path:
-        raise ValueError(f"a code from a file is alist:FILE or qc:FILE, got {text!r}")
-    positions: dict[str, Sequence[int]] = {}
+    source, *settings = split_outside_quotes(text)
+    form, _, name = source.partition(":")
+    path = Path(name.strip('"'))
+    if form not in (*FORMATS, "matrix") or not name:
+        raise ValueError(f"a code from a file is alist:FILE, qc:FILE or matrix:FILE, got {text!r}")
+    given: dict[str, str] = {}
+    positions: dict[str, list[int]] = {}
     for setting in settings:
         key, _, value = setting.partition("=")
-        if key not in ("puncture", "shorten") or key in positions:
-            raise ValueError(f"expected puncture=POSITIONS or shorten=POSITIONS, once each, got {text!r}")
-        positions[key] = parse_positions(value)
+        if key not in ("puncture", "shorten", "shifts") or key in given:
+            raise ValueError(
+                f"expected puncture=POSITIONS, shorten=POSITIONS or shifts=modulo, once each, got {text!r}; "
+                f'quotes take commas into the name of a file, {form}:"a,b"'
+            )
+        given[key] = value
+        if key != "shifts":
+            positions[key] = parse_positions(value)
+    if given.get("shifts", "modulo") != "modulo" or ("shifts" in given and form != "qc"):
+        raise ValueError(f"shifts=modulo goes with a qc file, got {text!r}")
+    matrix, punctured = _read(path, form, "shifts" in given)
     return MatrixCode(
-        read_matrix(Path(path), form),
-        f"{form}:{Path(path).stem}",
-        positions.get("puncture", read_punctured(Path(path), form).tolist()),
+        matrix,
+        f"{form}:{path.stem}",
+        positions.get("puncture", punctured),
         positions.get("shorten", ()),
         decoding,
     )
+
+
+def _read(path: Path, form: str, modulo: bool) -> tuple[csr_matrix, list[int]]:
+    """A matrix, and what its file punctures."""
+    if form == "matrix":
+        return read_any(path), []
+    return read_matrix(path, form, modulo), read_punctured(path, form, modulo).tolist()

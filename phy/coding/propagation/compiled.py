@@ -98,13 +98,13 @@ class BeliefPropagation:
         Raises
         ------
         ValueError
-            If the shape is another, or a value is NaN or infinite.
+            If the shape is another, or a value is NaN.
         """
         llr = np.ascontiguousarray(llr, dtype=np.float32)
         if llr.ndim != 2 or llr.shape[1] != self.graph.size:
             raise ValueError(f"LLRs must have shape [frames, {self.graph.size}], got {llr.shape}")
-        if not np.isfinite(llr).all():
-            raise ValueError("LLRs must be finite, got NaN or infinity")
+        if np.isnan(llr).any():
+            raise ValueError("LLRs must be numbers (infinite ones are certain bits), got NaN")
         frames = len(llr)
         bits = np.empty((frames, self.graph.size), np.uint8)
         values = np.empty((frames, self.graph.size), np.float32) if soft else None

@@ -113,13 +113,13 @@ class LayeredMinSum:
         Raises
         ------
         ValueError
-            If the shape is another, or a value is NaN or infinite.
+            If the shape is another, or a value is NaN.
         """
         if llr.ndim != 2 or llr.shape[1] != self.graph.size:
             raise ValueError(f"LLRs must have shape [frames, {self.graph.size}], got {list(llr.shape)}")
         llr = llr.to(self.device, torch.float32)
-        if not bool(torch.isfinite(llr).all()):
-            raise ValueError("LLRs must be finite, got NaN or infinity")
+        if bool(torch.isnan(llr).any()):
+            raise ValueError("LLRs must be numbers (infinite ones are certain bits), got NaN")
         at_once = max(1, _WORK.get(self.device.type, _WORK["cuda"]) // self.graph.edges)
         posterior = llr.new_empty(self.graph.size, len(llr))
         iterations = torch.zeros(len(llr), dtype=torch.int32, device=self.device)

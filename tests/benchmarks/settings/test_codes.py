@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from benchmarks.links.ber import run_ber
 from benchmarks.runs.store import Store
 from benchmarks.settings.ber import BerSpec, resolve_engine
-from benchmarks.settings.codes import split_names
+from benchmarks.settings.codes import CodeSpec, DecoderSpec, split_names
 from benchmarks.settings.errors import InputError
 from benchmarks.settings.reading import read_curves
 from phy.coding.ldpc.alist import write_alist
@@ -242,3 +242,31 @@ def test_curves_of_one_run_may_differ_in_their_factor(tmp_path: Path) -> None:
         "ldpc5g (32, 64), normalized-minsum 20, bpsk, awgn",
         "ldpc5g (32, 64), normalized-minsum 20, factor 0.9, bpsk, awgn",
     ]
+
+
+def test_the_list_of_a_polar_decoder_is_a_setting() -> None:
+    """The usual list leaves conditions as they are; another is another condition, and another decoder."""
+    usual = CodeSpec(name="polar5g", k=64)
+    longer = CodeSpec(name="polar5g", k=64, decoder=DecoderSpec(list_size=32))
+    assert "list_size" not in usual.identity()["decoder"]
+    assert CodeSpec(name="polar5g", k=64, decoder=DecoderSpec(list_size=8)).identity() == usual.identity()
+    assert longer.identity()["decoder"]["list_size"] == 32
+    assert longer.decoder.of("sionna").list_size == 32
+    for name, settings, words in (
+        ("ldpc5g", {"list_size": 4}, "only polar codes take list_size"),
+        ("polar5g", {"list_size": 4, "algorithm": "sc"}, "list_size belongs to scl"),
+        ("polar5g", {"list_size": 33}, "list size must be from 1 to 32, got 33"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            CodeSpec(name=name, k=64, decoder=DecoderSpec(**settings))
+
+
+def test_versions_tell_rows_apart_only_where_a_code_has_changed() -> None:
+    assert "version" not in CodeSpec().identity()
+    assert CodeSpec(name="conv").identity()["version"] == CodeSpec(name="polar5g").identity()["version"] == 2
+
+
+def test_quotes_take_commas_into_names() -> None:
+    names = 'none,alist:"my code,v2.alist",puncture=0-3,conv'
+    assert split_names(names) == ["none", 'alist:"my code,v2.alist",puncture=0-3', "conv"]
+    assert CodeSpec(name=split_names(names)[1]).label == "alist:my code,v2,puncture=0-3"

@@ -16,7 +16,7 @@ from phy.coding.decoding import Decoding
 from phy.coding.fixed_point import FixedPoint
 from phy.coding.ldpc.ldpc5g import LDPC5G
 from phy.coding.ldpc.matrix import matrix_code
-from phy.coding.polar import Polar5G
+from phy.coding.polar.polar5g import Polar5G
 from phy.coding.uncoded import Uncoded
 from phy.links.digital import DigitalLink
 from phy.modulation import Modulation

@@ -60,7 +60,7 @@ def test_matrices_bring_their_own_lengths(data_dir: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ldpc", "", "alist", "ldpc5g:x", "npz:x"])
 def test_unknown_names_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=rf"ldpc5g, polar5g, .*alist:FILE, qc:FILE, got '{name}'"):
+    with pytest.raises(ValueError, match=rf"ldpc5g, .*alist:FILE, qc:FILE, matrix:FILE, got '{name}'"):
         code_kind(name)
 
 

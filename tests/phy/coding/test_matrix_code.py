@@ -203,11 +203,8 @@ def test_impossible_codes_are_refused(arguments: dict[str, object], message: str
         MatrixCode(**{"matrix": SMALL["hamming"], "name": "hamming", **arguments})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_llrs_must_be_finite_and_of_the_right_shape(value: float) -> None:
+def test_llrs_must_be_of_the_right_shape() -> None:
     code = MatrixCode(SMALL["hamming"], "hamming")
-    with pytest.raises(ValueError, match="NaN"):
-        code.decode(torch.full((2, 7), value))
     with pytest.raises(ValueError, match=r"\[batch, 7\]"):
         code.decode(torch.zeros(2, 6))
 
@@ -229,13 +226,16 @@ def test_a_qc_file_brings_its_puncturing_pattern(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("alist:", "alist:FILE or qc:FILE, got 'alist:'"),
-        ("mtx:x", "alist:FILE or qc:FILE"),
+        ("alist:", "alist:FILE, qc:FILE or matrix:FILE, got 'alist:'"),
+        ("mtx:x", "alist:FILE, qc:FILE or matrix:FILE"),
         (
             "alist:x,rate=2",
-            "expected puncture=POSITIONS or shorten=POSITIONS, once each, got 'alist:x,rate=2'",
+            "expected puncture=POSITIONS, shorten=POSITIONS or shifts=modulo, once each, got 'alist:x",
         ),
         ("alist:x,shorten=1,shorten=2", "once each"),
+        ("alist:a,b.alist", "quotes take commas into the name of a file, alist:"),
+        ("alist:x,shifts=modulo", "shifts=modulo goes with a qc file"),
+        ("qc:x,shifts=9", "shifts=modulo goes with a qc file"),
         ("alist:x,shorten=1-", "numbers and ranges"),
         ("alist:x,shorten=", "numbers and ranges"),
         ("alist:x,puncture=5-3", "numbers and ranges such as 0-127"),

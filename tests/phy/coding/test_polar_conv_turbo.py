@@ -13,7 +13,7 @@ from scipy.stats import fisher_exact, norm
 
 from phy.coding.code import Code
 from phy.coding.convolutional import Convolutional
-from phy.coding.polar import Polar5G
+from phy.coding.polar.polar5g import Polar5G
 from phy.coding.rate_matching import RateMatcher, evenly
 from phy.coding.turbo import Turbo
 from phy.coding.uncoded import Uncoded
@@ -188,11 +188,13 @@ def test_turbo_punctures_both_parities_alike() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Polar5G(19, 64), "k from 20 to 1013 .* got k = 19, n = 64"),
-        (lambda: Polar5G(100, 110), r"n from k \+ 11 to 1088, got k = 100, n = 110"),
-        (lambda: Polar5G(20, 1000), "k = 20 reaches n = 512 by repetition, got n = 1000"),
+        (lambda: Polar5G(11, 64), "k from 12 to 1706 and .* from 20 to 8192, got k = 11, n = 64"),
+        (lambda: Polar5G(100, 110), "with check bits, from 111 to 8192, got k = 100, n = 110"),
+        (lambda: Polar5G(1013, 2001), "from 1036 to 8192, even, got k = 1013, n = 2001"),
+        (lambda: Polar5G(141, 400, usage="downlink"), "k from 12 to 140 .* got k = 141"),
+        (lambda: Polar5G(64, 128, usage="sidelink"), "uplink or downlink, got 'sidelink'"),
         (lambda: Polar5G(64, 128, "bp"), "scl, sc, got 'bp'"),
-        (lambda: Polar5G(64, 128, list_size=6), "power of two, got 6"),
+        (lambda: Polar5G(64, 128, list_size=33), "list size must be from 1 to 32, got 33"),
         (lambda: Convolutional(0), "k >= 1 and n > k, got k = 0"),
         (lambda: Convolutional(10, 10), "n > k, got k = 10, n = 10"),
         (lambda: Convolutional(10, 16), "16 steps of a code of rate 1/2 send 17 to 32 bits, got 16"),

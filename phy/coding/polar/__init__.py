@@ -1,0 +1,1 @@
+"""Polar codes of TS 38.212."""
