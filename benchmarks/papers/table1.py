@@ -26,7 +26,7 @@ from benchmarks.runs.table import Column, LiveTable, plain
 from benchmarks.runs.versions import versions
 from benchmarks.settings.captioners import CaptionersSpec
 from benchmarks.settings.errors import InputError, input_errors
-from semantic.metrics.references import bleu, corpus_bleu
+from semantic.metrics.bleu import bleu, corpus_bleu
 from semantic.samples.captioned import load_captioned
 from semantic.scenes import dataset as scenes
 from semantic.zoo.presets import resolve
@@ -51,7 +51,7 @@ class Caption:
     seconds:
         To make it, alone in its batch.
     bleu:
-        Against all references of the picture, smoothed (`semantic.metrics.references.bleu`).
+        Against all references of the picture, smoothed (`semantic.metrics.bleu.bleu`).
     """
 
     model: str

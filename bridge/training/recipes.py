@@ -1,6 +1,6 @@
 """All trainings by name: what each is for, how long it takes, and on which data.
 
-One more is one more `Entry` in `RECIPES`, with a function that makes a `Recipe` from folders, a seed and a
+One more is one more `Training` in `RECIPES`, with a function that makes a `Recipe` from folders, a seed and a
 device. Folders are named relative to the one that ``SEMPHY_DATA`` or ``--data`` names. The table is read by
 ``--help``, too: what is heavy is imported when a recipe is made.
 """
@@ -18,13 +18,13 @@ from bridge.training.data import Data, find
 if TYPE_CHECKING:
     from bridge.training.trainer import Recipe
 
-__all__ = ["RECIPES", "Entry", "find_data", "prepare"]
+__all__ = ["RECIPES", "Training", "find_data", "prepare"]
 
 Trainer = Callable[[int, Path, bool], object]
 """(steps in all, folder for the model, whether to go on from its checkpoint): trains, and saves the model."""
 
 Maker = Callable[[Mapping[str, Path], int, str], "Recipe"]
-"""(folders by their names in `Entry.data` and `Entry.optional`, seed, device): reads the data."""
+"""(folders by their names in `Training.data` and `Training.optional`, seed, device): reads the data."""
 
 _SAVE_EVERY = 250
 _PHOTOGRAPHS = ("voc2012_train256/JPEGImages", "flickr8k/images", "bsds500_256")
@@ -45,7 +45,7 @@ _MASKS_REMARK = (
 
 
 @dataclass(frozen=True)
-class Entry:
+class Training:
     """One training.
 
     Attributes
@@ -151,8 +151,8 @@ def _scene_recipes() -> dict[str, Callable[..., Recipe]]:
     }
 
 
-RECIPES: dict[str, Entry] = {
-    "tiny-jscc": Entry(
+RECIPES: dict[str, Training] = {
+    "tiny-jscc": Training(
         "Deep JSCC of photographs for CBR 1/48 to 1/6 and -4 to 20 dB",
         7_000,
         _nested,
@@ -160,7 +160,7 @@ RECIPES: dict[str, Entry] = {
         remark=_PHOTOGRAPHS_REMARK,
     ),
     **{
-        f"jscc-2019-c{c}": Entry(
+        f"jscc-2019-c{c}": Training(
             f"Deep JSCC of Bourtsoulatze et al. (2019) with {c} filters, CBR {c}/96, trained at 10 dB",
             20_000,
             _bourtsoulatze(c),
@@ -169,14 +169,14 @@ RECIPES: dict[str, Entry] = {
         )
         for c in (8, 16)
     },
-    "tiny-corrector": Entry(
+    "tiny-corrector": Training(
         "BART that corrects captions after uncoded QPSK, character by character",
         6_000,
         _corrector,
         ("flickr8k/captions.txt", "coco_captions"),
         remark=_CAPTIONS_REMARK,
     ),
-    "tiny-segmenter": Entry(
+    "tiny-segmenter": Training(
         "FCN of Pascal VOC's 21 classes for photographs",
         600,
         _segmenter,
@@ -184,48 +184,48 @@ RECIPES: dict[str, Entry] = {
         ("tiny-segmenter-before",),
         remark=_MASKS_REMARK,
     ),
-    "tiny-scene-segmenter": Entry(
+    "tiny-scene-segmenter": Training(
         "FCN of the eight shapes of procedural scenes", 1_400, _on_scenes("tiny-scene-segmenter", 8)
     ),
-    "tiny-captioner": Entry(
+    "tiny-captioner": Training(
         "LLaVA that describes procedural scenes, and quarters of them",
         8_000,
         _on_scenes("tiny-captioner", 32),
     ),
-    "tiny-blip": Entry(
+    "tiny-blip": Training(
         "BLIP that describes procedural scenes", 2_000, _on_scenes("tiny-blip", 32), ("tiny-captioner",)
     ),
-    "tiny-text-jscc": Entry(
+    "tiny-text-jscc": Training(
         "VLM-CSC's text codec for descriptions of scenes, AWGN at -6 to 18 dB, 16 channel uses a word",
         6_000,
         _on_scenes("tiny-text-jscc", 32),
     ),
-    "tiny-generator-vae": Entry(
+    "tiny-generator-vae": Training(
         "Autoencoder of procedural scenes, on which tiny-generator and tiny-feature build",
         8_000,
         _on_scenes("tiny-generator-vae", 16),
     ),
-    "tiny-generator": Entry(
+    "tiny-generator": Training(
         "Stable Diffusion with IP-Adapter that draws scenes from descriptions and slices",
         12_000,
         _on_scenes("tiny-generator", 16),
         ("tiny-generator-vae",),
         ("tiny-generator-before",),
     ),
-    "tiny-feature-words": Entry(
+    "tiny-feature-words": Training(
         "Vision-language feature of scenes over 256 channel uses, to text, AWGN at -3 to 15 dB",
         3_000,
         _on_scenes("tiny-feature-words", 32),
         ("tiny-captioner",),
     ),
-    "tiny-feature": Entry(
+    "tiny-feature": Training(
         "tiny-feature-words with diffusion that draws pictures from the same feature",
         6_000,
         _on_scenes("tiny-feature", 16),
         ("tiny-feature-words", "tiny-generator"),
         ("tiny-feature-before",),
     ),
-    "scenes-judge": Entry(
+    "scenes-judge": Training(
         "Reads the facts of procedural scenes from pictures", 2_400, _on_scenes("scenes-judge", 64)
     ),
 }
@@ -269,7 +269,7 @@ def prepare(name: str, folders: Mapping[str, Path], seed: int, device: str) -> T
     return run
 
 
-def _entry(name: str) -> Entry:
+def _entry(name: str) -> Training:
     if name not in RECIPES:
         raise ValueError(f"nothing to train under {name!r}: there are {', '.join(RECIPES)}")
     return RECIPES[name]

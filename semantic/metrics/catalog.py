@@ -122,9 +122,9 @@ def _clip_score_text(network: str) -> Function:
 
 
 def _bleu(name: str, **options: int) -> Function:
-    from semantic.metrics import references
+    from semantic.metrics import bleu
 
-    return partial(getattr(references, name), **options)
+    return partial(getattr(bleu, name), **options)
 
 
 def _text(name: str, higher_is_better: bool) -> Function:

@@ -14,7 +14,7 @@ from bridge.training.figures import Baseline, Figure, Pooled, Share
 from bridge.training.texts.garbling import garble, snr_for
 from phy.random import Stream
 from phy.source.text.coders import Characters
-from semantic.metrics.text import bleu_counts, pooled_bleu
+from semantic.metrics.bleu import bleu_counts, pooled_bleu
 from semantic.models.correction import Corrector
 
 __all__ = ["Words", "corrector_figures", "drawn", "words"]

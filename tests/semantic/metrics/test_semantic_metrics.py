@@ -1,4 +1,4 @@
-"""Embedding metrics against the libraries, DISTS against its formula, BLEU against sacrebleu."""
+"""Embedding metrics against the libraries, DISTS against its formula."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import sacrebleu
 import skimage.data
 import torch
 import torch.nn.functional as F
@@ -27,7 +26,6 @@ from semantic.metrics.semantic import (
     MobileNet,
     SentenceSimilarity,
 )
-from semantic.metrics.text import bleu, bleu_n
 from semantic.networks.pixels import Picture
 from semantic.zoo.weights import Checkpoint, WeightsMissing
 
@@ -300,41 +298,3 @@ def test_weights_in_torchmetrics_are_the_published_ones() -> None:
     assert hashlib.sha256(file.read_bytes()).hexdigest() == dists._SHA256
     assert state["alpha"].shape == state["beta"].shape == (1, 1475, 1, 1)
     assert float(state["alpha"].sum() + state["beta"].sum()) == pytest.approx(1.0, abs=1e-5)
-
-
-# BLEU. --------------------------------------------------------------------------------------------------
-
-
-HEARD = [
-    "A dog rums on the beach.",
-    "A dog runs",
-    "on the beach , a dog runs",
-    "the dog runs on a beach today.",
-    "runs dog",
-]
-
-
-def test_bleu_is_sacrebleus() -> None:
-    for heard in HEARD:
-        expected = sacrebleu.sentence_bleu(heard, [DOG]).score / 100
-        assert bleu(DOG, heard) == pytest.approx(expected)
-        for n in (1, 2, 3, 4):
-            metric = sacrebleu.BLEU(
-                smooth_method="floor", smooth_value=0.1, max_ngram_order=n, effective_order=True
-            )
-            floored = metric.sentence_score(heard, [DOG]).score / 100
-            assert bleu_n(DOG, heard, n, "method1") == pytest.approx(floored)
-
-
-def test_method_1_by_hand() -> None:
-    """Of 6 words all are right; of 5, 4, 3 longer n-grams only "the cat" is, so 0.1 stands for the others."""
-    reference, heard = "the cat sat on the mat", "the cat on mat sat the"
-    expected = [1.0, 1 / 5, 0.1 / 4, 0.1 / 3]
-    for n in (1, 2, 3, 4):
-        by_hand = math.prod(expected[:n]) ** (1 / n)
-        assert bleu_n(reference, heard, n, "method1") == pytest.approx(by_hand)
-    assert bleu_n(reference, heard, 4) == 0.0
-    assert bleu_n(reference, "no word right", 2, "method1") == 0.0
-    assert bleu_n(reference, "the cat sat", 2, "method1") == pytest.approx(math.exp(1 - 6 / 3))  # brevity
-    with pytest.raises(ValueError, match="none or method1, got 'exp'"):
-        bleu_n(reference, heard, 2, "exp")  # type: ignore[arg-type]

@@ -10,16 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from semantic.metrics.text import (
-    bleu,
-    bleu_counts,
-    bleu_n,
-    character_error_rate,
-    chrf,
-    corpus_bleu,
-    pooled_bleu,
-    word_error_rate,
-)
+from semantic.metrics.bleu import bleu, bleu_counts, bleu_n, corpus_bleu, pooled_bleu
+from semantic.metrics.text import character_error_rate, chrf, word_error_rate
 
 DAMAGED = [
     "\x00",

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.training.figures import Figure, Share
 from bridge.training.texts.evaluation import Words, corrector_figures, drawn, words
-from semantic.metrics.text import corpus_bleu
+from semantic.metrics.bleu import corpus_bleu
 from semantic.models.correction import DictionaryCorrector, NoCorrection
 
 WORDS = ["a", "two", "brown", "dogs", "child", "runs", "sits", "with", "on", "the", "beach", "red", "snow"]
