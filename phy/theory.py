@@ -288,7 +288,7 @@ def finite_length_rate(snr: EsN0, n: int, error_probability: float) -> float:
     Examples
     --------
     >>> round(finite_length_rate(EsN0(0.0), 1024, 1e-3), 3)
-    0.884
+    0.885
     """
     backoff = math.sqrt(_dispersion(snr) / n) * _q_inverse(error_probability)
     return max(0.0, capacity(snr) - backoff + math.log2(2 * n) / (2 * n))

@@ -19,7 +19,7 @@ from benchmarks.links.results import PointStats
 from benchmarks.settings.reading import read_curves
 
 HEADER = (
-    "code,k,n,algorithm,schedule,iterations,early_stop,llr_bits,factor,offset,modulation,demapping,channel,seed,"
+    "code,k,n,algorithm,schedule,iterations,early_stop,llr_bits,factor,offset,list_size,modulation,demapping,channel,seed,"
     "channel_uses,filler_bits,esno_db,ebno_db,blocks,block_errors,bits,bit_errors,ber,ber_low,ber_high,bler,bler_low,"
     "bler_high,transmissions,throughput,engine,info_bits_per_second,seconds,stop"
 )
