@@ -49,6 +49,7 @@ def room(tmp_path: Path) -> Path:
     return phy.parent
 
 
+@pytest.mark.slow
 def test_code_is_kept_and_follows_the_sources_of_what_it_inlines(room: Path, tmp_path: Path) -> None:
     kept = {"NUMBA_CACHE_DIR": str(tmp_path / "kept")}
     value, hits, place = call(room, **kept)
@@ -62,6 +63,7 @@ def test_code_is_kept_and_follows_the_sources_of_what_it_inlines(room: Path, tmp
     assert call(room, **kept) == (20.0, 1, place)
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_where_nothing_can_be_written(room: Path, tmp_path: Path) -> None:
     """A file in place of the folders: even a superuser makes no folder there."""
     (tmp_path / "file").write_text("")

@@ -92,6 +92,7 @@ def test_an_object_of_ones_own_resumes_by_what_it_describes(tmp_path: Path) -> N
     assert stats.binomtest(other.points[0].bit_errors, 512 * 40, 0.2).pvalue > 1e-3
 
 
+@pytest.mark.slow
 def test_counts_do_not_depend_on_workers_or_batches() -> None:
     stop = {"max_blocks": 300}
     alone = collect(plain(), snr=EbN0(3.0), stop=stop)
@@ -190,6 +191,7 @@ def test_objects_that_are_no_links_are_named() -> None:
         collect(Broken(), snr=EsN0(0.0), workers=2)
 
 
+@pytest.mark.slow
 def test_the_example_of_a_decoder_of_ones_own(tmp_path: Path) -> None:
     """From its file, in two processes, and known by its source."""
     own = tmp_path / "own.py"
