@@ -6,6 +6,7 @@ from .channels import Channel as Channel
 from .channels import Rayleigh as Rayleigh
 from .channels import Rician as Rician
 from .channels import parse_channel as parse_channel
+from .coding import BCH as BCH
 from .coding import CODES as CODES
 from .coding import LDPC5G as LDPC5G
 from .coding import Code as Code
@@ -13,9 +14,13 @@ from .coding import Convolutional as Convolutional
 from .coding import Decoded as Decoded
 from .coding import Decoding as Decoding
 from .coding import FixedPoint as FixedPoint
+from .coding import Hamming as Hamming
 from .coding import MatrixCode as MatrixCode
 from .coding import Polar5G as Polar5G
+from .coding import ReedSolomon as ReedSolomon
+from .coding import Repetition as Repetition
 from .coding import Structure as Structure
+from .coding import TailBiting as TailBiting
 from .coding import TransportBlock as TransportBlock
 from .coding import TransportFormat as TransportFormat
 from .coding import Turbo as Turbo

@@ -59,7 +59,7 @@ class DecoderSpec(Settings):
     llr_bits:
         Width of fixed-point LLRs; None is floating point.
     factor, offset:
-        Of normalised and of offset-min-sum.
+        Of normalised min-sum (and of the turbo code's ``max-log``), and of offset-min-sum.
     list_size:
         Paths of a list decoder, 8 if left out.
     """
@@ -86,8 +86,10 @@ class DecoderSpec(Settings):
             if value is not None and not _takes(kind, setting, value):
                 raise ValueError(_refusal(kind, setting, value))
         for setting, rule in _RULES.items():
-            if (value := getattr(self, setting)) is not None and algorithm != rule:
-                raise ValueError(f"{setting} belongs to {rule}, got {setting}={value} with {algorithm}")
+            if (value := getattr(self, setting)) is not None and algorithm not in rule:
+                raise ValueError(
+                    f"{setting} belongs to {' and '.join(rule)}, got {setting}={value} with {algorithm}"
+                )
         own = {
             "algorithm": algorithm,
             "schedule": self.schedule or ("flooding" if kind.propagates else None),
@@ -110,7 +112,7 @@ class DecoderSpec(Settings):
         return self.model_dump(mode="json", exclude=unsaid)
 
 
-_RULES = {"factor": "normalized-minsum", "offset": "offset-minsum", "list_size": "scl"}
+_RULES = {"factor": ("normalized-minsum", "max-log"), "offset": ("offset-minsum",), "list_size": ("scl",)}
 """Settings of single algorithms."""
 
 
@@ -119,7 +121,7 @@ def _takes(kind: CodeKind, setting: str, value: object) -> bool:
     if setting == "algorithm":
         return value in kind.decoders
     if setting in _RULES:
-        return _RULES[setting] in kind.decoders
+        return not set(_RULES[setting]).isdisjoint(kind.decoders)
     if setting in ("schedule", "llr_bits"):
         return kind.propagates
     return setting != "iterations" or kind.iterations is not None
@@ -128,7 +130,11 @@ def _takes(kind: CodeKind, setting: str, value: object) -> bool:
 def _refusal(kind: CodeKind, setting: str, value: object) -> str:
     if setting == "algorithm":
         return f"the decoder of {kind.label} is {' or '.join(kind.decoders)}, got {value!r}"
-    takers = {"iterations": "codes with an iterative decoder take", "list_size": "polar codes take"}
+    takers = {
+        "iterations": "codes with an iterative decoder take",
+        "list_size": "polar codes take",
+        "factor": "LDPC and turbo codes take",
+    }
     who = takers.get(setting, "LDPC codes take")
     return f"only {who} {setting}, got {setting}={value} for {kind.label}"
 

@@ -1,4 +1,4 @@
-"""Channel codes: 5G LDPC, polar, convolutional, turbo, uncoded, and transport blocks made of them."""
+"""Channel codes of all kinds, their table, and transport blocks made of them."""
 
 import lazy_loader
 

@@ -1,8 +1,10 @@
+from .algebraic.bch import BCH as BCH
+from .algebraic.hamming import Hamming as Hamming
+from .algebraic.reed_solomon import ReedSolomon as ReedSolomon
 from .catalog import CODES as CODES
 from .catalog import CodeKind as CodeKind
 from .code import Code as Code
 from .code import Decoded as Decoded
-from .convolutional import Convolutional as Convolutional
 from .decoding import Decoding as Decoding
 from .fixed_point import FixedPoint as FixedPoint
 from .ldpc.ldpc5g import LDPC5G as LDPC5G
@@ -10,7 +12,10 @@ from .ldpc.matrix import MatrixCode as MatrixCode
 from .ldpc.matrix import matrix_code as matrix_code
 from .ldpc.structure import Structure as Structure
 from .polar.polar5g import Polar5G as Polar5G
+from .repetition import Repetition as Repetition
 from .transport.block import TransportBlock as TransportBlock
 from .transport.format import TransportFormat as TransportFormat
-from .turbo import Turbo as Turbo
+from .trellis.convolutional import Convolutional as Convolutional
+from .trellis.tail_biting import TailBiting as TailBiting
+from .trellis.turbo import Turbo as Turbo
 from .uncoded import Uncoded as Uncoded

@@ -196,15 +196,32 @@ def _polar5g(block: Block) -> Code:
 
 
 def _convolutional(block: Block) -> Code:
-    from phy.coding.convolutional import Convolutional
+    from phy.coding.trellis.convolutional import Convolutional
 
     return Convolutional(block.k, block.n, device=block.device)
 
 
 def _turbo(block: Block) -> Code:
-    from phy.coding.turbo import Turbo
+    from phy.coding.trellis.turbo import Turbo
 
-    return Turbo(block.k, block.n, iterations=block.decoding.iterations, device=block.device)
+    how = block.decoding
+    return Turbo(
+        block.k,
+        block.n,
+        how.algorithm,
+        iterations=how.iterations,
+        factor=how.factor,
+        device=block.device,
+    )
+
+
+def _tail_biting(block: Block) -> Code:
+    from phy.coding.trellis.tail_biting import TailBiting
+
+    decoding = block.decoding
+    return TailBiting(
+        block.k, block.n, decoding.algorithm, iterations=decoding.iterations, device=block.device
+    )
 
 
 def _uncoded(block: Block) -> Code:
@@ -214,6 +231,30 @@ def _uncoded(block: Block) -> Code:
     if k != n:
         raise ValueError(f"without a code {k} bits cannot become {n}: the format was made for another code")
     return Uncoded(n)
+
+
+def _repetition(block: Block) -> Code:
+    from phy.coding.repetition import Repetition
+
+    return Repetition(block.k, block.n, block.decoding.algorithm, device=block.device)
+
+
+def _hamming(block: Block) -> Code:
+    from phy.coding.algebraic.hamming import Hamming
+
+    return Hamming(block.k, block.n, block.decoding.algorithm, device=block.device)
+
+
+def _bch(block: Block) -> Code:
+    from phy.coding.algebraic.bch import BCH
+
+    return BCH(*block.sizes, device=block.device)
+
+
+def _rs(block: Block) -> Code:
+    from phy.coding.algebraic.reed_solomon import ReedSolomon
+
+    return ReedSolomon(*block.sizes, device=block.device)
 
 
 def _matrix(block: Block) -> Code:
@@ -237,6 +278,24 @@ def _convolutional_limits(payload_bits: int, rate: float) -> tuple[int, int]:
 
 def _turbo_limits(payload_bits: int, rate: float) -> tuple[int, int]:
     return 2, 6144
+
+
+def _tail_biting_limits(payload_bits: int, rate: float) -> tuple[int, int]:
+    return 7, 6144
+
+
+def _hamming_limits(payload_bits: int, rate: float) -> tuple[int, int]:
+    # r checks are a share of the block that shrinks only between steps of r: the least k whose share, and
+    # that of all longer ones, fits
+    from phy.coding.algebraic.hamming import K_MAX, checks_of
+
+    too_short = [k for k in range(1, K_MAX + 1) if k + checks_of(k) > k / rate]
+    return max(too_short, default=0) + 1, K_MAX
+
+
+def _algebraic_limits(payload_bits: int, rate: float) -> tuple[int, int]:
+    # Fields up to GF(2^13), in which a word is decoded in milliseconds; parity of at least two such symbols.
+    return math.ceil(2 * 13 * rate / (1 - rate)), int(rate * 8191)
 
 
 CODES: dict[str, CodeKind] = {
@@ -263,8 +322,30 @@ CODES: dict[str, CodeKind] = {
             carrier="polar",
             version=2,
         ),
-        CodeKind("conv", _convolutional, decoders=("viterbi",), limits=_convolutional_limits, version=2),
-        CodeKind("turbo", _turbo, decoders=("bcjr",), iterations=8, limits=_turbo_limits),
+        CodeKind("conv", _convolutional, decoders=("viterbi",), limits=_convolutional_limits, version=3),
+        CodeKind(
+            "tbcc",
+            _tail_biting,
+            decoders=("wava", "ml"),
+            iterations=4,
+            k=40,
+            expansion=3,
+            limits=_tail_biting_limits,
+            highest_rate=0.75,
+        ),
+        CodeKind(
+            "turbo", _turbo, decoders=("bcjr", "max-log"), iterations=8, limits=_turbo_limits, version=2
+        ),
+        CodeKind("repetition", _repetition, decoders=("ml", "hard"), expansion=3, highest_rate=1.0),
+        CodeKind(
+            "hamming", _hamming, decoders=("ml", "hard"), k=64, limits=_hamming_limits, highest_rate=0.98
+        ),
+        CodeKind(
+            "bch", _bch, decoders=("algebraic",), expansion=2, limits=_algebraic_limits, highest_rate=0.98
+        ),
+        CodeKind(
+            "rs", _rs, decoders=("algebraic",), expansion=2, limits=_algebraic_limits, highest_rate=0.98
+        ),
         CodeKind(
             "none",
             _uncoded,

@@ -35,8 +35,8 @@ def evenly(n0: int, n: int, keep: int = 0) -> torch.Tensor:
 class RateMatcher:
     """Send some of ``n0`` coded bits, or some of them several times, in a mixed order.
 
-    A fixed pseudo-random permutation follows the choice, so that neighbours in the code share neither a
-    symbol nor a fade. Receiver: LLRs of repeated bits add, those of punctured bits are 0.
+    A fixed pseudo-random permutation follows the choice unless told otherwise, so that neighbours in the code
+    share neither a symbol nor a fade. Receiver: LLRs of repeated bits add, those of punctured bits are 0.
 
     Parameters
     ----------
@@ -44,6 +44,8 @@ class RateMatcher:
         Coded bits of the mother code.
     sent:
         Which of them are sent, ``[n]``, ``torch.int64``.
+    mixed:
+        Whether the order is mixed; bits are sent in the order of ``sent`` otherwise.
     device:
         Where the index lies.
 
@@ -54,10 +56,12 @@ class RateMatcher:
     tensor([[1., 2., 3., 0.]])
     """
 
-    def __init__(self, n0: int, sent: torch.Tensor, *, device: str = "cpu") -> None:
+    def __init__(self, n0: int, sent: torch.Tensor, *, mixed: bool = True, device: str = "cpu") -> None:
         self.n0, self.n = n0, len(sent)
-        order = Stream("bit interleaver", self.n).generator().permutation(self.n)
-        self.index = sent[torch.from_numpy(order)].to(device)
+        if mixed:
+            order = Stream("bit interleaver", self.n).generator().permutation(self.n)
+            sent = sent[torch.from_numpy(order)]
+        self.index = sent.to(device)
 
     def match(self, coded: torch.Tensor) -> torch.Tensor:
         """Map ``[batch, n0]`` coded bits to ``[batch, n]``."""

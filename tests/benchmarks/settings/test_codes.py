@@ -76,7 +76,11 @@ def test_each_code_takes_what_it_has() -> None:
         ("ldpc5g", {"code__decoder__llr_bits": 6}, "min-sum"),
         ("ldpc5g", {"code__decoder__llr_bits": 9, "code__decoder__algorithm": "minsum"}, "9"),
         ("turbo", {"code__decoder__llr_bits": 6}, "llr_bits"),
-        ("turbo", {"code__decoder__factor": 0.8}, "LDPC codes take factor, got factor=0.8 for turbo"),
+        (
+            "turbo",
+            {"code__decoder__factor": 0.8},
+            "factor belongs to normalized-minsum and max-log, got factor=0.8 with bcjr",
+        ),
         ("ldpc5g", {"code__decoder__factor": 0.8}, "factor belongs to normalized-minsum.* sum-product"),
         (
             "ldpc5g",

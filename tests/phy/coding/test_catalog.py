@@ -68,7 +68,7 @@ def test_decoders_and_engines_are_the_codes_own() -> None:
     with pytest.raises(ValueError, match="the decoder of polar5g is scl or sc, got 'sum-product'"):
         CODES["polar5g"].build(64, decoding=Decoding())
     with pytest.raises(ValueError, match="the engine of turbo is sionna, got 'compiled'"):
-        CODES["turbo"].build(64, decoding=Decoding("bcjr"))
+        CODES["turbo"].build(64, decoding=Decoding("max-log"))
     with pytest.raises(ValueError, match="the engine of none is compiled or sionna, got 'torch'"):
         CODES["none"].build(64, decoding=Decoding("hard", engine="torch"))
     with pytest.raises(ValueError, match="without a code 60 bits cannot become 61"):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.stats import binom
 
-from phy.coding.convolutional import Convolutional, punctured
+from phy.coding.trellis.convolutional import Convolutional, punctured
 from phy.random import Stream, bits, complex_normal
 from tests.oracles.ieee80211.convolutional import PATTERNS, encode, least_weight, puncture
 

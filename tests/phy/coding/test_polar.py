@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from phy.coding.polar.reference import decode_list as reference
 from phy.coding.polar.reference import transform
 from phy.coding.polar.structure import FROZEN, PARITY, PolarStructure
 from phy.random import Stream, bits, complex_normal
+from tests.oracles.aff3ct import published
 from tests.oracles.ts38212 import polar as ts38212
 
 NAMED = [(148, 384), (50, 192), (249, 768), (263, 627), (346, 832)]
@@ -107,23 +107,13 @@ def test_a_long_list_finds_the_most_likely_word() -> None:
     assert np.array_equal(best, inputs[(channel @ signs.T).argmax(axis=1)])
 
 
-def aff3ct(path: Path) -> dict[float, tuple[int, int]]:
-    """Frame errors and frames by Eb/N0."""
-    rows = {}
-    for line in path.read_text().splitlines():
-        if re.match(r" *-?[0-9]", line):  # Es/N0, Eb/N0, frames, bit errors, frame errors
-            cells = re.split(r"[\s|]+", line.strip())
-            rows[float(cells[1])] = (int(cells[4]), int(cells[2]))
-    return rows
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("ebno_db", "frames"), [(2.0, 600), (2.5, 3000)])
 def test_successive_cancellation_fails_as_often_as_aff3cts(
     data_dir: Path, ebno_db: float, frames: int
 ) -> None:
     """(1024, 512) without a check sum over AWGN; published counts of the same frozen bits."""
-    errors, trials = aff3ct(
+    _, errors, trials = published(
         data_dir / "reference/more_codes/POLAR_AWGN_BPSK_SC_Polar_N1024_K512_SC_5G_intra_p32.txt"
     )[ebno_db]
     structure = PolarStructure.of(512, 1024)

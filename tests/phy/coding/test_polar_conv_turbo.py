@@ -12,12 +12,13 @@ import torch
 from scipy.stats import fisher_exact, norm
 
 from phy.coding.code import Code
-from phy.coding.convolutional import Convolutional
 from phy.coding.polar.polar5g import Polar5G
 from phy.coding.rate_matching import RateMatcher, evenly
-from phy.coding.turbo import Turbo
+from phy.coding.trellis.convolutional import Convolutional
+from phy.coding.trellis.turbo import Turbo
 from phy.coding.uncoded import Uncoded
 from phy.random import Stream, bits, complex_normal
+from tests.oracles.aff3ct import word_errors
 
 CODES: dict[str, Callable[[], Code]] = {
     "polar-scl": lambda: Polar5G(40, 96),
@@ -31,17 +32,6 @@ CODES: dict[str, Callable[[], Code]] = {
     "turbo-repeated": lambda: Turbo(17, 100, iterations=2),
     "uncoded": lambda: Uncoded(33),
 }
-
-
-def word_errors(code: Code, esno_db: float, blocks: int, stream: Stream) -> torch.Tensor:
-    """Bit errors of each block: BPSK (1 -> +1), real noise of variance 1 / (2 Es/N0), exact LLRs."""
-    variance = 0.5 * 10.0 ** (-esno_db / 10.0)
-    sent = bits(stream.child("bits").batch(range(blocks)), code.k)
-    rows = stream.child("noise").batch(range(blocks))
-    half = -(-code.n // 2)
-    noise = torch.view_as_real(complex_normal(rows, half)).flatten(1)[:, : code.n] * math.sqrt(2.0)
-    llr = 2.0 / variance * (2.0 * code.encode(sent) - 1.0 + math.sqrt(variance) * noise)
-    return (code.decode(llr).bits != sent).sum(dim=1)
 
 
 def tutorial(data_dir: Path, label: str) -> dict[float, tuple[int, int]]:

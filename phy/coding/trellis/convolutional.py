@@ -1,28 +1,34 @@
-"""Terminated convolutional codes with Viterbi decoding, by Sionna."""
+"""Terminated convolutional codes with Viterbi decoding in compiled code."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-
+import numpy as np
 import torch
-from sionna.phy.fec.conv import ConvEncoder, ViterbiDecoder
 
 from phy.coding.code import Decoded, check_bits, check_llr
 from phy.coding.rate_matching import RateMatcher, evenly
+from phy.coding.trellis.kernels import terminated
+from phy.coding.trellis.lanes import decode_lanes
+from phy.coding.trellis.machine import ShiftRegister
 
 __all__ = ["Convolutional", "punctured"]
 
 _RATES = {1 / 2: 2, 1 / 3: 3}
+
+# Of the best free distance (Moon, "Error Correction Coding", table 12.1), by rate and constraint length.
+_GENERATORS: dict[int, dict[int, tuple[int, ...]]] = {
+    2: {
+        3: (0o5, 0o7), 4: (0o15, 0o13), 5: (0o23, 0o33), 6: (0o65, 0o57),
+        7: (0o133, 0o171), 8: (0o345, 0o237),
+    },
+    3: {
+        3: (0o5, 0o7, 0o7), 4: (0o13, 0o15, 0o17), 5: (0o25, 0o33, 0o37), 6: (0o47, 0o53, 0o75),
+        7: (0o171, 0o145, 0o133), 8: (0o225, 0o331, 0o367),
+    },
+}  # fmt: skip
+
 # Path metrics are float32 sums; beyond this a single bit would drown the others' resolution.
 _LLR_CLIP = 100.0
-
-
-@lru_cache(maxsize=16)
-def _sionna(rate: float, constraint_length: int, device: str) -> tuple[ConvEncoder, ViterbiDecoder]:
-    encoder = ConvEncoder(
-        rate=rate, constraint_length=constraint_length, terminate=True, device=device, precision="single"
-    )
-    return encoder, ViterbiDecoder(encoder=encoder, device=device, precision="single")
 
 
 def punctured(steps: int, n: int) -> torch.Tensor:
@@ -82,7 +88,7 @@ class Convolutional:
     constraint_length:
         3 to 8; there are 2^(constraint_length - 1) states.
     device:
-        Where the code runs and its results lie.
+        Where results lie; encoder and decoder run on the CPU.
 
     Raises
     ------
@@ -119,7 +125,7 @@ class Convolutional:
         halved = rate == 1 / 2 and self.n <= natural
         sent = punctured(steps, self.n) if halved else evenly(natural, self.n)
         self._matcher = RateMatcher(natural, sent, device=device)
-        self._encoder, self._decoder = _sionna(rate, constraint_length, device)
+        self.register = ShiftRegister(_GENERATORS[_RATES[rate]][constraint_length], constraint_length)
 
     @property
     def name(self) -> str:
@@ -128,15 +134,16 @@ class Convolutional:
 
     def encode(self, bits: torch.Tensor) -> torch.Tensor:
         """Encode ``[batch, k]`` bits into ``[batch, n]`` bits, ``torch.uint8``."""
-        bits = check_bits(bits, self.k).to(self.device)
-        if not bits.shape[0]:
-            return bits.new_zeros(0, self.n)
-        return self._matcher.match(self._encoder(bits.to(torch.float32))).to(torch.uint8)
+        data = check_bits(bits, self.k).cpu().numpy()
+        padded = np.pad(data, ((0, 0), (0, self.register.memory)))
+        coded = self.register.encode(padded, np.zeros(len(data), np.int64))
+        return self._matcher.match(torch.from_numpy(coded).to(self.device))
 
     def decode(self, llr: torch.Tensor) -> Decoded:
         """Decode ``[batch, n]`` LLRs to the most likely word; no soft values."""
         llr = check_llr(llr, self.n).to(self.device).clamp(-_LLR_CLIP, _LLR_CLIP)
-        if not llr.shape[0]:
-            return Decoded(bits=llr.new_zeros(0, self.k, dtype=torch.uint8))
-        bits: torch.Tensor = self._decoder(self._matcher.recover(llr))
-        return Decoded(bits=bits.to(torch.uint8))
+        register, steps = self.register, self.k + self.register.memory
+        settings = (register.rate, register.outputs, steps)
+        heard = self._matcher.recover(llr).cpu()
+        found = decode_lanes(heard, steps, lambda groups, bits: terminated(groups, *settings, bits))
+        return Decoded(bits=torch.from_numpy(found[:, : self.k].astype(np.uint8)).to(self.device))

@@ -1,0 +1,1 @@
+"""Codes decoded by algebra over finite fields: Hamming, BCH, Reed-Solomon."""

@@ -1,0 +1,1 @@
+"""Codes decoded on a trellis: convolutional codes, terminated and tail-biting, and turbo codes."""

@@ -1,0 +1,1 @@
+"""Oracles written from TS 36.212."""
