@@ -22,12 +22,12 @@ __all__ = ["ber", "mcs"]
 @click.option(
     "--code",
     metavar="NAMES",
-    help="ldpc5g, polar5g, conv, turbo, none, alist:FILE, qc:FILE or matrix:FILE (with ,puncture=0-3+9 and "
-    ",shorten=...); "
+    help="ldpc5g, polar5g, conv, tbcc, turbo, repetition, hamming, bch, rs, none, alist:FILE, qc:FILE or "
+    "matrix:FILE (with ,puncture=0-3+9 and ,shorten=...); "
     "several with commas, which take of the other options what they have.  [default: ldpc5g]",
 )
 @click.option("--k", type=int, help="Information bits a block.  [default: 512; 1024 without a code]")
-@click.option("--n", type=int, help="Coded bits a block.  [default: 2 k; conv, turbo and files: their own]")
+@click.option("--n", type=int, help="Coded bits a block.  [default: 2 k; 3 k or the code's own]")
 @click.option("--modulation", help="bpsk, qpsk, qam16, qam64, qam256 or qam1024.  [default: bpsk]")
 @click.option("--demapping", help="app or maxlog.  [default: app]")
 @click.option("--channel", help="awgn, rayleigh, rayleigh-block, rician:k_db=6, tdl-a ...  [default: awgn]")
@@ -54,7 +54,7 @@ __all__ = ["ber", "mcs"]
     "--decoder", help="sum-product, minsum, offset-minsum ... (semphy list).  [default: the code's first]"
 )
 @click.option("--schedule", help="flooding or layered, for LDPC codes.  [default: flooding]")
-@click.option("--iterations", type=int, help="Most decoder iterations.  [default: 20; turbo: 8]")
+@click.option("--iterations", type=int, help="Most decoder iterations.  [default: 20; turbo: 8; tbcc: 4]")
 @click.option(
     "--no-early-stop", is_flag=True, help="Always do all iterations, as the sionna engine does anyway."
 )
@@ -64,6 +64,22 @@ __all__ = ["ber", "mcs"]
     "links",
     metavar="FILE.py:NAME",
     help="Sweep an object of your own (README, docs) instead of a code; several with commas.",
+)
+@click.option(
+    "--interleaver",
+    help="Order of the coded bits: random, random:SEED or block:COLUMNS.  [default: the code's]",
+)
+@click.option(
+    "--transport", is_flag=True, help="Blocks are transport blocks: check sums, segments (TS 38.212)."
+)
+@click.option(
+    "--mcs", help="38.214:table1:10: modulation, rate and size of a transport block by TS 38.214, 5.1.3."
+)
+@click.option("--prb", type=int, help="Its resource blocks.  [default: 50]")
+@click.option("--symbols", type=int, help="Its OFDM symbols.  [default: 14]")
+@click.option("--dmrs", type=int, help="Pilots in each of its resource blocks.  [default: 12]")
+@click.option(
+    "--overhead", type=int, help="Other elements that it may not use, 0, 6, 12 or 18.  [default: 0]"
 )
 @click.option("--harq", help="ir:4 or chase:4: send a block again until it arrives, at most so often.")
 @click.option("--rv", metavar="LIST", help="Redundancy versions of its transmissions.  [default: 0,2,3,1]")
@@ -76,6 +92,7 @@ __all__ = ["ber", "mcs"]
 def ber(
     links: str | None,
     no_early_stop: bool,
+    transport: bool,
     workers: int,
     batch_size: int | None,
     out: Path | None,
@@ -92,13 +109,15 @@ def ber(
     semphy ber --code none --modulation qam16 --esno 0:12:2 --block-errors 1000
     semphy ber --code alist:WIFI_540_648.alist --decoder minsum --target-bler 0.1,0.01
     semphy ber --k 1024 --n 1280 --modulation qam16 --harq ir:4 --rv 0,2,3,1 --esno 0:9:1
+    semphy ber --mcs 38.214:table1:10 --prb 20 --esno 4:8:0.5 --out runs/mcs10
+    semphy ber --code conv --channel rayleigh:coherence=24 --interleaver block:24 --esno 0:12:2
     semphy ber --link mine.py:link --ebno 0:4:1 --out runs/mine
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.runs.sweep import quiet_threads
     from benchmarks.settings.keywords import dotted
 
     early_stop = False if no_early_stop else None
-    flags = dotted({**options, "early_stop": early_stop})
+    flags = dotted({**options, "early_stop": early_stop, "transport": True if transport else None})
     quiet_threads()
     specs = _specified if links is None else partial(_own, links)
     result = specs(config, overrides, flags)(out, workers, batch_size)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.links.counting import RULES_VERSION, Chunk, build_link, link_of
+from benchmarks.links.counting import RULES_VERSION, Chunk, build_link, link_of, plain_link
 from benchmarks.links.own import source_of
 from benchmarks.links.sweepable import Decided, Sweepable
 from benchmarks.runs.conditions import condition_id
@@ -52,7 +52,7 @@ class SpecifiedLink:
         if from_file(spec.code.name):
             build_link.cache_clear()  # the file may have changed
             link_of.cache_clear()
-        link = build_link(spec.code, spec.modulation, spec.demapping, spec.channel)
+        link = plain_link(spec)
         built = {"k": link.code.k, "n": link.code.n}
         for name, value in built.items():
             asked = getattr(spec.code, name)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from fractions import Fraction
 from functools import lru_cache
 
 import torch
@@ -23,7 +24,11 @@ from phy import random
 from phy.chain.chain import ChainCode, CompiledChain
 from phy.channels.names import parse_channel
 from phy.coding.catalog import code_kind
+from phy.coding.code import Code
+from phy.coding.interleaving import Interleaved, Interleaver
 from phy.coding.ldpc.ldpc5g import LDPC5G
+from phy.coding.transport.block import TransportBlock, TransportFormat
+from phy.coding.transport.mcs import mcs_entry
 from phy.links.digital import DigitalLink
 from phy.links.harq import HarqLDPC5G, HarqLink
 from phy.links.iterative import IterativeLink
@@ -41,6 +46,7 @@ __all__ = [
     "count",
     "link_of",
     "on_grid",
+    "plain_link",
 ]
 
 RULES_VERSION = 1
@@ -136,8 +142,12 @@ def build_link(
     channel: str,
     engine: str | None = None,
     device: str = "cpu",
+    transport: Fraction | None = None,
+    interleaver: str | None = None,
 ) -> DigitalLink:
     """Build the chain that a spec describes, decoded by an engine (None: the code's first) on a device.
+
+    With ``transport``, a code rate that chooses base graph and segmentation, blocks are transport blocks.
 
     Raises
     ------
@@ -147,16 +157,43 @@ def build_link(
     with _refusals():
         mapping = Modulation(modulation, demapping, device)  # type: ignore[arg-type]
         kind, m = code_kind(code.name), mapping.bits_per_symbol
-        made = kind.build(
-            code.k,
-            code.n,
-            code.decoder.of(engine or kind.engines[0]),
-            device=device,
-            # TS 38.212 interleaves whole symbols only; where the link needs filler there is no interleaver.
-            bits_per_symbol=m if code.n and code.n % m == 0 else None,
-            name=code.name,
-        )
+        decoding = code.decoder.of(engine or kind.engines[0])
+        made: Code
+        if transport is None:
+            made = kind.build(
+                code.k,
+                code.n,
+                decoding,
+                device=device,
+                # TS 38.212 interleaves whole symbols only; a link that needs filler has no interleaver.
+                bits_per_symbol=m if code.n and code.n % m == 0 else None,
+                name=code.name,
+            )
+        else:
+            form = _transport_format(code, m, transport)
+            made = TransportBlock(form, code.name, decoding, device=device)
+        if interleaver is not None:
+            made = Interleaved(made, Interleaver.parse(interleaver))
         return DigitalLink(made, mapping, parse_channel(channel))
+
+
+def _transport_format(code: CodeSpec, bits_per_symbol: int, rate: Fraction) -> TransportFormat:
+    if code.k is None or code.n is None or code.n % bits_per_symbol:
+        raise InputError(
+            f"a transport block has k bits on n coded bits of whole symbols, {bits_per_symbol} each, "
+            f"got k={code.k} and n={code.n}"
+        )
+    return TransportFormat.fixed(code.k, code.n // bits_per_symbol, bits_per_symbol, rate, code=code.name)
+
+
+def plain_link(spec: BerSpec, engine: str | None = None) -> DigitalLink:
+    """Build the link of a spec in which a block is sent and demapped once."""
+    rate = None
+    if spec.transport:
+        rate = mcs_entry(spec.mcs).rate if spec.mcs else Fraction(spec.code.k or 0, spec.code.n or 1)
+    return build_link(
+        spec.code, spec.modulation, spec.demapping, spec.channel, engine, spec.device, rate, spec.interleaver
+    )
 
 
 @lru_cache(maxsize=4)
@@ -168,7 +205,7 @@ def link_of(spec: BerSpec, engine: str | None = None) -> DigitalLink | HarqLink 
     InputError
         If a part does not exist or the parts do not fit together.
     """
-    plain = build_link(spec.code, spec.modulation, spec.demapping, spec.channel, engine, spec.device)
+    plain = plain_link(spec, engine)
     if not spec.repeats:
         return plain
     code, decoding = plain.code, spec.code.decoder.of("compiled")
@@ -194,9 +231,11 @@ def _refusals() -> Iterator[None]:
 
 
 @lru_cache(maxsize=4)
-def build_chain(code: CodeSpec, modulation: str, demapping: str, channel: str) -> CompiledChain:
+def build_chain(
+    code: CodeSpec, modulation: str, demapping: str, channel: str, interleaver: str | None = None
+) -> CompiledChain:
     """Build the same in compiled code, if it is covered (`benchmarks.settings.ber.resolve_engine`)."""
-    link = build_link(code, modulation, demapping, channel, "compiled")
+    link = build_link(code, modulation, demapping, channel, "compiled", interleaver=interleaver)
     return CompiledChain(ChainCode.of(link.code), link.modulation, link.channel)
 
 
@@ -223,7 +262,7 @@ def count(chunk: Chunk) -> Counts:
             raise
         except Exception as error:
             raise InputError(f"link {chunk.link.name} raised {type(error).__name__}: {error}") from error
-    if chunk.link.engine == "compiled" and not chunk.link.repeats:
+    if chunk.link.engine == "compiled" and not chunk.link.linked:
         return _count_compiled(chunk.link, chunk)
     return _count_through(_warm_link(chunk.link), chunk)
 
@@ -238,7 +277,7 @@ def _count_through(link: Sweepable, chunk: Chunk) -> Counts:
 
 
 def _count_compiled(spec: BerSpec, chunk: Chunk) -> Counts:
-    chain = build_chain(spec.code, spec.modulation, spec.demapping, spec.channel)
+    chain = build_chain(spec.code, spec.modulation, spec.demapping, spec.channel, spec.interleaver)
     if chain not in _WARM:
         chain.count(chunk.root, EsN0(chunk.esno_db), 0, 1)
         _WARM.add(chain)

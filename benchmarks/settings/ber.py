@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from benchmarks.settings.blocks import ResourceSpec, interleaver_name, scheduled
 from benchmarks.settings.codes import CodeSpec, Count, Settings, from_file
 from benchmarks.settings.errors import InputError
 from benchmarks.settings.ranges import parse_range
@@ -112,6 +113,17 @@ class BerSpec(Settings):
     target_bler:
         Block error rates whose SNR is searched; ``snr`` then holds the ends of the interval to search, and
         is `SEARCH_DB` when left out.
+    transport:
+        Whether blocks are transport blocks of TS 38.212: a check sum, code blocks with check sums of their
+        own, ``code.k`` bits in all, on ``code.n`` coded bits (`phy.coding.transport.block.TransportBlock`).
+    mcs:
+        ``38.214:table1:10``: modulation, rate and size of a transport block by TS 38.214, in place of
+        ``code.k``, ``code.n`` and ``modulation``.
+    resources:
+        Of a transport block with an MCS.
+    interleaver:
+        Order in which coded bits are sent, ``random:SEED`` or ``block:COLUMNS``
+        (`phy.coding.interleaving.Interleaver`); None for the code's own.
     harq:
         Transmissions that a block may have, ``ir:4`` with incremental redundancy or ``chase:4`` with the same
         bits each time (`phy.links.harq.HarqLink`); None for one.
@@ -144,6 +156,10 @@ class BerSpec(Settings):
     snr: SnrSpec
     target_bler: tuple[Probability, ...] = ()
     stop: StopSpec = StopSpec()
+    transport: bool = False
+    mcs: str | None = None
+    resources: ResourceSpec = ResourceSpec()
+    interleaver: str | None = None
     harq: str | None = None
     rv: tuple[Annotated[int, Field(ge=0, le=3)], ...] | None = None
     crc: str | None = None
@@ -154,6 +170,11 @@ class BerSpec(Settings):
     confidence: Probability = 0.95
 
     _targets = field_validator("target_bler", mode="before")(read_targets)
+
+    @field_validator("interleaver")
+    @classmethod
+    def _order(cls, value: str | None) -> str | None:
+        return None if value is None else interleaver_name(value)
 
     @field_validator("rv", mode="before")
     @classmethod
@@ -172,7 +193,29 @@ class BerSpec(Settings):
                 f"got engine {self.engine} on {self.device}"
             )
         _ = self.versions
+        around = [name for name, given in self._around.items() if given]
+        if self.repeats and around:
+            raise ValueError(f"--harq and --turns send a code block by itself, without --{around[0]}")
+        if self.mcs is None and self.resources != ResourceSpec():
+            raise ValueError(
+                "resource blocks, symbols, pilots and overhead belong to --mcs 38.214:TABLE:INDEX"
+            )
         return self
+
+    @property
+    def _around(self) -> dict[str, Any]:
+        """What is around the code, by name, as a condition says it; nothing for what is not there."""
+        own: dict[str, Any] = {}
+        if self.transport:
+            own["transport"] = {"mcs": self.mcs}
+        if self.interleaver is not None:
+            own["interleaver"] = self.interleaver
+        return own
+
+    @property
+    def linked(self) -> bool:
+        """Whether blocks go through a link of objects, which the compiled chain has no counterpart of."""
+        return self.repeats or self.transport
 
     @property
     def repeats(self) -> bool:
@@ -209,6 +252,11 @@ class BerSpec(Settings):
 
     _interval = model_validator(mode="before")(search_interval)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _schedule(cls, data: Any) -> Any:
+        return scheduled(data) if isinstance(data, Mapping) and data.get("mcs") is not None else data
+
     def resolved(
         self, n: int, modulation: str, channel: str, *, k: int | None = None, digest: str | None = None
     ) -> BerSpec:
@@ -239,8 +287,9 @@ class BerSpec(Settings):
     def condition(self) -> dict[str, Any]:
         """What all points of one curve share."""
         left_out = {"snr", "stop", "confidence", "target_bler", "harq", "rv", "crc", "turns"}
+        left_out |= {"transport", "mcs", "resources", "interleaver"}
         shared = self.model_dump(mode="json", exclude=left_out)
-        own: dict[str, Any] = {}
+        own = self._around
         if self.harq is not None:
             own["harq"] = {"rv": list(self.versions), "crc": self.crc}
         if self.turns > 1:
@@ -271,6 +320,8 @@ def resolve_engine(spec: BerSpec) -> Literal["sionna", "compiled", "torch"]:
     code, kind = spec.code, code_kind(spec.code.name)
     if spec.repeats:
         return "compiled"
+    if spec.transport:
+        return _resolve_decoder(spec)
     if spec.engine == "torch" or spec.device != "cpu":
         return _resolve_device(spec)
     missing = []
@@ -287,6 +338,16 @@ def resolve_engine(spec: BerSpec) -> Literal["sionna", "compiled", "torch"]:
         needs = f", which alone covers {only}," if only else ""
         raise InputError(f"the compiled engine{needs} does not cover {' nor '.join(missing)}")
     return "sionna" if missing or spec.engine == "sionna" else "compiled"
+
+
+def _resolve_decoder(spec: BerSpec) -> Literal["sionna", "compiled", "torch"]:
+    """Engine that decodes the code blocks of a transport block."""
+    engines = code_kind(spec.code.name).engines
+    usual = engines[0] if spec.device == "cpu" or spec.engine != "auto" else "sionna"
+    chosen = usual if spec.engine == "auto" else spec.engine
+    if chosen not in engines:
+        raise InputError(f"the engine of {spec.code.label} is {' or '.join(engines)}, got {chosen}")
+    return chosen  # type: ignore[return-value]
 
 
 def _resolve_device(spec: BerSpec) -> Literal["sionna", "torch"]:

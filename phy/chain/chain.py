@@ -7,7 +7,7 @@ the same errors wherever their arithmetic agrees.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from phy.chain import kernels as chain_kernels
 from phy.channels.channel import Channel
 from phy.channels.flat import AWGN, Rayleigh
 from phy.coding.code import Code
+from phy.coding.interleaving import Interleaved
 from phy.coding.ldpc.encoding import XorProgram
 from phy.coding.ldpc.ldpc5g import LDPC5G
 from phy.coding.ldpc.matrix import MatrixCode
@@ -78,6 +79,9 @@ class ChainCode:
         ValueError
             If the chain does not have this code, or not with this decoder.
         """
+        if isinstance(code, Interleaved):
+            inner, order = cls.of(code.code), code.order.numpy()
+            return replace(inner, places=inner.places[order], variables=inner.variables[order])
         if isinstance(code, Uncoded):
             return cls.uncoded(code.k)
         if isinstance(code, MatrixCode):
