@@ -189,10 +189,16 @@ class Chain:
         esno_db = round(esno_db, 6) + 0.0  # what names the condition is what is simulated, to the last digit
         condition = {**self.condition(), "esno_db": f"{esno_db:.6f}"}
         return condition_id(condition), {
-            "condition": condition,
+            "condition": self._readable(condition),
             "esno_db": esno_db,
             "ebno_db": round(self.to_ebno(esno_db), 6) + 0.0,
             "channel_uses": self.link.channel_uses,
             "filler_bits": self.filler_bits,
             **({} if isinstance(self.link, SpecifiedLink) else {"name": self.label}),
         }
+
+    def _readable(self, condition: dict[str, Any]) -> dict[str, Any]:
+        """A matrix by its file's name, which says more than the digest that identifies it."""
+        if not isinstance(self.link, SpecifiedLink):
+            return condition
+        return {**condition, "code": {**condition["code"], "name": self.link.spec.code.label}}

@@ -169,11 +169,13 @@ class CodeSpec(Settings):
         return ",".join([f"{form}:{stem}", *changes])
 
     def identity(self) -> dict[str, Any]:
-        """What tells this code from others: of a matrix the digest, wherever its file lies."""
+        """What tells this code from others: of a matrix the digest, wherever its file lies and however named."""
         described = {**self.model_dump(mode="json"), "decoder": self.decoder.identity()}
         if (version := code_kind(self.name).version) > 1:
             described["version"] = version
-        return {**described, "name": self.label} if self.digest else described
+        if self.digest:
+            described["name"] = f"{self.name.partition(':')[0]}:{self.digest}"
+        return described
 
     @model_validator(mode="before")
     @classmethod
