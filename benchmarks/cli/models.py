@@ -176,9 +176,13 @@ def list_(as_json: bool) -> None:
 
 
 @click.command()
+@click.option("--validate", is_flag=True, help="Hold results of this machine against published ones instead.")
 @as_json_option
-def doctor(as_json: bool) -> None:
+def doctor(validate: bool, as_json: bool) -> None:
     """What works on this machine, and what to type if it does not."""
+    if validate:
+        _validate(as_json)
+        return
     from benchmarks.machine.doctor import examine
 
     checks = examine()
@@ -187,4 +191,23 @@ def doctor(as_json: bool) -> None:
     else:
         click.echo("\n".join(check.to_text() for check in checks))
     if any(check.needed and not check.works for check in checks):
+        sys.exit(1)
+
+
+def _validate(as_json: bool) -> None:
+    from benchmarks.machine.validation import COLUMNS, validate
+    from benchmarks.runs.table import LiveTable, plain
+
+    found = []
+    with LiveTable(COLUMNS) as table:
+        for one in validate():
+            found.append(one)
+            table.update(one.name, one, done=True)
+    wrong = [one for one in found if not one.holds]
+    if as_json:
+        click.echo(json.dumps({"validations": [one.to_json() for one in found]}, indent=2))
+    else:
+        click.echo(plain(COLUMNS, found))
+        click.echo(f"{len(found) - len(wrong)} of {len(found)} hold")
+    if wrong:
         sys.exit(1)

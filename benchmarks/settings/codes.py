@@ -169,7 +169,7 @@ class CodeSpec(Settings):
         return ",".join([f"{form}:{stem}", *changes])
 
     def identity(self) -> dict[str, Any]:
-        """What tells this code from others: of a matrix the digest, wherever its file lies and however named."""
+        """What tells this code from others: of a matrix the digest, whatever its file is called."""
         described = {**self.model_dump(mode="json"), "decoder": self.decoder.identity()}
         if (version := code_kind(self.name).version) > 1:
             described["version"] = version

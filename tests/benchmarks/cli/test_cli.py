@@ -92,6 +92,7 @@ def test_run_directory_and_figures(run: Run, tmp_path: Path) -> None:
     assert all(path.parent == out / "figures" and path.stat().st_size > 1000 for path in files)
 
 
+@pytest.mark.slow
 def test_every_command_opens_its_run_once_and_closes_it(
     run: Run, tmp_path: Path, connections: list[Any]
 ) -> None:

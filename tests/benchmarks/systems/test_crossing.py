@@ -155,6 +155,7 @@ def test_on_the_command_line(run: Run, tmp_path: Path) -> None:
 # -- digital against analog ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_digital_overtakes_analog_at_the_same_snr_for_every_seed(run: Run, tmp_path: Path) -> None:
     """The preset ``embedding``: 2 bits a value over coded QPSK, against four rounds of the values.
 

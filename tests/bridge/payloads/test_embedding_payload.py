@@ -50,6 +50,7 @@ def test_half_precision_is_what_python_writes(number: float) -> None:
     assert read == float(wanted) == from_half(int(wanted.view(np.uint16)))
 
 
+@pytest.mark.slow
 def test_every_half_pattern_is_a_number_or_none() -> None:
     patterns = np.arange(1 << 16, dtype=np.uint16)
     for pattern, number in zip(patterns.tolist(), patterns.view(np.float16).astype(float), strict=True):

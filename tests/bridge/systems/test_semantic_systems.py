@@ -322,6 +322,7 @@ def test_vlf_msc_is_its_models_in_a_row(
         assert same(made.image, resized(expected))
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_kandinsky_draws_from_the_feature_too(
     places: tuple[tuple[str, str], ...], source: Source, picture: Picture, tmp_path: Path
@@ -461,6 +462,7 @@ def test_the_ledger_is_what_passes_the_channel(models: Models, source: Source, v
     assert set(system.delivers) == {kind for kind in ("image", "text") if getattr(made, kind) is not None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", SYSTEMS)
 @pytest.mark.parametrize("channel", [AWGN(), Rayleigh("block")])
 def test_whatever_arrives_becomes_a_picture(
@@ -496,6 +498,7 @@ def test_the_slice_gets_what_the_texts_leave(context: Context, source: Source) -
         system.encode(source, 100, CLEAN)
 
 
+@pytest.mark.slow
 def test_sizes_that_latents_do_not_have_are_resized(context: Context, picture: Picture) -> None:
     odd = Source("odd", image=np.ascontiguousarray(picture[:37, :45]))
     for variant in ("text-only", "vlf-msc", "multi-sc", "selection"):
@@ -556,6 +559,7 @@ def test_transmitters_ask_their_models_once_a_source(
         assert torch.equal(bits, other.bits if hasattr(other, "bits") else other.symbols)
 
 
+@pytest.mark.slow
 def test_multi_sc_misspells_without_a_code(context: Context, source: Source) -> None:
     uncoded = replace(context, text_schemes="1-qpsk")
     system = build("multi-sc", uncoded, coder="latin-1|utf-8", slice="none", max_tokens=30)

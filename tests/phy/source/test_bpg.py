@@ -206,6 +206,7 @@ print(hashlib.sha256(data).hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_bytes_are_the_same_in_another_process_and_nothing_is_printed() -> None:
     image = (np.arange(33 * 50 * 3).reshape(33, 50, 3) * 7 % 256).astype(np.uint8)
     data = b"".join(BPG(c, d).encode(image, 30) for c in ("444", "420", "gray") for d in (8, 10))
