@@ -32,8 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except Exception as error:
         from benchmarks.settings.errors import InputError
+        from semantic.files import NotWritten
 
-        if not isinstance(error, InputError):
+        if not isinstance(error, InputError | NotWritten):
             raise
         _refuse(str(error))
     sys.exit(status if isinstance(status, int) else 0)

@@ -27,6 +27,7 @@ from bridge.systems.ends import decode_by, encode_by, unsent
 from bridge.systems.system import Reconstruction, Source, System
 from phy.random import Stream
 from phy.units import BandwidthRatio, BudgetExceeded, EsN0
+from semantic.files import written
 from semantic.metrics.catalog import describe, measure
 
 __all__ = [
@@ -243,10 +244,10 @@ def _keep(folder: Path | None, made: Reconstruction) -> str | None:
     """Write a picture under the digest of its pixels, so that equal ones are stored once."""
     if folder is None or made.image is None:
         return None
-    folder.mkdir(parents=True, exist_ok=True)
     name = f"{Source('', image=made.image).digest}.png"
     if not (folder / name).exists():
-        Image.fromarray(made.image).save(folder / name)
+        with written(folder / name) as beside:
+            Image.fromarray(made.image).save(beside)
     return name
 
 
