@@ -252,7 +252,7 @@ class Store:
         marks = ", ".join("?" * len(self.columns))
         statement = f"INSERT INTO rows (condition, item, session, {names}) VALUES (?, ?, ?, {marks})"
         records = [
-            (condition, item, self.session, *(values[name] for name in self.columns))
+            (condition, item, self.session, *(_storable(values[name]) for name in self.columns))
             for condition, item, values in rows
         ]
         with self._alone(), self.transaction():
@@ -263,7 +263,12 @@ class Store:
             self._db.executemany(
                 "INSERT OR REPLACE INTO errors VALUES (?, ?, ?, ?, ?, ?)",
                 [
-                    (condition, item, self.session, about["source"], about["trial"], about["reason"])
+                    (
+                        condition,
+                        item,
+                        self.session,
+                        *(_storable(about[name]) for name in ("source", "trial", "reason")),
+                    )
                     for condition, item, about in errors
                 ],
             )
@@ -375,3 +380,8 @@ class Store:
         if not found:
             raise InputError(f"{str(self.folder)!r} holds an empty run")
         return str(found[0][0])
+
+
+def _storable(value: Any) -> Any:
+    """Text without surrogates, which SQLite does not take; names of files have them that are no UTF-8."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value

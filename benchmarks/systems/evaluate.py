@@ -45,6 +45,10 @@ Values = dict[str, Any]
 """Columns of a row but the trial, which receptions that are equal differ in alone."""
 
 
+_RAISED = (Exception, SystemExit)
+"""What a system may raise that is the error of a row; somebody's own code may call ``exit()``."""
+
+
 @dataclass(frozen=True)
 class OperatingPoint:
     """One system, by its place among those of the comparison, at one bandwidth ratio and SNR.
@@ -165,8 +169,8 @@ def evaluate(job: Job) -> Found:
         _check_unchanged(job.spec, point)
         items = point.items_of(source, job.spec.trials)
         for trial, value in zip(trials, _trials(job, source, point, trials), strict=True):
-            if isinstance(value, Exception):
-                raised = {"source": source.name, "trial": trial, "reason": f"{type(value).__name__}: {value}"}
+            if isinstance(value, BaseException):
+                raised = {"source": source.name, "trial": trial, "reason": _reason(value)}
                 errors.append((point.id, items[trial], raised))
             else:
                 rows.append((point.id, items[trial], {**value, "trial": trial}))
@@ -174,6 +178,15 @@ def evaluate(job: Job) -> Found:
                 return Found(rows, errors, replace(job, wanted=wanted))
     source.memory.clear()
     return Found(rows, errors, None)
+
+
+def _reason(error: BaseException) -> str:
+    """What raised, as one line; somebody's own exception may not even have words."""
+    try:
+        words = str(error)
+    except Exception:
+        words = ""
+    return " ".join(f"{type(error).__name__}: {words}".split())
 
 
 def _behind(job: Job, index: int, trial: int) -> tuple[tuple[OperatingPoint, tuple[int, ...]], ...]:
@@ -187,8 +200,8 @@ def _behind(job: Job, index: int, trial: int) -> tuple[tuple[OperatingPoint, tup
 class _Sending:
     """A source as a system sends it, or why not, and what was made of receptions so far."""
 
-    sent: Transmission | Exception
-    seen: dict[bytes, Values | Exception] = field(default_factory=dict)
+    sent: Transmission | BaseException
+    seen: dict[bytes, Values | BaseException] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=1)
@@ -203,13 +216,13 @@ def _sending(
     try:
         snr = EsN0(spec.snr[0] if snr_db is None else snr_db)
         return _Sending(encode_by(one, other, channel_uses_of(spec, other, cbr), snr))
-    except Exception as error:
+    except _RAISED as error:
         return _Sending(error)
 
 
 def _trials(
     job: Job, source: Source, point: OperatingPoint, trials: Sequence[int]
-) -> Iterator[Values | Exception]:
+) -> Iterator[Values | BaseException]:
     """Send, reconstruct and measure, trial by trial; receptions that were seen are not decoded again."""
     spec, system, snr = job.spec, systems_of(job.spec)[point.system], EsN0(point.snr_db)
     adapted = point.snr_db if system.adapts else None
@@ -221,12 +234,12 @@ def _trials(
             made = unsent(system, source, str(sent))
             yield from [_measured(job, point, source, made, Ledger.of([_nothing(uses)]))] * len(trials)
             return
-        if isinstance(sent, Exception):
+        if isinstance(sent, BaseException):
             yield from [sent] * len(trials)
             return
         receptions = transmit(sent, snr, _streams(spec, source, snr, trials))
         keys = [_fingerprint(reception, soft=system.modality == "embedding") for reception in receptions]
-    except Exception as error:
+    except _RAISED as error:
         yield from [error] * len(trials)
         return
     for key, reception in zip(keys, receptions, strict=True):
@@ -237,12 +250,12 @@ def _trials(
 
 def _decode(
     job: Job, source: Source, point: OperatingPoint, sent: Transmission, reception: Reception
-) -> Values | Exception:
+) -> Values | BaseException:
     """Reconstruct and measure."""
     try:
         made = decode_by(systems_of(job.spec)[point.system], source, reception)
         return _measured(job, point, source, made, sent.ledger, sent.notes)
-    except Exception as error:
+    except _RAISED as error:
         return error
 
 
@@ -317,8 +330,8 @@ def _measured(
         "source": source.name,
         "failed": int(made.failed),
         "remark": made.remark,
-        "channel_uses": ledger.channel_uses,
-        "information_bits": ledger.information_bits,
+        "channel_uses": int(ledger.channel_uses),
+        "information_bits": int(ledger.information_bits),
         "metrics": json.dumps(_metrics(job, point, source, made)),
         "notes": json.dumps({**notes, **made.samples}),
         "ledger": json.dumps(ledger.rows()),
