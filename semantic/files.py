@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError
 
-__all__ = ["NotWritten", "write_text", "written"]
+__all__ = ["NotWritten", "locked", "write_text", "written"]
 
 
 class NotWritten(OSError):  # noqa: N818 - what it says is the name of the state
@@ -67,3 +67,37 @@ def write_text(file: str | Path, text: str) -> None:
     """Write a text as UTF-8, in one step; see `written`."""
     with written(file) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def locked(place: Path, wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Keep other processes from a folder or file while they ask for it in the same way.
+
+    Parameters
+    ----------
+    place:
+        What to keep; a hidden file beside it bears the lock, which ends with the process that has it.
+    wait:
+        Called once where another process has it, before it is waited for.
+
+    Raises
+    ------
+    NotWritten
+        If there cannot be such a file.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(place.with_name(f".{place.name}.lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            wait()
+            lock.acquire()
+    except OSError as error:
+        raise NotWritten(f"cannot write beside {str(place)!r}: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
