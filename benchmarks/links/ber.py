@@ -302,7 +302,8 @@ def simulate(
 def _climb(
     session: Session, chains: Sequence[Chain], workers: int, table: LiveTable[Point], outcome: Outcome
 ) -> None:
-    points = [Point(session, chain, esno_db) for chain in chains for esno_db in chain.values_esno_db]
+    with session.store.transaction():
+        points = [Point(session, chain, esno_db) for chain in chains for esno_db in chain.values_esno_db]
     outcome.conditions = list(dict.fromkeys(point.condition for point in points))
     run(points, count, workers)
     for chain in chains:

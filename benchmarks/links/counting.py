@@ -7,10 +7,11 @@ into chunks by a rule that knows nothing of batch sizes or workers.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 import torch
@@ -38,6 +39,7 @@ __all__ = [
     "build_chain",
     "build_link",
     "chunk_end",
+    "chunk_start",
     "count",
     "link_of",
     "on_grid",
@@ -47,6 +49,7 @@ RULES_VERSION = 1
 """Version of the rules by which a block draws and a point is cut; part of every condition."""
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 64, 65536
+_STEP_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,10 @@ class Chunk:
         The point.
     first, blocks, batch_size:
         Which blocks, and how many at once.
+    pace:
+        Seconds that a block is known to take; None before the first.
+    seconds:
+        Time after which `count` leaves the rest of the blocks.
     """
 
     link: BerSpec | Sweepable
@@ -102,6 +109,8 @@ class Chunk:
     first: int
     blocks: int
     batch_size: int
+    pace: float | None = None
+    seconds: float = math.inf
 
     @property
     def root(self) -> Stream:
@@ -117,6 +126,12 @@ def chunk_end(done: int) -> int:
     """
     size = _chunk_size(done)
     return (done // size + 1) * size
+
+
+def chunk_start(done: int) -> int:
+    """Block at which the chunk begins that block ``done`` belongs to."""
+    size = _chunk_size(done)
+    return done // size * size
 
 
 def on_grid(done: int) -> bool:
@@ -209,7 +224,7 @@ def _warm_link(spec: BerSpec) -> DigitalLink | HarqLink | IterativeLink:
 
 
 def count(chunk: Chunk) -> Counts:
-    """Send the blocks of a chunk and count what arrives wrong.
+    """Send the blocks of a chunk, or those for which its time suffices, and count what arrives wrong.
 
     Raises
     ------
@@ -228,13 +243,26 @@ def count(chunk: Chunk) -> Counts:
     return _count_through(_warm_link(chunk.link), chunk)
 
 
+def _in_steps(chunk: Chunk, most: int, send: Callable[[int, int], Counts]) -> Counts:
+    """Send so many blocks at once as take about a second, until all are sent or the chunk's time is over.
+
+    Machine code cannot be interrupted: a step is what Ctrl-C has to wait for.
+    """
+    begin, total, pace = time.perf_counter(), Counts(), chunk.pace
+    while not total.blocks or (total.blocks < chunk.blocks and time.perf_counter() - begin < chunk.seconds):
+        step = min(most, chunk.blocks - total.blocks)
+        step = min(step, 1 if pace is None else max(1, int(_STEP_SECONDS / max(pace, 1e-9))))
+        start = time.perf_counter()
+        total += send(chunk.first + total.blocks, step)
+        pace = (time.perf_counter() - start) / step
+    return replace(total, seconds=time.perf_counter() - begin)
+
+
 def _count_through(link: Sweepable, chunk: Chunk) -> Counts:
-    start = time.perf_counter()
-    total = Counts()
-    for first in range(chunk.first, chunk.first + chunk.blocks, chunk.batch_size):
-        last = min(first + chunk.batch_size, chunk.first + chunk.blocks)
-        total += _send(link, EsN0(chunk.esno_db), chunk.root.batch(range(first, last)))
-    return total + Counts(seconds=time.perf_counter() - start)
+    def send(first: int, blocks: int) -> Counts:
+        return _send(link, EsN0(chunk.esno_db), chunk.root.batch(range(first, first + blocks)))
+
+    return _in_steps(chunk, chunk.batch_size, send)
 
 
 def _count_compiled(spec: BerSpec, chunk: Chunk) -> Counts:
@@ -242,17 +270,20 @@ def _count_compiled(spec: BerSpec, chunk: Chunk) -> Counts:
     if chain not in _WARM:
         chain.count(chunk.root, EsN0(chunk.esno_db), 0, 1)
         _WARM.add(chain)
-    start = time.perf_counter()
-    found = chain.count(chunk.root, EsN0(chunk.esno_db), chunk.first, chunk.blocks, torch.get_num_threads())
-    return Counts(
-        chunk.blocks,
-        found.block_errors,
-        chunk.blocks * chain.code.k,
-        found.bit_errors,
-        found.squared_bit_errors,
-        chunk.blocks * link_of(spec).channel_uses,
-        time.perf_counter() - start,
-    )
+    uses, threads = link_of(spec).channel_uses, torch.get_num_threads()
+
+    def send(first: int, blocks: int) -> Counts:
+        found = chain.count(chunk.root, EsN0(chunk.esno_db), first, blocks, threads)
+        return Counts(
+            blocks,
+            found.block_errors,
+            blocks * chain.code.k,
+            found.bit_errors,
+            found.squared_bit_errors,
+            blocks * uses,
+        )
+
+    return _in_steps(chunk, chunk.blocks, send)
 
 
 _WARM: set[object] = set()

@@ -289,13 +289,13 @@ def load_points(store: Store, confidence: float) -> dict[str, PointStats]:
     """
     found = {}
     for condition in store.conditions():
-        counts = counted(store, condition.id)
+        counts = sum(counted(store, condition.id).values(), Counts())
         if counts.blocks:
             found[condition.id] = PointStats.of(condition.description, counts, condition.stop, confidence)
     return found
 
 
-def counted(store: Store, condition: str) -> Counts:
-    """Sum of the counts of a condition so far."""
+def counted(store: Store, condition: str) -> dict[int, Counts]:
+    """Counts of a condition so far, row by row, by the first block of each."""
     rows = store.rows(condition)
-    return sum((Counts(**{name: row[name] for name in COUNT_COLUMNS}) for row in rows), Counts())
+    return {row["item"]: Counts(**{name: row[name] for name in COUNT_COLUMNS}) for row in rows}

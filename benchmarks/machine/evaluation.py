@@ -17,6 +17,7 @@ from benchmarks.runs.versions import command_line, versions
 from benchmarks.settings.errors import input_errors
 from bridge.training.evaluations import ALL, EVALUATIONS, find_evaluation
 from bridge.training.figures import Figure, Mean, Measured, Pooled, Share
+from semantic.files import write_text
 from semantic.zoo.digests import digest_of_model
 
 __all__ = ["Estimate", "Evaluated", "Row", "estimate", "evaluate_model"]
@@ -222,7 +223,7 @@ def evaluate_model(
         tuple(rows),
     )
     if out is not None:
-        out.write_text(json.dumps(made.to_json(), indent=2) + "\n", encoding="utf-8")
+        write_text(out, json.dumps(made.to_json(), indent=2) + "\n")
     return made
 
 

@@ -19,6 +19,7 @@ from semantic.zoo import weights
 __all__ = ["Item", "fetch", "plan"]
 
 _MODELS = "models:"
+_COMMIT = 40  # digits of a commit's name; whatever is shorter is that of a branch
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,9 @@ def _checkpoint(checkpoint: weights.Checkpoint) -> Item:
 def _preset(preset: zoo.Preset) -> Item:
     if preset.tier == "tiny":
         raise ValueError(f"{preset.name!r} is not published; make it with: {preset.command}")
-    revision = f"revision {preset.revision[:12]}" if preset.revision else "SHA-256 pinned by its name"
+    revision = f"revision {preset.revision[:12]}" if preset.revision else "SHA-256 pinned"
+    if preset.revision and len(preset.revision) != _COMMIT:
+        revision += ", which may move; the folder's name is the commit that came"
     here = preset in zoo.cached()
     get = partial(zoo.fetch, preset.name)
     return Item(f"{_MODELS}{preset.name}", preset.size_bytes, preset.licence, revision, here, get)

@@ -17,6 +17,7 @@ from benchmarks.settings.errors import InputError
 from benchmarks.systems.compare import CompareRun, run_compare
 from benchmarks.systems.curves import CurveRow
 from benchmarks.systems.plots import plot_rows
+from semantic.files import write_text
 
 __all__ = ["CLAIMS", "Reproduction", "check_paper", "run_reproduction"]
 
@@ -127,7 +128,7 @@ def run_reproduction(paper: str, spec: CompareSpec, out: Path, workers: int = 1)
     )
     described = [asdict(finding) for finding in findings]
     write_csv(out / "claims.csv", described)
-    (out / "claims.json").write_text(json.dumps(described, indent=2), encoding="utf-8")
+    write_text(out / "claims.json", json.dumps(described, indent=2))
     return Reproduction(paper, run, findings, tuple(plot_rows(run.rows, out)))
 
 

@@ -26,6 +26,7 @@ from benchmarks.runs.table import Column, LiveTable, plain
 from benchmarks.runs.versions import versions
 from benchmarks.settings.captioners import CaptionersSpec
 from benchmarks.settings.errors import InputError, input_errors
+from semantic.files import write_text
 from semantic.metrics.bleu import bleu, corpus_bleu
 from semantic.samples.captioned import load_captioned
 from semantic.scenes import dataset as scenes
@@ -114,10 +115,9 @@ class Table1(Result):
 
     def write(self, folder: Path) -> None:
         """Write ``table1.csv``, ``captions.csv`` and ``table1.json`` into a folder, made if need be."""
-        folder.mkdir(parents=True, exist_ok=True)
         self.to_csv(folder / "table1.csv")
         write_csv(folder / "captions.csv", [asdict(caption) for caption in self.captions])
-        (folder / "table1.json").write_text(json.dumps(self.to_json(), indent=2), encoding="utf-8")
+        write_text(folder / "table1.json", json.dumps(self.to_json(), indent=2))
 
 
 def _number(name: str, form: str, title: str | None = None) -> Column[dict[str, Any]]:

@@ -17,6 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from semantic.files import written
+
 __all__ = ["COLOURS", "COLUMN_INCHES", "FORMATS", "MARKERS", "drawing", "new_figure", "percent", "save"]
 
 COLUMN_INCHES = 3.5
@@ -79,11 +81,11 @@ def save(
     figure: Figure, folder: Path, name: str, formats: Sequence[str] = FORMATS, dpi: int = 300
 ) -> list[Path]:
     """Write a figure as ``folder/name.FORMAT`` in each format, and return the files."""
-    folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{name}.{suffix}" for suffix in formats]
     with matplotlib.rc_context(_STYLE):
         for file in files:
-            figure.savefig(file, dpi=dpi)
+            with written(file) as beside:
+                figure.savefig(beside, dpi=dpi)
     return files
 
 

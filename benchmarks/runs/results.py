@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from semantic.files import written
+
 __all__ = ["Result", "write_csv"]
 
 _LINES = 24  # of a repr: what a screen or a notebook's cell takes in
@@ -53,10 +55,8 @@ class Result(ABC):
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows that share their columns, in one step so that a reader never sees half a file."""
-    partial = path.with_suffix(".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with written(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
         if rows:
             writer = csv.DictWriter(file, fieldnames=list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
-    partial.replace(path)

@@ -208,6 +208,13 @@ def _kept(row: CurveRow, source: str) -> Sample | None:
     return next((sample for sample in first if sample.arrived is not None), None)
 
 
+def _show(axes: Axes, picture: Path) -> None:
+    try:
+        axes.imshow(Image.open(picture))
+    except (OSError, SyntaxError):  # Pillow's words for half a PNG; the numbers do not need it
+        axes.text(0.5, 0.5, "unreadable", ha="center", va="center", transform=axes.transAxes, fontsize=5)
+
+
 def _sheet(pictures: Path, kept: Sequence[tuple[CurveRow, Sample]]) -> Figure:
     systems = list(dict.fromkeys(row.system for row, _ in kept))
     snrs = sorted({row.snr_db for row, _ in kept})
@@ -218,7 +225,7 @@ def _sheet(pictures: Path, kept: Sequence[tuple[CurveRow, Sample]]) -> Figure:
     best = {(row.system, row.snr_db): (row, sample) for row, sample in reversed(kept)}
     for row, sample in best.values():  # of an envelope the scheme that is best in the first metric
         axes = grid[systems.index(row.system)][snrs.index(row.snr_db)]
-        axes.imshow(Image.open(pictures / str(sample.arrived)))
+        _show(axes, pictures / str(sample.arrived))
         label, value = next(iter(sample.metrics.items()))
         scheme = "" if row.scheme is None else f"\n{row.scheme}"
         axes.set_title(f"{row.snr_db:g} dB, {label} {value:.1f}{scheme}", fontsize=5)

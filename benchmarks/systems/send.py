@@ -18,6 +18,7 @@ from bridge.systems.system import Reconstruction, Source, System
 from phy.channels.names import parse_channel
 from phy.random import Stream
 from phy.units import BandwidthRatio, EsN0
+from semantic.files import write_text, written
 from semantic.metrics.catalog import measure
 from semantic.samples.pictures import load_pictures, sample_pictures
 
@@ -74,14 +75,14 @@ class Sent:
 
     def write(self, folder: Path) -> Path:
         """Write the picture as PNG or the sentence as text, with the account beside it."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "arrived.json").write_text(json.dumps(self.to_json(), indent=2), encoding="utf-8")
+        write_text(folder / "arrived.json", json.dumps(self.to_json(), indent=2))
         if self.made.image is None:
             path = folder / "arrived.txt"
-            path.write_text(self.made.text or "", encoding="utf-8")
+            write_text(path, self.made.text or "")
         else:
             path = folder / "arrived.png"
-            Image.fromarray(self.made.image).save(path)
+            with written(path) as beside:
+                Image.fromarray(self.made.image).save(beside)
         return path
 
 

@@ -15,7 +15,6 @@ import hashlib
 import importlib
 import importlib.util
 import json
-import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -73,7 +72,8 @@ class Preset:
     size_bytes:
         What `fetch` downloads, about; 0 for ``tiny``.
     pickle_sha256:
-        Digest of its ``pytorch_model.bin``, for the few published as a pickle only.
+        Digest of its ``pytorch_model.bin``, or of torchvision's checkpoint, for the few published as a pickle
+        only.
     """
 
     name: str
@@ -224,9 +224,7 @@ def _missing(preset: Preset, detail: str) -> WeightsMissing:
 
 def _checkpoint(preset: Preset) -> Checkpoint:
     (file,) = preset.files
-    # torchvision's convention: the name ends in the first digits of the SHA-256.
-    (digits,) = re.findall(r"-([0-9a-f]{8,})\.", file)
-    return Checkpoint(file, f"{preset.repo}/{file}", digits, preset.size_bytes, preset.name)
+    return Checkpoint(file, f"{preset.repo}/{file}", preset.pickle_sha256, preset.size_bytes, preset.name)
 
 
 def _snapshot(preset: Preset, local: bool) -> Path | None:

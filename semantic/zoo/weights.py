@@ -8,6 +8,8 @@ from pathlib import Path
 
 import torch
 
+from semantic.files import locked
+
 __all__ = ["Checkpoint", "WeightsMissing", "fetch", "locate", "read"]
 
 
@@ -96,9 +98,11 @@ def fetch(checkpoint: Checkpoint, progress: bool = True) -> Path:
         If what came does not have the pinned SHA-256; nothing is kept then.
     """
     file = _directory() / checkpoint.file
-    if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(
-            checkpoint.url, str(file), hash_prefix=checkpoint.sha256, progress=progress
-        )
+    if file.is_file():
+        return file
+    with locked(file):
+        if not file.is_file():  # another process may have brought it meanwhile
+            torch.hub.download_url_to_file(
+                checkpoint.url, str(file), hash_prefix=checkpoint.sha256, progress=progress
+            )
     return file

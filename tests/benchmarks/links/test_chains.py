@@ -98,3 +98,38 @@ def test_the_link_of_settings_keeps_its_name() -> None:
     assert link.chain().describe(3.0)[0] == "133ae1811f134d7d78ebcea90500d9af"
     bits = random.bits([Stream(1)], 64)
     assert torch.equal(link(bits, EsN0(60.0), [Stream(2)]).bits, bits)
+
+
+def test_pieces_of_chunks_become_the_rows_of_a_whole_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut at every block, interrupted inside chunks, and ended inside one before: the same rows."""
+
+    def swept(*most: int, ends: Sequence[int] = ()) -> list[tuple[Any, ...]]:
+        left = list(ends)
+
+        def show(point: Point) -> None:
+            if left and point.counts.blocks >= left[0]:
+                left.pop(0)
+                raise KeyboardInterrupt
+
+        with Store(None, "ber", COUNT_COLUMNS, {}, {}) as store:
+            for blocks in most:
+                chain = chain_of(Flips(0.01), max_blocks=blocks, block_errors=10**6)
+                while True:
+                    point = Point(Session(store, show), chain, chain.values_esno_db[0])
+                    try:
+                        run([point], count)
+                    except KeyboardInterrupt:
+                        continue
+                    break
+            (condition,) = store.conditions()
+            assert (condition.stop, left) == ("max blocks", [])
+            rows = store.rows(condition.id)
+        return [tuple(value for name, value in row.items() if name != "seconds") for row in rows]
+
+    whole = swept(300)
+    assert [row[:2] for row in whole] == [(0, 64), (64, 64), (128, 64), (192, 64), (256, 44)]
+    monkeypatch.setattr("benchmarks.links.counting._STEP_SECONDS", 0.0)
+    monkeypatch.setattr("benchmarks.runs.sweep.SLICE_SECONDS", 0.0)
+    assert swept(300) == whole
+    assert swept(300, ends=(1, 70, 71, 128, 200, 290)) == whole
+    assert swept(100, 150, 300, ends=(10, 99)) == whole

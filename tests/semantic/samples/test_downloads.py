@@ -10,6 +10,7 @@ import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,6 +27,8 @@ class Server:
     files: dict[str, bytes] = field(default_factory=dict)
     breaks_after: int | None = None
     ranges: bool = True
+    tags: bool = False
+    compares: bool = True
     asked: list[tuple[str, str | None]] = field(default_factory=list)
 
 
@@ -41,12 +44,18 @@ def server() -> Iterator[Server]:
             if content is None:
                 self.send_error(404)
                 return
-            start = int(re.findall(r"\d+", wanted)[0]) if wanted and state.ranges else 0
+            tag, known = f'"{hashlib.sha256(content).hexdigest()}"', self.headers.get("If-Range")
+            same = not state.compares or known in (None, tag)
+            start = int(re.findall(r"\d+", wanted)[0]) if wanted and state.ranges and same else 0
             if start and start >= len(content):
-                self.send_error(416)
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(content)}")
+                self.end_headers()
                 return
             self.send_response(206 if start else 200)
             self.send_header("Content-Length", str(len(content) - start))
+            if state.tags:
+                self.send_header("ETag", tag)
             self.end_headers()
             stop, state.breaks_after = state.breaks_after, None
             self.wfile.write(content[start:stop])
@@ -109,7 +118,7 @@ def test_files_and_archives(server: Server, home: Path) -> None:
     assert not is_here(things)
     assert fetch(things, lambda *progress: seen.append(progress)) == home / "things"
     assert is_here(things)
-    lying = sorted(str(p.relative_to(home / "things")) for p in home.rglob("*") if p.is_file())
+    lying = sorted(str(p.relative_to(home / "things")) for p in (home / "things").rglob("*") if p.is_file())
     assert lying == ["box/a.jpg", "box/b.jpg", "one.png", "words.txt"]
     assert ("one.png", 7, 7) in seen
     asked = len(server.asked)
@@ -141,6 +150,38 @@ def test_begins_anew_where_the_server_knows_no_ranges(server: Server, home: Path
     assert (fetch(things) / "a.bin").read_bytes() == content
 
 
+@pytest.mark.parametrize(("tags", "compares"), [(True, True), (True, False), (False, True)])
+def test_two_versions_are_not_glued_together(server: Server, home: Path, tags: bool, compares: bool) -> None:
+    """Of a file without a digest, whether the server compares versions, only names them, or does neither."""
+    old, new = b"0123456789" * 100, b"abcdefghij" * 100
+    things = offer(server, {"a.bin": 1}, a__bin=old)
+    things = replace(things, files=(RemoteFile(things.files[0].url, 1000),))
+    server.tags, server.compares, server.breaks_after = tags, compares, 300
+    with pytest.raises(OSError, match="broke off after 300 of 1000"):
+        fetch(things)
+    server.files["a.bin"] = new[: 1000 if compares else 200]
+    assert (fetch(things) / "a.bin").read_bytes() == server.files["a.bin"]
+    assert sorted(path.name for path in (home / "things").iterdir()) == ["a.bin"]
+
+
+def test_the_same_version_goes_on(server: Server, home: Path) -> None:
+    things = offer(server, {"a.bin": 1}, a__bin=b"0123456789" * 100)
+    things = replace(things, files=(RemoteFile(things.files[0].url, 1000),))
+    server.tags, server.breaks_after = True, 300
+    with pytest.raises(OSError, match="broke off"):
+        fetch(things)
+    assert (fetch(things) / "a.bin").read_bytes() == b"0123456789" * 100
+    assert [wanted for _, wanted in server.asked] == [None, "bytes=300-"]
+
+
+def test_three_at_once_bring_it_once(server: Server, home: Path) -> None:
+    things = offer(server, {"a.bin": 1, "b.txt": 1}, a__bin=b"x" * 5_000_000, b__zip=zipped({"b.txt": b"b"}))
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: fetch(things), range(3)))
+    assert found == [home / "things"] * 3
+    assert sorted(name for name, _ in server.asked) == ["a.bin", "b.zip"]
+
+
 def test_all_bytes_were_here_already(server: Server, home: Path) -> None:
     things = offer(server, {"a.bin": 1}, a__bin=b"everything")
     (home / "things.partial").mkdir(parents=True)
@@ -164,6 +205,12 @@ def test_damaged_and_malicious_archives(server: Server, home: Path) -> None:
     assert not (home / "outside").exists()
     things = replace(offer(server, {"a": 1}, box__zip=b"no zip at all"), name="others")
     with pytest.raises(ValueError, match=r"box\.zip cannot be unpacked"):
+        fetch(things)
+    content = bytearray(zipped({"a": b"secret"}))
+    for header, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        content[content.index(header) + flags] |= 1  # which says that it is encrypted
+    things = replace(offer(server, {"a": 1}, box__zip=bytes(content)), name="encrypted")
+    with pytest.raises(ValueError, match=r"box\.zip cannot be unpacked: .*encrypted"):
         fetch(things)
 
 
