@@ -145,6 +145,11 @@ class CompareSpec(BaseModel):
             return parse_range(value)
         return (value,) if isinstance(value, int | float) else value
 
+    @field_validator("snr")
+    @classmethod
+    def _decibels(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        return parse_range(",".join(map(repr, values)))
+
     @field_validator("cbr")
     @classmethod
     def _ratio(cls, value: tuple[str, ...]) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
 
+from phy.units import LARGEST_DB
+
 __all__ = ["parse_range"]
 
 _MOST_POINTS = 10_000
@@ -18,7 +20,8 @@ def parse_range(text: str) -> tuple[float, ...]:
     Raises
     ------
     ValueError
-        If the text is no such list, or a step never leads from first to last.
+        If the text is no such list, a step never leads from first to last, or a value is no SNR
+        (`phy.units.LARGEST_DB`).
 
     Examples
     --------
@@ -37,6 +40,9 @@ def parse_range(text: str) -> tuple[float, ...]:
                 f"got {text!r}"
             )
         values.update(dict.fromkeys(_steps(numbers, text)))
+    for value in values:
+        if abs(value) > LARGEST_DB:
+            raise ValueError(f"an SNR is from -{LARGEST_DB:g} to {LARGEST_DB:g} dB, got {value:g} in {text!r}")
     return tuple(values)
 
 
