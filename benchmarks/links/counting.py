@@ -45,7 +45,7 @@ __all__ = [
     "on_grid",
 ]
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Version of the rules by which a block draws and a point is cut; part of every condition."""
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 64, 65536
