@@ -196,8 +196,8 @@ def transmit(transmission: Transmission, snr: EsN0, streams: Sequence[Stream]) -
     """Send a transmission once for every stream (trial) over its links at one SNR.
 
     Parts over one channel (of one type and name) pass it as one row of symbols, in the order of sending: a
-    block of fading is one gain for all of them, and where gains change, they go on changing from part to part.
-    Orthogonal links share a passage within each payload only, header and values for one. A passage
+    block of fading is one gain for all of them, and where gains change, they go on changing from part to
+    part. Orthogonal links share a passage within each payload only, header and values for one. A passage
     draws fading and noise from the child of each stream with the number of its first part, whatever the
     system, so that compared systems meet the same channel.
 

@@ -70,7 +70,7 @@ class AnalogLink:
         return replace(self.channel(sent, snr, streams), scale=scale)
 
     def modulate(self, symbols: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scale each row of ``[batch, N]`` to unit power: what the channel is given, and the factors ``[batch]``.
+        """Scale each row of ``[batch, N]`` to unit power: what is sent, and the factors ``[batch]``.
 
         Raises
         ------

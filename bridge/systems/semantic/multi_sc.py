@@ -11,8 +11,9 @@
 
 On the air: the slice with its place, and every text with its length, each with check sum and parity on
 channel uses of its own; one after the other over one channel, or each over fading of its own, as the letter
-has it, with ``links="orthogonal"``. The query, the number of sub-images and the size of the picture are agreed. Instead
-of texts the *embedding* of the fused text may be sent, which is what the generator reads of it.
+has it, with ``links="orthogonal"``. The query, the number of sub-images and the size of the picture are
+agreed. Instead of texts the *embedding* of the fused text may be sent, which is what the generator reads of
+it.
 
 `single_text` sends one caption of the whole picture in place of the sub-images' (the letter's "single-text
 SC"). Numbers in brackets are the letter's equations, which its Algorithm 1 sums up.
