@@ -222,15 +222,28 @@ class PointStats:
         """Return what ``--json`` prints of it."""
         return {name: getattr(self, name) for name in _JSON}
 
-    def to_csv_row(self) -> dict[str, Any]:
-        """Return its row of ``curves.csv``: the parts of the link, then what ``--json`` prints."""
-        known = self.condition.get("code")
-        code: Mapping[str, Any] = known if isinstance(known, Mapping) else {}
-        decoder = code.get("decoder", {})
+    def of_curve(self) -> dict[str, Any]:
+        """Return the settings of which one command takes several values, as columns of ``curves.csv``."""
+        code = self._code
         return {
             "code": self.code,
             "k": self.bits // self.blocks,
             "n": code.get("n"),
+            "algorithm": code.get("decoder", {}).get("algorithm"),
+            **{name: self.condition.get(name) for name in ("modulation", "channel")},
+        }
+
+    @property
+    def _code(self) -> Mapping[str, Any]:
+        """Settings of its code; empty for an object that has none."""
+        known = self.condition.get("code")
+        return known if isinstance(known, Mapping) else {}
+
+    def to_csv_row(self) -> dict[str, Any]:
+        """Return its row of ``curves.csv``: the parts of the link, then what ``--json`` prints."""
+        curve, decoder = self.of_curve(), self._code.get("decoder", {})
+        return {
+            **{name: curve[name] for name in ("code", "k", "n")},
             **{name: decoder.get(name) for name in DecoderSpec.model_fields},
             **{name: self.condition.get(name) for name in ("modulation", "demapping", "channel")},
             "seed": self.seeds[0] if len(self.seeds) == 1 else "+".join(map(str, self.seeds)),

@@ -16,6 +16,7 @@ from phy.coding.decoding import MIN_SUM
 
 __all__ = [
     "SEARCH_DB",
+    "SWEPT",
     "BerSpec",
     "Probability",
     "SnrSpec",
@@ -100,8 +101,12 @@ def read_targets(value: object) -> object:
     return (value,) if isinstance(value, int | float) else value
 
 
+SWEPT = ("modulation", "channel")
+"""Settings besides the code of which one command takes several values."""
+
+
 class BerSpec(Settings):
-    """What ``semphy ber`` is told about one code, except how the work is divided.
+    """What ``semphy ber`` is told about one curve, except how the work is divided.
 
     Attributes
     ----------
@@ -248,7 +253,7 @@ class BerSpec(Settings):
         return {**shared, **own, "code": self.code.identity()}
 
     def identity(self) -> dict[str, Any]:
-        """What all curves of one run directory share."""
+        """What all curves of one code in a run directory share."""
         return {name: value for name, value in self.condition().items() if name not in ("code", "engine")}
 
 

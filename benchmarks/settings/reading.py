@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from benchmarks.settings.ber import BerSpec
-from benchmarks.settings.codes import one_by_one
+from benchmarks.settings.codes import one_by_one, several
 from benchmarks.settings.errors import InputError
 
 __all__ = ["checked", "read_curves", "read_settings", "yaml_value"]
@@ -56,24 +57,32 @@ def read_curves(
     overrides: Sequence[str] = (),
     flags: Mapping[str, Any] | None = None,
 ) -> tuple[BerSpec, ...]:
-    """Read the settings of ``semphy ber``, one spec a code.
+    """Read the settings of ``semphy ber``, one spec a curve.
 
-    Parameters are those of `read_settings`; ``code.name`` may hold several names separated by commas, and
-    ``code`` in a file a list (see `benchmarks.settings.codes.one_by_one`).
+    Parameters are those of `read_settings`; names, lengths and decoders of the code, modulation and channel
+    may have several values, as texts with commas or as lists (`benchmarks.settings.codes.several`). There is
+    a curve for each combination; combinations that come to the same count once.
 
     Raises
     ------
     InputError
         If the file cannot be read, or a setting is unknown or wrong.
+
+    Examples
+    --------
+    >>> snr = {"kind": "ebno", "values_db": 2}
+    >>> specs = read_curves(flags={"snr": snr, "code.n": "768,1024", "modulation": ["qpsk", "qam16"]})
+    >>> [(spec.code.n, spec.modulation) for spec in specs]
+    [(768, 'qpsk'), (768, 'qam16'), (1024, 'qpsk'), (1024, 'qam16')]
     """
     tree = _merge(config, overrides, flags or {})
-    if "code" not in tree:
-        return (checked(BerSpec, tree),)
     try:
-        codes = one_by_one(tree["code"])
+        axes = {"code": one_by_one(tree["code"])} if "code" in tree else {}
+        axes |= {name: several(tree[name]) for name in ("modulation", "channel") if name in tree}
     except ValueError as error:
         raise InputError(str(error)) from error
-    return tuple(checked(BerSpec, {**tree, "code": code}) for code in codes)
+    curves = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+    return tuple(dict.fromkeys(checked(BerSpec, tree | curve) for curve in curves))
 
 
 def _merge(config: Path | None, overrides: Sequence[str], flags: Mapping[str, Any]) -> dict[str, Any]:
