@@ -78,16 +78,15 @@ def fetch(names: tuple[str, ...]) -> None:
     semphy fetch lpips-alex lpips-vgg         networks of metrics
     semphy fetch kodak24 voc2012 flickr8k     data sets, into SEMPHY_DATA or ~/.local/share/semphy
     """  # noqa: D301 - click's mark for lines kept apart
-    from benchmarks.machine.fetching import fetch as get
-    from benchmarks.machine.fetching import plan
+    from benchmarks.machine.fetching import bring, plan, summary
     from benchmarks.settings.errors import input_errors
 
     with input_errors():
-        items = plan(names)
-    for item in items:
-        click.echo(item.to_text(), err=True)
-    for item in items:
-        click.echo(get(item))
+        things = plan(names)
+    for thing in things:
+        click.echo(summary(thing), err=True)
+    for thing in things:
+        click.echo(bring(thing))
 
 
 @click.command(cls=_OfModels)

@@ -16,14 +16,15 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files as resources
 from pathlib import Path
 
 from semantic.files import locked, write_text
+from semantic.zoo.published import Report
 
-__all__ = ["DATA_SETS", "DataSet", "RemoteFile", "data_directory", "fetch", "is_here"]
+__all__ = ["DATA_SETS", "DataSet", "RemoteFile", "data_directory"]
 
 _CHUNK = 1 << 20
 _TIMEOUT = 30.0  # seconds without a byte
@@ -31,9 +32,6 @@ _NOT_UNPACKED = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError),
     *(RuntimeError, NotImplementedError),  # the module's words for an encrypted zip, and for a rare method
 )
-
-Report = Callable[[str, int, int], None]
-"""Told of progress: the file's name, bytes that are here, bytes in all."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +88,42 @@ class DataSet:
         return sum(file.size_bytes for file in self.files)
 
     @property
-    def pinned(self) -> bool:
-        """Whether the digests of all files are known."""
-        return all(file.sha256 for file in self.files)
+    def fetched_as(self) -> str:
+        """What ``semphy fetch`` calls it."""
+        return self.name
+
+    @property
+    def checked(self) -> str:
+        """How it is known to be what it should be."""
+        if all(file.sha256 for file in self.files):
+            return "SHA-256 pinned"
+        return "checked by size and number of files, no SHA-256 is known"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the data directory holds all of it, by the number of its files."""
+        return not _missing(self, data_directory() / self.name)
+
+    def fetch(self, report: Report | None = None) -> Path:
+        """Download it unless it is here, and return its folder: see `Published`.
+
+        Raises
+        ------
+        OSError
+            If there is no connection, or it broke off; what came is kept for the next call.
+        ValueError
+            If what came is not what was published, or something else lies in the folder.
+        """
+        folder = data_directory() / self.name
+        if self.is_here:
+            return folder
+
+        def wait() -> None:
+            if report is not None:
+                report("waiting for another process", 0, self.size_bytes)
+
+        with locked(folder, wait):
+            return _fetch(self, folder, report)
 
 
 def _read_table() -> dict[str, DataSet]:
@@ -119,11 +150,6 @@ def data_directory() -> Path:
     return Path(os.environ.get("SEMPHY_DATA") or Path.home() / ".local" / "share" / "semphy")
 
 
-def is_here(data_set: DataSet) -> bool:
-    """Whether the data directory holds all of it, by the number of its files."""
-    return not _missing(data_set, data_directory() / data_set.name)
-
-
 def _missing(data_set: DataSet, folder: Path) -> list[str]:
     found = {pattern: sum(1 for _ in folder.glob(pattern)) for pattern in data_set.counts}
     return [
@@ -133,38 +159,9 @@ def _missing(data_set: DataSet, folder: Path) -> list[str]:
     ]
 
 
-def fetch(data_set: DataSet, report: Report | None = None) -> Path:
-    """Download a data set unless it is here, and return its folder.
-
-    Parameters
-    ----------
-    data_set:
-        One of `DATA_SETS`.
-    report:
-        Called as bytes come in.
-
-    Raises
-    ------
-    OSError
-        If there is no connection, or it broke off; what came is kept, and the next call goes on from there.
-    ValueError
-        If what came is not what was published, or something else lies in the folder.
-    """
-    folder = data_directory() / data_set.name
-    if is_here(data_set):
-        return folder
-
-    def wait() -> None:
-        if report is not None:
-            report("waiting for another process", 0, data_set.size_bytes)
-
-    with locked(folder, wait):
-        return _fetch(data_set, folder, report)
-
-
 def _fetch(data_set: DataSet, folder: Path, report: Report | None) -> Path:
     """Fetch it while nobody else does, unless somebody has just done so."""
-    if is_here(data_set):
+    if data_set.is_here:
         return folder
     if folder.exists():
         raise ValueError(

@@ -196,7 +196,7 @@ def test_fetch_asks_the_hub_for_the_pinned_files_only(caches: Path, monkeypatch:
     with pytest.raises(WeightsMissing):  # nothing came, and that is noticed
         zoo.fetch("minilm")
     asked.clear()
-    zoo._download(preset, progress=False)
+    zoo._download(preset)
     assert asked == {
         "repo": preset.repo,
         "revision": preset.revision,
@@ -206,7 +206,7 @@ def test_fetch_asks_the_hub_for_the_pinned_files_only(caches: Path, monkeypatch:
 
 
 def test_fetch_asks_torchvision_by_the_whole_digest(caches: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def download(url: str, target: str, hash_prefix: str, progress: bool) -> None:
+    def download(url: str, target: str, hash_prefix: str) -> None:
         assert url == "https://download.pytorch.org/models/fcn_resnet50_coco-1167a1af.pth"
         assert hash_prefix == "1167a1affa42e1e62858f8d3fac12d109e0108327ffc91c5855a324b11683c36"
         Path(target).touch()
