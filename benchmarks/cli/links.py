@@ -28,7 +28,9 @@ __all__ = ["ber", "mcs"]
 )
 @click.option("--k", type=int, help="Information bits a block.  [default: 512; 1024 without a code]")
 @click.option("--n", type=int, help="Coded bits a block.  [default: 2 k; conv, turbo and files: their own]")
-@click.option("--modulation", help="bpsk, qpsk, qam16, qam64, qam256 or qam1024.  [default: bpsk]")
+@click.option(
+    "--modulation", help="bpsk, qpsk, psk8, qam16 to qam1024, pam4 ... (semphy list).  [default: bpsk]"
+)
 @click.option("--demapping", help="app or maxlog.  [default: app]")
 @click.option("--channel", help="awgn, rayleigh, rayleigh-block, rician:k_db=6, tdl-a ...  [default: awgn]")
 @click.option("--ebno", metavar="RANGE", help="Eb/N0 in dB: first:last:step, or numbers with commas.")

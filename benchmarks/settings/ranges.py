@@ -42,7 +42,9 @@ def parse_range(text: str) -> tuple[float, ...]:
         values.update(dict.fromkeys(_steps(numbers, text)))
     for value in values:
         if abs(value) > LARGEST_DB:
-            raise ValueError(f"an SNR is from -{LARGEST_DB:g} to {LARGEST_DB:g} dB, got {value:g} in {text!r}")
+            raise ValueError(
+                f"an SNR is from -{LARGEST_DB:g} to {LARGEST_DB:g} dB, got {value:g} in {text!r}"
+            )
     return tuple(values)
 
 
