@@ -31,7 +31,9 @@ __all__ = ["ber", "mcs"]
     "--n", metavar="COUNTS", help="Coded bits a block.  [default: 2 k; conv, turbo and files: their own]"
 )
 @click.option(
-    "--modulation", metavar="NAMES", help="bpsk, qpsk, qam16, qam64, qam256 or qam1024.  [default: bpsk]"
+    "--modulation",
+    metavar="NAMES",
+    help="bpsk, qpsk, psk8, qam16 to qam1024, pam4 ... (semphy list).  [default: bpsk]",
 )
 @click.option("--demapping", help="app or maxlog.  [default: app]")
 @click.option(

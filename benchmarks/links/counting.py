@@ -209,9 +209,11 @@ def _refusals() -> Iterator[None]:
 
 
 @lru_cache(maxsize=4)
-def build_chain(code: CodeSpec, modulation: str, demapping: str, channel: str) -> CompiledChain:
-    """Build the same in compiled code, if it is covered (`benchmarks.settings.ber.resolve_engine`)."""
+def build_chain(code: CodeSpec, modulation: str, demapping: str, channel: str) -> CompiledChain | None:
+    """Build the same in one piece of compiled code; None where a link and a compiled decoder do it."""
     link = build_link(code, modulation, demapping, channel, "compiled")
+    if not CompiledChain.covers(link.modulation, link.channel):
+        return None
     return CompiledChain(ChainCode.of(link.code), link.modulation, link.channel)
 
 
@@ -238,9 +240,14 @@ def count(chunk: Chunk) -> Counts:
             raise
         except Exception as error:
             raise InputError(f"link {chunk.link.name} raised {type(error).__name__}: {error}") from error
-    if chunk.link.engine == "compiled" and not chunk.link.repeats:
-        return _count_compiled(chunk.link, chunk)
-    return _count_through(_warm_link(chunk.link), chunk)
+    chain = _chain_of(chunk.link)
+    return _count_through(_warm_link(chunk.link), chunk) if chain is None else _count_compiled(chain, chunk)
+
+
+def _chain_of(spec: BerSpec) -> CompiledChain | None:
+    if spec.engine != "compiled" or spec.repeats:
+        return None
+    return build_chain(spec.code, spec.modulation, spec.demapping, spec.channel)
 
 
 def _in_steps(chunk: Chunk, most: int, send: Callable[[int, int], Counts]) -> Counts:
@@ -265,12 +272,11 @@ def _count_through(link: Sweepable, chunk: Chunk) -> Counts:
     return _in_steps(chunk, chunk.batch_size, send)
 
 
-def _count_compiled(spec: BerSpec, chunk: Chunk) -> Counts:
-    chain = build_chain(spec.code, spec.modulation, spec.demapping, spec.channel)
+def _count_compiled(chain: CompiledChain, chunk: Chunk) -> Counts:
     if chain not in _WARM:
         chain.count(chunk.root, EsN0(chunk.esno_db), 0, 1)
         _WARM.add(chain)
-    uses, threads = link_of(spec).channel_uses, torch.get_num_threads()
+    threads = torch.get_num_threads()
 
     def send(first: int, blocks: int) -> Counts:
         found = chain.count(chunk.root, EsN0(chunk.esno_db), first, blocks, threads)
@@ -280,7 +286,7 @@ def _count_compiled(spec: BerSpec, chunk: Chunk) -> Counts:
             blocks * chain.code.k,
             found.bit_errors,
             found.squared_bit_errors,
-            blocks * uses,
+            blocks * chain.symbols,
         )
 
     return _in_steps(chunk, chunk.blocks, send)

@@ -196,7 +196,8 @@ def run_mcs(
 
 def _row(link: SpecifiedLink, target: TargetRow) -> SchemeRow:
     code, modulation, efficiency = link.link.code, link.spec.modulation, link.link.bits_per_use
-    limit = limit_db(link.spec.channel, efficiency, target.target_bler, modulation == "bpsk")
+    real = link.link.modulation.dimensions == 1
+    limit = limit_db(link.spec.channel, efficiency, target.target_bler, real)
     return SchemeRow(target.code, modulation, code.k, code.n, efficiency, target, limit)
 
 

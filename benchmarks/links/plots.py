@@ -22,13 +22,16 @@ from benchmarks.runs.store import Store
 from benchmarks.settings.errors import InputError
 from phy import theory
 from phy.modulation import Modulation
+from phy.regions import position_error_rates
 from phy.units import EsN0
 
 __all__ = ["Curve", "curves_of", "load_curves", "plot_ber"]
 
 _GREY = "0.45"
 _BAND = 0.18  # opacity of the intervals
-_UNCODED = {"awgn": theory.ber_awgn, "rayleigh": theory.ber_rayleigh}
+_UNCODED = {"awgn": (theory.ber_awgn, False), "rayleigh": (theory.ber_rayleigh, True)}
+_GRAY_QAM = ("bpsk", "qpsk", "qam16", "qam64", "qam256", "qam1024")
+_MOST_POINTS = 64  # of a constellation whose decision regions are integrated over
 
 
 @dataclass(frozen=True)
@@ -120,7 +123,7 @@ def plot_ber(curves: Sequence[Curve], axes: Axes | None = None) -> Figure:
     Bands are the intervals. A point without errors is an arrow that hangs from its upper limit. Grey lines:
     theory of the uncoded modulation (dotted) where there is a closed form, and on AWGN the best block error
     rate at this block length (normal approximation, dash-dotted) and the capacity (vertical), both with
-    Gaussian symbols; for BPSK with real ones.
+    Gaussian symbols; for BPSK and PAM with real ones.
 
     Parameters
     ----------
@@ -220,9 +223,10 @@ def _references(curves: Sequence[Curve]) -> list[_Reference]:
     for modulation, channel in dict.fromkeys(
         (c.condition["modulation"], c.condition["channel"]) for c in curves
     ):
-        if channel in _UNCODED:
+        rate = _uncoded(Modulation(modulation), channel)
+        if rate is not None:
             bits = Modulation(modulation).bits_per_symbol
-            found.append(_Reference("uncoded, theory", partial(_UNCODED[channel], bits), bits, ":"))
+            found.append(_Reference("uncoded, theory", rate, bits, ":"))
     coded = [c for c in curves if c.condition["channel"] == "awgn" and not _is_uncoded(c)]
     for k, uses, real in dict.fromkeys(
         (c.condition["code"]["k"], c.channel_uses, _is_real(c)) for c in coded
@@ -231,16 +235,28 @@ def _references(curves: Sequence[Curve]) -> list[_Reference]:
     return found
 
 
+def _uncoded(modulation: Modulation, channel: str) -> Callable[[EsN0], float] | None:
+    """Bit error rate without a code, where theory has it."""
+    if channel not in _UNCODED:
+        return None
+    gray_qam, rayleigh = _UNCODED[channel]
+    if modulation.name in _GRAY_QAM:
+        return partial(gray_qam, modulation.bits_per_symbol)
+    if len(modulation.points) > _MOST_POINTS:
+        return None
+    return lambda snr: float(position_error_rates(modulation, snr, rayleigh).mean())
+
+
 def _is_uncoded(curve: Curve) -> bool:
     return bool(curve.condition["code"]["k"] == curve.condition["code"]["n"])
 
 
 def _is_real(curve: Curve) -> bool:
-    return bool(curve.condition["modulation"] == "bpsk")
+    return Modulation(curve.condition["modulation"]).dimensions == 1
 
 
 def _finite_length(k: int, uses: int, real: bool) -> _Reference:
-    """BPSK leaves one dimension empty: two of its uses are a complex one at twice the ratio of powers."""
+    """A real constellation leaves one dimension empty: two uses are a complex one at twice the power ratio."""
     gain_db, shared = (10.0 * math.log10(2.0), 2) if real else (0.0, 1)
 
     def rate(snr: EsN0) -> float:

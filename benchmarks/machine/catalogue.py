@@ -26,6 +26,7 @@ def catalogue() -> dict[str, list[str]]:
     from phy.coding.catalog import CODES
     from phy.coding.decoding import ENGINES, SCHEDULES
     from phy.coding.fixed_point import LLR_BITS
+    from phy.constellations.names import MODULATIONS
     from semantic.metrics.catalog import METRICS, NETWORK_METRICS
     from semantic.samples.downloads import DATA_SETS
     from semantic.zoo.presets import BUNDLES, PRESETS
@@ -37,7 +38,7 @@ def catalogue() -> dict[str, list[str]]:
         "schedules of LDPC": list(SCHEDULES),
         "llr-bits of LDPC": [str(bits) for bits in LLR_BITS],
         "engines": ["auto", *ENGINES],
-        "modulations": ["bpsk", "qpsk", "qam16", "qam64", "qam256", "qam1024"],
+        "modulations": list(MODULATIONS),
         "demappings": ["app", "maxlog"],
         "channels": [
             *(

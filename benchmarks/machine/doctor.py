@@ -151,13 +151,15 @@ def _compiled() -> str:
     import numba
     from numba.core import event
 
-    from benchmarks.links.counting import build_chain
-    from benchmarks.settings.codes import CodeSpec
+    from phy.chain.chain import ChainCode, CompiledChain
+    from phy.channels.flat import AWGN
+    from phy.coding.ldpc.ldpc5g import LDPC5G
     from phy.coding.propagation.lanes import decode_frames
+    from phy.modulation import Modulation
     from phy.random import Stream
     from phy.units import EsN0
 
-    chain = build_chain(CodeSpec(k=64, n=128), "bpsk", "app", "awgn")
+    chain = CompiledChain(ChainCode.of(LDPC5G(64, 128)), Modulation("bpsk"), AWGN())
     start = time.perf_counter()
     with event.install_recorder("numba:compile") as recorder:  # silent where the cache has the function
         chain.count(Stream(0), EsN0(0.0), 0, 1)

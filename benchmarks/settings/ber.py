@@ -259,39 +259,33 @@ class BerSpec(Settings):
 
 _MOST_TRANSMISSIONS = 16
 
-_COMPILED_CHANNELS = ("awgn", "rayleigh", "rayleigh-block")
-
 
 def resolve_engine(spec: BerSpec) -> Literal["sionna", "compiled", "torch"]:
-    """Decide which engine simulates a spec whose channel has its canonical name.
+    """Decide which engine simulates a spec.
 
-    ``auto`` is ``compiled`` where that covers code and channel, else ``sionna``. On another device than the
-    CPU it is ``torch`` for 5G LDPC with a min-sum decoder, else ``sionna``.
+    ``auto`` is ``compiled`` where the code has that, else ``sionna``; over which channel, and with which
+    constellation, makes no difference. On another device than the CPU it is ``torch`` for 5G LDPC with a
+    min-sum decoder, else ``sionna``.
 
     Raises
     ------
     InputError
-        If the engine that was asked for, or the only one that decodes the code, does not cover the rest.
+        If the engine that was asked for does not decode the code so.
     """
     code, kind = spec.code, code_kind(spec.code.name)
     if spec.repeats:
         return "compiled"
     if spec.engine == "torch" or spec.device != "cpu":
         return _resolve_device(spec)
-    missing = []
-    if "compiled" not in kind.engines:
-        has = ", ".join(other.label for other in CODES.values() if "compiled" in other.engines)
-        missing.append(f"code {code.name} (it has {has})")
-    if spec.channel not in _COMPILED_CHANNELS:
-        missing.append(f"channel {spec.channel} (it has {', '.join(_COMPILED_CHANNELS)})")
     fixed = code.decoder.llr_bits
     only = f"code {code.label}" if "sionna" not in kind.engines else f"llr_bits={fixed}" if fixed else None
     if spec.engine == "sionna" and only:
         raise InputError(f"the sionna engine does not cover {only}; use --engine compiled or auto")
-    if missing and (only or spec.engine == "compiled"):
-        needs = f", which alone covers {only}," if only else ""
-        raise InputError(f"the compiled engine{needs} does not cover {' nor '.join(missing)}")
-    return "sionna" if missing or spec.engine == "sionna" else "compiled"
+    covered = "compiled" in kind.engines
+    if spec.engine == "compiled" and not covered:
+        has = ", ".join(other.label for other in CODES.values() if "compiled" in other.engines)
+        raise InputError(f"the compiled engine does not cover code {code.name} (it has {has})")
+    return "compiled" if covered and spec.engine != "sionna" else "sionna"
 
 
 def _resolve_device(spec: BerSpec) -> Literal["sionna", "torch"]:

@@ -92,7 +92,7 @@ def transport_block(form: TransportFormat, code: str, decoding: Decoding) -> Tra
 
 
 def _set(entries: str, block_bits: int | None = None) -> tuple[Scheme, ...]:
-    pairs = (entry.rsplit("-", 1) for entry in entries.split())
+    pairs = (entry.split("-", 1) for entry in entries.split())
     return tuple(Scheme(Fraction(rate), modulation, block_bits=block_bits) for rate, modulation in pairs)
 
 
@@ -130,7 +130,7 @@ def parse_schemes(text: str, code: str = "ldpc5g") -> tuple[Scheme, ...]:
     schemes = []
     for entry in text.split(","):
         head, _, block = entry.strip().partition("@")
-        rate, _, modulation = head.rpartition("-")
+        rate, _, modulation = head.partition("-")
         try:
             schemes.append(
                 Scheme(Fraction(rate), Modulation(modulation).name, code, int(block) if block else None)

@@ -145,14 +145,14 @@ class CompiledChain:
     code:
         Code and decoder.
     modulation:
-        Constellation and way of demapping.
+        Constellation whose axes carry bits of their own (BPSK, PAM, square QAM), and way of demapping.
     channel:
         AWGN, or Rayleigh fading of any coherence.
 
     Raises
     ------
     ValueError
-        If the channel is another one.
+        If constellation or channel are others.
 
     Examples
     --------
@@ -162,14 +162,22 @@ class CompiledChain:
     """
 
     def __init__(self, code: ChainCode, modulation: Modulation, channel: Channel) -> None:
-        if not isinstance(channel, AWGN | Rayleigh):
-            raise ValueError(f"the compiled chain has awgn and rayleigh, got {channel.name}")
+        if not self.covers(modulation, channel):
+            raise ValueError(
+                "the compiled chain has awgn and rayleigh with bpsk, pam and square qam, "
+                f"got {channel.name} with {modulation.name}"
+            )
         self.code, self.modulation, self.channel = code, modulation, channel
         m = modulation.bits_per_symbol
         filler = -len(code.places) % m
         self.symbols = (len(code.places) + filler) // m
         self._places = np.pad(code.places, (0, filler), constant_values=-1)
         self._variables = np.pad(code.variables, (0, filler), constant_values=-1)
+
+    @staticmethod
+    def covers(modulation: Modulation, channel: Channel) -> bool:
+        """Whether the chain has this constellation and this channel."""
+        return modulation.separable and isinstance(channel, AWGN | Rayleigh)
 
     def count(self, stream: Stream, snr: EsN0, first: int, blocks: int, threads: int = 1) -> ChainCounts:
         """Send blocks ``first`` to ``first + blocks - 1`` of a stream and count their errors.

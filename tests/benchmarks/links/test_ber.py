@@ -186,7 +186,7 @@ def test_filler_counts_as_channel_use() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"modulation": "qam32"},
+        {"modulation": "qam12"},
         {"channel": "tunnel"},
         {"code__k": 5},
         {"code__n": 520},

@@ -81,7 +81,7 @@ def test_all_parts_are_one_passage_over_one_fading_process(name: str, way: str) 
 
 @pytest.mark.parametrize("links", ["sequential", "orthogonal"])
 def test_the_intact_share_of_three_planes_in_block_fading(links: str) -> None:
-    """QPSK without a code, n bits over one gain g ~ Exp(1): E[(1 - Q(sqrt(g s)))^n], or the product, apart."""
+    """Uncoded QPSK, n bits over one gain g ~ Exp(1): E[(1 - Q(sqrt(g s)))^n], or the product, apart."""
     payload = EmbeddingPayload(96, parse_quantizer("lloyd-max:3"), side=(0.0, 1.0))
     snr, trials = EsN0(18.0), 2000
     carriage = Digital(Rayleigh("block"), parse_schemes("1-qpsk", "none") * 3)
