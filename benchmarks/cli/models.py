@@ -152,12 +152,18 @@ def evaluate(as_json: bool, **options: Any) -> None:
 
 
 @click.command(name="list")
+@click.argument("kinds", metavar="[KIND]...", nargs=-1)
 @as_json_option
-def list_(as_json: bool) -> None:
-    """Codes, decoders, modulations, channels, codecs, systems, models, data sets, metrics and presets."""
+def list_(kinds: tuple[str, ...], as_json: bool) -> None:
+    """Codes, decoders, modulations, channels, codecs, systems, models, data sets, metrics and presets.
+
+    \b
+    semphy list             all of them
+    semphy list systems     what --systems takes
+    """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.machine.catalogue import catalogue
 
-    found = catalogue()
+    found = catalogue(kinds)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return

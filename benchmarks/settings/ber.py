@@ -16,6 +16,7 @@ from phy.coding.decoding import MIN_SUM
 
 __all__ = [
     "SEARCH_DB",
+    "SNR_CURE",
     "SWEPT",
     "BerSpec",
     "Probability",
@@ -35,11 +36,23 @@ class SnrSpec(Settings):
     kind:
         Whether ``values_db`` are Eb/N0 (per information bit) or Es/N0 (per channel use).
     values_db:
-        The points in decibels, or a text that `parse_range` reads.
+        The points in decibels, or a text that `parse_range` reads. They may stand alone and are Es/N0 then.
+
+    Examples
+    --------
+    >>> SnrSpec.model_validate("0:2:1")
+    SnrSpec(kind='esno', values_db=(0.0, 1.0, 2.0))
     """
 
     kind: Literal["ebno", "esno"]
     values_db: tuple[float, ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, data: Any) -> Any:
+        if isinstance(data, str | int | float | list | tuple) and not isinstance(data, bool):
+            return {"kind": "esno", "values_db": data}
+        return data
 
     @field_validator("values_db", mode="before")
     @classmethod
@@ -52,6 +65,10 @@ class SnrSpec(Settings):
     @classmethod
     def _finite(cls, values: tuple[float, ...]) -> tuple[float, ...]:
         return parse_range(",".join(map(repr, values)))
+
+
+SNR_CURE = "give --ebno or --esno, or --target-bler"
+"""What to do where the SNR is missing."""
 
 
 class StopSpec(Settings):
@@ -146,7 +163,7 @@ class BerSpec(Settings):
     modulation: str = "bpsk"
     demapping: Literal["app", "maxlog"] = "app"
     channel: str = "awgn"
-    snr: SnrSpec
+    snr: SnrSpec = Field(description=SNR_CURE)
     target_bler: tuple[Probability, ...] = ()
     stop: StopSpec = StopSpec()
     harq: str | None = None
@@ -163,7 +180,9 @@ class BerSpec(Settings):
     @field_validator("rv", mode="before")
     @classmethod
     def _versions(cls, value: object) -> object:
-        return value.split(",") if isinstance(value, str) else value
+        if isinstance(value, str):
+            return value.split(",")
+        return (value,) if isinstance(value, int) else value
 
     @model_validator(mode="after")
     def _repetition(self) -> BerSpec:

@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from benchmarks.settings.codes import Count
+from benchmarks.settings.devices import Device
 from benchmarks.settings.ranges import parse_range
 from bridge.models import Models, load_models, parse_models
 from bridge.own import OwnCode
@@ -97,7 +98,7 @@ class CompareSpec(BaseModel):
     image_size: Count | None = None
     texts: str = "sample"
     embeddings: str = "sample"
-    snr: tuple[float, ...] = Field(min_length=1)
+    snr: tuple[float, ...] = Field(min_length=1, description="give --snr, such as --snr 0:12:3")
     cbr: tuple[str, ...] = ("1/24",)
     channel_uses: Count | None = None
     channel: str = "awgn"
@@ -109,7 +110,7 @@ class CompareSpec(BaseModel):
     engine: Literal["compiled", "sionna"] = "compiled"
     policy: str = "mean"
     models: str = "tiny"
-    device: str = "cpu"
+    device: Device = "cpu"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     options: dict[str, dict[str, Any]] = {}
     metrics: tuple[str, ...] = ("psnr", "ssim", "ms-ssim")
@@ -171,7 +172,7 @@ class CompareSpec(BaseModel):
             for name in names:
                 if describe(name).received != kind:
                     raise ValueError(f"{name!r} is no metric of {kind}: there are {', '.join(examples)}")
-        parse_models(self.models)
+        Models(parse_models(self.models)).check_places()
         if self.policy not in POLICIES:
             raise ValueError(f"failure policy must be one of {', '.join(POLICIES)}, got {self.policy!r}")
         for name in self.options:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from benchmarks.settings.ber import Probability, SnrSpec, StopSpec, read_targets, search_interval
+from benchmarks.settings.ber import SNR_CURE, Probability, SnrSpec, StopSpec, read_targets, search_interval
 from benchmarks.settings.codes import Settings
 
 __all__ = ["SweepSpec"]
@@ -24,7 +24,7 @@ class SweepSpec(Settings):
     """
 
     links: tuple[str, ...] = ()
-    snr: SnrSpec
+    snr: SnrSpec = Field(description=SNR_CURE)
     target_bler: tuple[Probability, ...] = ()
     stop: StopSpec = StopSpec()
     seed: Annotated[int, Field(ge=0)] = 1

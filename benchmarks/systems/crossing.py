@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.runs.store import Store
-from benchmarks.settings.errors import InputError
+from benchmarks.settings.errors import InputError, input_errors
 from benchmarks.systems.curves import CurveRow
 from benchmarks.systems.summary import curves
+from bridge.spelling import meant
+from phy.units import BandwidthRatio
 from semantic.metrics.catalog import describe
 
 __all__ = ["Crossing", "by_source", "crossing", "first_crossing"]
@@ -81,6 +83,9 @@ def crossing(folder: str | Path, first: str, second: str, metric: str, cbr: str 
             raise InputError(f"{str(folder)!r} holds a run of semphy {store.kind}, not of semphy compare")
         confidence = float(store.spec["confidence"])
         rows = curves(store)
+    if cbr is not None:
+        with input_errors():
+            cbr = str(BandwidthRatio.parse(cbr))
     first_curve, second_curve = (by_source(rows, name, metric, cbr) for name in (first, second))
     snr = sorted(first_curve.keys() & second_curve.keys())
     if len(snr) < 2:
@@ -122,8 +127,7 @@ def by_source(
     """
     own = [row for row in rows if row.system == system and cbr in (None, row.cbr) and metric in row.metrics]
     if not own:
-        known = sorted({row.system for row in rows})
-        raise InputError(f"the run has no {metric} of {system!r}; its systems are {', '.join(known)}")
+        raise InputError(_lacking(rows, system, metric, cbr))
     if len({row.cbr for row in own}) > 1:
         raise InputError(f"{system} has several bandwidth ratios; name one by --cbr")
     for row in own:
@@ -132,3 +136,18 @@ def by_source(
         if len(alike) > 1:
             raise InputError(f"the run has {name} under several settings; give each a run of its own")
     return {row.snr_db: row.by_source(metric) for row in own}
+
+
+def _lacking(rows: Sequence[CurveRow], system: str, metric: str, cbr: str | None) -> str:
+    """What a run has instead of what was asked for."""
+    systems = sorted({row.system for row in rows})
+    if system not in systems:
+        return f"the run has no system {system!r}{meant(system, systems)}; it has {', '.join(systems)}"
+    own = [row for row in rows if row.system == system]
+    metrics = sorted({name for row in own for name in row.metrics})
+    if metric not in metrics:
+        has = f"it has {', '.join(metrics)}" if metrics else "it has none"
+        return f"the run has no metric {metric!r} of {system}{meant(metric, metrics)}; {has}"
+    ratios = list(dict.fromkeys(row.cbr for row in own if metric in row.metrics))
+    there = ", ".join(ratio for ratio in ratios if ratio) or "none, for it takes as many uses as it needs"
+    return f"the run has no bandwidth ratio {cbr!r} of {system}; there are {there}"

@@ -136,8 +136,9 @@ def parse_schemes(text: str, code: str = "ldpc5g") -> tuple[Scheme, ...]:
                 Scheme(Fraction(rate), Modulation(modulation).name, code, int(block) if block else None)
             )
         except (ValueError, ZeroDivisionError) as error:
+            reason = f" ({error})" if rate else ""
             raise ValueError(
                 f"scheme {entry!r} is neither a set ({', '.join(SCHEME_SETS)}) nor of the form "
-                f"RATE-MODULATION[@CODED_BITS], for example 1/2-qam16@6144 ({error})"
+                f"RATE-MODULATION[@CODED_BITS], for example 1/2-qam16@6144{reason}"
             ) from error
     return tuple(schemes)
