@@ -7,15 +7,23 @@ from collections.abc import Sequence
 from benchmarks.settings.compare import CompareSpec, systems_of
 from benchmarks.systems.evaluate import channel_uses_of
 from benchmarks.systems.sources import kind_of
+from bridge.air.analog import Analog
 from bridge.systems.pixels.carried import Carried
 from bridge.systems.system import Source, System
 from phy.units import BandwidthRatio, BudgetExceeded, EsN0
 from semantic.metrics.catalog import describe, measure
 from semantic.metrics.image import fitting_scales
 
-__all__ = ["check_budgets", "check_carriages", "check_metrics"]
+__all__ = ["cautions", "check_budgets", "check_carriages", "check_metrics"]
 
 MS_SSIM_SCALES = 5
+
+
+def cautions(spec: CompareSpec) -> list[str]:
+    """What should be known of the systems of a comparison before their figures are trusted."""
+    carriages = [system.carriage for system in systems_of(spec) if isinstance(system, Carried)]
+    found = [carriage.caution for carriage in carriages if isinstance(carriage, Analog)]
+    return [caution for caution in dict.fromkeys(found) if caution]
 
 
 def check_carriages(spec: CompareSpec, sources: Sequence[Source]) -> None:
