@@ -72,8 +72,7 @@ class TextPayload:
             If the text has more than 65,535 units, or something that none of the coders can express.
         """
         coded, count, mode = self._shortest(value)
-        if count > MOST_UNITS:
-            raise ValueError(f"a text may have at most {MOST_UNITS} {self.coders[mode].unit}s, got {count}")
+        _check_count(self.coders[mode], count)
         upper, lower = divmod(count, 1 << _SHORT_BITS)
         header = protect(written((mode, int(upper > 0), lower), self._fields), self.repeats)
         if upper:
@@ -85,6 +84,11 @@ class TextPayload:
         found, errors = [], []
         for mode, coder in enumerate(self.coders):
             try:
+                if coder.unit in (
+                    "character",
+                    "byte",
+                ):  # at least one a letter
+                    _check_count(coder, len(text))
                 coded, count = coder.encode(text)
                 found.append((coded, count, mode))
             except ValueError as error:
@@ -104,3 +108,8 @@ class TextPayload:
         text, remark = self.coders[mode].decode(coded, count)
         checked = "check sum wrong" if arrived.intact is False else ""
         return Unpacked(text, "; ".join(filter(None, (remark, checked))))
+
+
+def _check_count(coder: TextCoder, count: int) -> None:
+    if count > MOST_UNITS:
+        raise ValueError(f"a text may have at most {MOST_UNITS} {coder.unit}s, got {count}")

@@ -79,9 +79,17 @@ def test_damaged_texts_are_texts() -> None:
         assert isinstance(payload.unpack(Arrived(flipped(sent, 0.05, seed))).value, str)
 
 
-def test_too_long_a_text_is_refused() -> None:
-    with pytest.raises(ValueError, match="70000"):
-        TextPayload().pack("x" * 70000)
+@pytest.mark.parametrize("name", ["utf-8", "huffman", "arithmetic"])
+def test_too_long_a_text_is_refused_before_it_is_coded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    coder = parse_text_coder(name)
+    monkeypatch.setattr(coder, "encode", lambda text: pytest.fail("coded"))
+    with pytest.raises(ValueError, match="at most 65535 .*, got 1000000"):
+        TextPayload(coder).pack("x" * 1_000_000)
+
+
+def test_a_text_of_too_many_bytes_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 65535 bytes, got 90000"):
+        TextPayload().pack("日" * 30_000)
 
 
 def test_picture_fills_its_budget_exactly() -> None:
@@ -130,10 +138,11 @@ def test_damaged_pictures_are_none_or_pictures() -> None:
 def test_random_bits_are_none_or_pictures() -> None:
     payload = ImagePayload(JPEG())
     generator = np.random.default_rng(1)
-    for length in (8, 31, 32, 40, 500, 4000):
+    for length in (0, 1, 7, 8, 31, 32, 40, 500, 4000):
         bits = torch.from_numpy(generator.integers(0, 2, length, dtype=np.uint8))
         unpacked = payload.unpack(bits, (40, 56))
         assert unpacked.value is None or unpacked.value.shape == (40, 56, 3)
+        assert length >= 32 or unpacked.remark == f"{length} of 32 bits of the header arrived"
 
 
 # -- texts with other coders --------------------------------------------------------------------------------
