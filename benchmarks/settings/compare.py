@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -194,7 +195,14 @@ class CompareSpec(BaseModel):
         return load_models(parse_models(self.models), self.device, getattr(torch, self.dtype))
 
     def build(self) -> list[Built]:
-        """Build all systems anew; `built_of` keeps those that were built. One name may ask for several."""
+        """Build all systems anew; `built_of` keeps those that were built. One name may ask for several.
+
+        What systems warn of is said once a run (`benchmarks.systems.checks.cautions`), not once a process.
+        """
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            return self._build()
+
+    def _build(self) -> list[Built]:
         channel = parse_channel(self.channel)
         decoding = Decoding(self.decoder, self.schedule, self.iterations, engine=self.engine)
         models = self.checkpoints

@@ -7,21 +7,29 @@ from collections.abc import Sequence
 from benchmarks.settings.compare import CompareSpec, systems_of
 from benchmarks.systems.evaluate import channel_uses_of
 from benchmarks.systems.sources import kind_of
+from bridge.air.analog import Analog
 from bridge.systems.pixels.carried import Carried
 from bridge.systems.system import Source, System
-from phy.units import BandwidthRatio, BudgetExceeded, EsN0
+from phy.units import BandwidthRatio, EsN0
 from semantic.metrics.catalog import describe, measure
 from semantic.metrics.image import fitting_scales
 
-__all__ = ["check_budgets", "check_carriages", "check_metrics"]
+__all__ = ["cautions", "check_budgets", "check_carriages", "check_metrics"]
 
 MS_SSIM_SCALES = 5
 
 
-def check_carriages(spec: CompareSpec, sources: Sequence[Source]) -> None:
-    """Find a carriage that cannot take its payload, or that not a single source fits into.
+def cautions(spec: CompareSpec) -> list[str]:
+    """What should be known of the systems of a comparison before their figures are trusted."""
+    carriages = [system.carriage for system in systems_of(spec) if isinstance(system, Carried)]
+    found = [carriage.caution for carriage in carriages if isinstance(carriage, Analog)]
+    return [caution for caution in dict.fromkeys(found) if caution]
 
-    Where some fit, the others' rows say that they failed.
+
+def check_carriages(spec: CompareSpec, sources: Sequence[Source]) -> None:
+    """Find a carriage that cannot take its payload, or that not a single source can be sent by.
+
+    Where some can, the others' rows say that they failed, or why they have none.
     """
     for system in systems_of(spec):
         own = [source for source in sources if kind_of(source) == system.modality]
@@ -36,7 +44,7 @@ def _check_carriage(spec: CompareSpec, system: Carried, sources: Sequence[Source
         try:
             system.encode(source, channel_uses_of(spec, source, cbr), EsN0(spec.snr[0]))
             return
-        except BudgetExceeded as error:
+        except ValueError as error:  # what does not fit among them
             refusals.append(error)
     raise refusals[0]
 

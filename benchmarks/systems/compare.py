@@ -16,7 +16,7 @@ from benchmarks.runs.sweep import run
 from benchmarks.runs.table import Column, LiveTable
 from benchmarks.settings.compare import CompareSpec, built_of
 from benchmarks.settings.errors import input_errors
-from benchmarks.systems.checks import check_budgets, check_carriages, check_metrics
+from benchmarks.systems.checks import cautions, check_budgets, check_carriages, check_metrics
 from benchmarks.systems.curves import CurveRow
 from benchmarks.systems.evaluate import Found, Job, OperatingPoint, evaluate, forget, loaded
 from benchmarks.systems.identity import identify, items_of, reads_references
@@ -213,7 +213,7 @@ def _fill(store: Store, spec: CompareSpec, found: Sources, conditions: Condition
                 store.register(point.id, description)
             store.want(_wanted(spec, found.sources, conditions))
         with LiveTable(_PROGRESS) as table:
-            for remark in (*found.repeats, *remarks(store)):
+            for remark in (*found.repeats, *cautions(spec), *remarks(store)):
                 table.note(remark)
             run(_tasks(spec, store, found.sources, conditions, table), evaluate, workers)
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ from phy.coding.decoding import Decoding
 from phy.coding.transport.block import TransportBlock, TransportFormat
 from phy.modulation import Modulation
 
-__all__ = ["SCHEME_SETS", "SCRAMBLING", "Scheme", "parse_schemes", "transport_block"]
+__all__ = ["SCHEME_SETS", "SCRAMBLING", "Scheme", "header_repeats", "parse_schemes", "transport_block"]
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,19 @@ def transport_block(form: TransportFormat, code: str, decoding: Decoding) -> Tra
     """
     own = decoding if decoding.algorithm in code_kind(code).decoders else None
     return TransportBlock(form, code, own, scrambling=SCRAMBLING)
+
+
+def header_repeats(code: str) -> int:
+    """How often a payload should write its header: once where a code protects all bits, else three times.
+
+    Behind a code, bits are all right or many are wrong, and copies only make the block longer.
+
+    Examples
+    --------
+    >>> header_repeats("ldpc5g"), header_repeats("none")
+    (1, 3)
+    """
+    return 3 if code == "none" else 1
 
 
 def _set(entries: str, block_bits: int | None = None) -> tuple[Scheme, ...]:

@@ -78,7 +78,7 @@ class Passage:
             )
 
     def map(self, coded: torch.Tensor) -> torch.Tensor:
-        """Fill up and map ``[batch, n]`` coded bits, ``torch.uint8``, to ``[batch, channel_uses(n)]``."""
+        """Fill up and map ``[batch, n]`` coded bits, ``torch.uint8``: ``[batch, channel_uses(n)]``."""
         n = coded.shape[-1]
         padded, _ = pad(coded, n + self.filler_bits(n))
         return self.modulation.map(padded)

@@ -41,8 +41,8 @@ def test_a_sentence_arrives_misspelt(tmp_path: Path) -> None:
     assert sum(a == b for a, b in zip(arrived, sentence, strict=False)) > len(sentence) / 2
     (entry,) = found["ledger"]
     assert entry["source_bits"] == 8 * len(sentence)
-    # 16 bits of CRC and 48 of header, none of it free: two bits a QPSK symbol
-    assert found["channel_uses"] == (8 * len(sentence) + 48 + 16) / 2
+    # 16 bits of CRC and 24 of header, none of it free: two bits a QPSK symbol
+    assert found["channel_uses"] == (8 * len(sentence) + 24 + 16) / 2
 
 
 @pytest.mark.parametrize(

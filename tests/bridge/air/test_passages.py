@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ import pytest
 import torch
 from scipy import integrate, special
 
-from bridge.air.carriage import Analog, Carriage, Digital
+from bridge.air.analog import Analog
+from bridge.air.carriage import Carriage, Digital
 from bridge.air.names import parse_carriage
 from bridge.air.schemes import parse_schemes
 from bridge.air.sending import Item, send, send_together
@@ -81,15 +82,13 @@ def test_all_parts_are_one_passage_over_one_fading_process(name: str, way: str) 
 
 @pytest.mark.parametrize("links", ["sequential", "orthogonal"])
 def test_the_intact_share_of_three_planes_in_block_fading(links: str) -> None:
-    """Uncoded QPSK, n bits over one gain g ~ Exp(1): E[(1 - Q(sqrt(g s)))^n], or the product, apart."""
+    """Uncoded QPSK, n bits over one gain g ~ Exp(1): E[(1 - Q(sqrt(g s)))^n]; apart, the product."""
     payload = EmbeddingPayload(96, parse_quantizer("lloyd-max:3"), side=(0.0, 1.0))
     snr, trials = EsN0(18.0), 2000
     carriage = Digital(Rayleigh("block"), parse_schemes("1-qpsk", "none") * 3)
     parts = carriage.parts("it", payload.pack(ramp(96)))
     if links == "orthogonal":  # each plane under a name of its own
-        parts = tuple(
-            type(part)(f"it-{i}", part.bits, part.link, part.entries) for i, part in enumerate(parts)
-        )
+        parts = tuple(replace(part, name=f"it-{place}") for place, part in enumerate(parts))
     sizes = [part.entries[0].coded_bits for part in parts]
     receptions = transmit(Transmission(parts, links=links), snr, Stream(3).batch(range(trials)))
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from scipy.ndimage import correlate1d
 from phy.source.bpg import bpg
 from phy.source.bpg.bpg import BPG
 from phy.source.bpg.color import decimate, gray_plane, interpolate, planes_to_rgb, rgb_to_ycc
-from phy.source.bpg.container import Header, read_ue7, write_ue7
+from phy.source.bpg.container import Header, read_ue7, write_header, write_ue7
 from phy.source.bpg.hevc import CodingTools, parameter_sets, parse_sps, read_tools, split_nals, write_tools
 from phy.source.pictures.codec import CodecError
 
@@ -282,6 +283,15 @@ def test_ue7_refuses_long_forms_overflow_and_ends(data: bytes) -> None:
         read_ue7(data, 0)
 
 
+@pytest.mark.parametrize("size", [(16, 4224), (8, 8192), (8193, 16), (64, 8448), (8, 70000)])
+def test_long_and_narrow_pictures_are_pictures(size: tuple[int, int]) -> None:
+    """x265 codes them in blocks of 16, which no level of HEVC has for such a length."""
+    codec, ramp = BPG("gray", preset="ultrafast"), np.arange(max(size)) // 40 % 256
+    picture = np.broadcast_to(ramp if size[1] > size[0] else ramp[:, None], size).astype(np.uint8)
+    shown = codec.decode(codec.encode(picture, 20), size)
+    assert psnr(np.repeat(picture[..., None], 3, axis=2), shown) > 40
+
+
 # -- other writers' files ----------------------------------------------------------------------------------
 
 
@@ -319,6 +329,40 @@ def test_an_alpha_plane_is_ignored_and_premultiplied_or_cmyk_refused() -> None:
     for alpha1 in (0x10, 0):
         with pytest.raises(CodecError, match="premultiplied"):
             codec.decode(head[:4] + bytes([head[4] | alpha1, head[5] | 4]) + body, (33, 47))
+
+
+def lossless(rgb: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> tuple[Header, bytes]:
+    """Header and body of what ``bpgenc -e x265 -lossless`` writes: the planes G, B, R without transform."""
+    monkeypatch.setattr(bpg, "_X265", bpg._X265 + ":lossless=1")
+    header = Header(*rgb.shape[:2], "444", 8, "rgb")
+    planes = [rgb[..., place].astype(np.int32) for place in (1, 2, 0)]
+    return header, bpg._strip(bpg._compress(planes, BPG("444", preset="ultrafast"), 0, 8), header)
+
+
+def test_lossless_files_come_back_exactly_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With implicit residual DPCM, as the reference encoder has it, FFmpeg would predict other edges."""
+    picture = noise(48, 64) // 4 + smooth(48, 64) // 2
+    header, body = lossless(picture, monkeypatch)
+    data = write_header(header) + body
+    np.testing.assert_array_equal(BPG().decode(data, (48, 64)), picture)
+    tools, nals = read_tools(body)
+    for flags, refused in (((0, 0, 1, 0, 0, 0, 0, 0, 0), True), ((0, 1, 0, 0, 0, 0, 0, 0, 0), False)):
+        changed = write_header(header) + write_tools(replace(tools, range_flags=flags)) + nals
+        if refused:
+            with pytest.raises(CodecError, match="implicit residual DPCM"):
+                BPG().decode(changed, (48, 64))
+        else:
+            assert BPG().decode(changed, (48, 64)).shape == (48, 64, 3)
+
+
+def test_implicit_residual_dpcm_is_read_where_nothing_is_lossless() -> None:
+    """The tool touches only blocks without transform, of which an ordinary file has none."""
+    codec, picture = BPG("444", preset="ultrafast"), smooth(48, 64)
+    data = codec.encode(picture, 30)
+    head, body = data[:9], data[9:]
+    tools, nals = read_tools(body)
+    changed = head + write_tools(replace(tools, range_flags=(0, 0, 1, 0, 0, 0, 0, 0, 0))) + nals
+    np.testing.assert_array_equal(codec.decode(changed, (48, 64)), codec.decode(data, (48, 64)))
 
 
 # -- refusals ----------------------------------------------------------------------------------------------
