@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from benchmarks.settings.errors import InputError, input_errors
+from semantic.files import NotWritten
 from semantic.metrics import lpips
 from semantic.samples import downloads
 from semantic.zoo import presets as zoo
@@ -19,6 +21,7 @@ from semantic.zoo import weights
 __all__ = ["Item", "fetch", "plan"]
 
 _MODELS = "models:"
+_NO_ROOM = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC)
 _COMMIT = 40  # digits of a commit's name; whatever is shorter is that of a branch
 
 
@@ -40,6 +43,8 @@ class Item:
         Whether nothing is left to do.
     get:
         Downloads it and returns where it lies.
+    variable:
+        That of the environment which says where it is to lie.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Item:
     checked: str
     here: bool
     get: Callable[[], Path]
+    variable: str
 
     def to_text(self) -> str:
         """Return what to know before it is downloaded."""
@@ -91,7 +97,7 @@ def _checkpoint(checkpoint: weights.Checkpoint) -> Item:
         here = False
     licence = "bsd-3-clause (torchvision)"
     get = partial(weights.fetch, checkpoint)
-    return Item(checkpoint.name, checkpoint.size, licence, "SHA-256 pinned", here, get)
+    return Item(checkpoint.name, checkpoint.size, licence, "SHA-256 pinned", here, get, "TORCH_HOME")
 
 
 def _preset(preset: zoo.Preset) -> Item:
@@ -102,13 +108,16 @@ def _preset(preset: zoo.Preset) -> Item:
         revision += ", which may move; the folder's name is the commit that came"
     here = preset in zoo.cached()
     get = partial(zoo.fetch, preset.name)
-    return Item(f"{_MODELS}{preset.name}", preset.size_bytes, preset.licence, revision, here, get)
+    variable = "HF_HOME" if preset.revision else "TORCH_HOME"
+    return Item(f"{_MODELS}{preset.name}", preset.size_bytes, preset.licence, revision, here, get, variable)
 
 
 def _data_set(found: downloads.DataSet) -> Item:
     checked = "SHA-256 pinned" if found.pinned else "checked by size and number of files, no SHA-256 is known"
     get = partial(_with_progress, found)
-    return Item(found.name, found.size_bytes, found.licence, checked, downloads.is_here(found), get)
+    return Item(
+        found.name, found.size_bytes, found.licence, checked, downloads.is_here(found), get, "SEMPHY_DATA"
+    )
 
 
 def _with_progress(found: downloads.DataSet) -> Path:
@@ -135,4 +144,6 @@ def fetch(item: Item) -> Path:
         try:
             return item.get()
         except OSError as error:
-            raise InputError(f"{item.name} could not be downloaded: {error}") from error
+            wants = isinstance(error, NotWritten) or error.errno in _NO_ROOM
+            cure = f"; {item.variable} names another place for it" if wants else ""
+            raise InputError(f"{item.name} could not be downloaded: {error}{cure}") from error
