@@ -44,7 +44,7 @@ def _run(arguments: Sequence[str] | None) -> None:
 
         if not isinstance(error, InputError | NotWritten):
             raise
-        _refuse(str(error))
+        _refuse(f"{error}; --out takes another place" if isinstance(error, NotWritten) else str(error))
     sys.exit(status if isinstance(status, int) else 0)
 
 

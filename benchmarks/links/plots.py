@@ -256,7 +256,7 @@ def _is_real(curve: Curve) -> bool:
 
 
 def _finite_length(k: int, uses: int, real: bool) -> _Reference:
-    """A real constellation leaves one dimension empty: two uses are a complex one at twice the power ratio."""
+    """A real constellation leaves a dimension empty: two uses are a complex one at twice the power."""
     gain_db, shared = (10.0 * math.log10(2.0), 2) if real else (0.0, 1)
 
     def rate(snr: EsN0) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from benchmarks.settings.errors import InputError, input_errors
+from semantic.files import NotWritten
 from semantic.metrics import lpips
 from semantic.samples import downloads
 from semantic.zoo import presets as zoo
@@ -17,6 +19,7 @@ from semantic.zoo.published import Published
 __all__ = ["bring", "plan", "summary"]
 
 _MODELS = "models:"
+_NO_ROOM = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC)
 
 
 def plan(names: Sequence[str]) -> list[Published]:
@@ -75,4 +78,6 @@ def bring(thing: Published) -> Path:
         try:
             return thing.fetch(report)
         except OSError as error:
-            raise InputError(f"{thing.fetched_as} could not be downloaded: {error}") from error
+            wants = isinstance(error, NotWritten) or error.errno in _NO_ROOM
+            cure = f"; {thing.placed_by} names another place for it" if wants else ""
+            raise InputError(f"{thing.fetched_as} could not be downloaded: {error}{cure}") from error

@@ -25,7 +25,7 @@ class _Loader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
             raise _wrong(f"alias *{event.anchor} is not read, write out what it stands for", event)
         if getattr(event, "tag", None) is not None:
@@ -47,7 +47,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _wrong(what: str, place: yaml.Event | yaml.Node) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=what, problem_mark=place.start_mark)
+    return yaml.MarkedYAMLError(problem=what, problem_mark=place.start_mark)  # type: ignore[arg-type]
 
 
 _Loader.yaml_implicit_resolvers = {

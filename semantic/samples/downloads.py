@@ -100,6 +100,11 @@ class DataSet:
         return "checked by size and number of files, no SHA-256 is known"
 
     @property
+    def placed_by(self) -> str:
+        """Variable of the environment that says where it is to lie."""
+        return "SEMPHY_DATA"
+
+    @property
     def is_here(self) -> bool:
         """Whether the data directory holds all of it, by the number of its files."""
         return not _missing(self, data_directory() / self.name)

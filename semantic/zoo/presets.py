@@ -109,6 +109,11 @@ class Preset:
         return f"revision {self.revision[:12]}" + (moves if len(self.revision) != _COMMIT else "")
 
     @property
+    def placed_by(self) -> str:
+        """Variable of the environment that says where it is to lie."""
+        return "HF_HOME" if self.revision else "TORCH_HOME"
+
+    @property
     def is_here(self) -> bool:
         """Whether it is wholly on this machine."""
         try:

@@ -32,6 +32,10 @@ class Published(Protocol):
         """How it is known to be what it should be."""
 
     @property
+    def placed_by(self) -> str:
+        """Variable of the environment that says where it is to lie."""
+
+    @property
     def is_here(self) -> bool:
         """Whether nothing is left to do."""
 

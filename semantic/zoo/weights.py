@@ -47,6 +47,7 @@ class Checkpoint:
     licence: str = "bsd-3-clause (torchvision)"
 
     checked: ClassVar[str] = "SHA-256 pinned"
+    placed_by: ClassVar[str] = "TORCH_HOME"
 
     @property
     def is_here(self) -> bool:

@@ -76,6 +76,21 @@ def test_no_network_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         fetching.bring(item)
 
 
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [("kodak24", "SEMPHY_DATA"), ("lpips-alex", "TORCH_HOME"), ("models:fcn-resnet50", "TORCH_HOME")],
+)
+def test_no_leave_to_write_is_one_line_with_the_variable(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, name: str, variable: str
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    (empty / "file").touch()
+    monkeypatch.setenv(variable, str(empty / "file" / "below"))
+    (item,) = fetching.plan([name])
+    with pytest.raises(InputError, match=f"^{name} could not be downloaded: .*; {variable} names another"):
+        fetching.bring(item)
+
+
 def test_doctor_knows_models_and_data_sets(empty: Path) -> None:
     checks = {check.name: check for check in [*doctor._models(), *doctor._data_sets()]}
     assert {f"models:{name}" for name in zoo.PRESETS} < set(checks)
