@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 import click
@@ -20,6 +21,7 @@ _WRONG_INPUT = 2
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run ``semphy``: wrong input ends as one line on standard error and status 2, Ctrl-C as status 130."""
+    warnings.formatwarning = _one_line
     try:
         status = cli.main(args=arguments, prog_name="semphy", standalone_mode=False)
     except click.ClickException as error:
@@ -37,6 +39,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _refuse(str(error))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _one_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    return f"semphy: {' '.join(str(message).split())}\n"
 
 
 def _refuse(message: str) -> None:
