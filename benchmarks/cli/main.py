@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 import click
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     SIGTERM and SIGHUP end it as Ctrl-C does, with status 143 and 129.
     """
+    warnings.formatwarning = _one_line
     with signals.heeded():
         _run(arguments)
 
@@ -46,6 +48,12 @@ def _run(arguments: Sequence[str] | None) -> None:
             raise
         _refuse(f"{error}; --out takes another place" if isinstance(error, NotWritten) else str(error))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _one_line(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    return f"semphy: {' '.join(str(message).split())}\n"
 
 
 def _refuse(message: str) -> None:

@@ -153,7 +153,9 @@ def picture_paths(path: str | Path) -> list[Path]:
     inside = [file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES and file.name[0] != "."]
     if not inside:
         suffixes = ", ".join(suffix[1:] for suffix in _SUFFIXES)
-        raise ValueError(f"no picture ({suffixes}) lies in the folder {str(path)!r}")
+        folders = [folder.name for folder in sorted(path.iterdir()) if folder.is_dir()][:5]
+        inside_them = f"; folders inside it are not entered: {', '.join(folders)}" if folders else ""
+        raise ValueError(f"no picture ({suffixes}) lies in the folder {str(path)!r}{inside_them}")
     return sorted(inside, key=lambda file: file.name)
 
 
