@@ -37,5 +37,5 @@ def test_a_full_disk_keeps_what_there_is(whole: Path, tmp_path: Path) -> None:
 
 
 def test_a_killed_run_counts_the_same(whole: Path, tmp_path: Path) -> None:
-    kills(SHORT, tmp_path / "run", 2, random.Random(1), 6.0)
+    kills(SHORT, tmp_path / "run", 2, random.Random(1))
     assert content(tmp_path / "run") == content(whole)
