@@ -13,15 +13,15 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.runs.results import Result, write_csv
 from benchmarks.runs.statistics import bootstrap_interval
+from benchmarks.runs.sweep import processes, submit
 from benchmarks.runs.table import Column, LiveTable, plain
 from benchmarks.runs.versions import versions
 from benchmarks.settings.captioners import CaptionersSpec
@@ -186,9 +186,9 @@ def _pictures(spec: CaptionersSpec) -> list[Any]:
 
 
 def _alone(spec: CaptionersSpec, folder: Path) -> _Said:
-    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+    with processes(1) as pool:
         try:
-            return process.submit(_describe, spec.model_dump_json(), folder).result()
+            return submit(pool, partial(_describe, spec.model_dump_json()), folder).result()
         except BrokenProcessPool as error:
             raise InputError(f"the process of {folder} died, likely for want of memory") from error
 

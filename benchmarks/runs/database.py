@@ -148,6 +148,6 @@ def _free(folder: Path) -> str:
 def _claim(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / DATABASE
-    if not file.exists() and any(folder.iterdir()):
+    if any(folder.iterdir()) and not file.exists():  # in this order: another process may just begin the run
         raise InputError(f"{str(folder)!r} has files in it and no run; choose another --out")
     return file

@@ -20,7 +20,7 @@ from typing import Protocol, TypeVar
 
 from benchmarks.settings.errors import InputError
 
-__all__ = ["SLICE_SECONDS", "Task", "cores", "open_pool", "quiet_threads", "run"]
+__all__ = ["SLICE_SECONDS", "Task", "cores", "open_pool", "processes", "quiet_threads", "run", "submit"]
 
 Work = TypeVar("Work")
 Done = TypeVar("Done")
@@ -72,15 +72,15 @@ def run(
         If ``workers`` is not positive, no other process can be started, or one was killed from outside.
     """
     stream = ((task, item) for task in tasks for item in _wanted(task))
-    with open_pool(workers) if pool is None else nullcontext(pool) as processes:
-        if processes is None:
+    with open_pool(workers) if pool is None else nullcontext(pool) as others:
+        if others is None:
             for task, item in stream:
                 left: Work | None = item
                 while left is not None and not task.finished:
                     left = task.accept(left, work(left))
             return
         try:
-            _run_ahead(stream, work, processes, ahead=workers + 1)
+            _run_ahead(stream, work, others, ahead=workers + 1)
         except BrokenProcessPool as error:
             raise InputError(
                 "a worker process ended from outside, most likely for want of memory; "
@@ -104,17 +104,24 @@ def _run_ahead(
     pending: deque[tuple[Task[Work, Done], Work, Future[Done]]] = deque()
     while True:
         while len(pending) < ahead and (drawn := next(stream, None)) is not None:
-            pending.append((*drawn, _submit(pool, work, drawn[1])))
+            pending.append((*drawn, submit(pool, work, drawn[1])))
         if not pending:
             return
         task, item, future = pending.popleft()
         if task.finished:
             future.cancel()
         elif (left := task.accept(item, future.result())) is not None:
-            pending.appendleft((task, left, _submit(pool, work, left)))
+            pending.appendleft((task, left, submit(pool, work, left)))
 
 
-def _submit(pool: ProcessPoolExecutor, work: Callable[[Work], Done], item: Work) -> Future[Done]:
+def submit(pool: ProcessPoolExecutor, work: Callable[[Work], Done], item: Work) -> Future[Done]:
+    """Hand work to `processes`.
+
+    Raises
+    ------
+    InputError
+        If the system has no room for another process.
+    """
     with _born_deaf():  # it is submitting that starts a worker
         return pool.submit(work, item)
 
@@ -158,12 +165,25 @@ def open_pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
     if workers == 1:
         yield None
         return
-    threads = max(1, cores() // workers)
+    with processes(workers) as pool:
+        yield pool
+
+
+@contextmanager
+def processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that start with the first `submit`, share the cores, and end with this, whatever they do.
+
+    Raises
+    ------
+    InputError
+        If the system has no room for what processes share.
+    """
+    threads = max(1, cores() // count)
     quiet_threads(threads)
     others = set(multiprocessing.active_children())
     with _born_deaf():
         pool = ProcessPoolExecutor(
-            workers,
+            count,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_start_worker,
             initargs=(threads,),

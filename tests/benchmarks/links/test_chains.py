@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from benchmarks.links.sweepable import Sweepable
 from benchmarks.runs.store import Store
 from benchmarks.runs.sweep import run
 from benchmarks.settings.ber import BerSpec, SnrSpec, StopSpec
+from benchmarks.settings.errors import InputError
 from benchmarks.settings.reading import read_settings
 from phy import random
 from phy.random import Stream
@@ -133,3 +135,23 @@ def test_pieces_of_chunks_become_the_rows_of_a_whole_run(monkeypatch: pytest.Mon
     assert swept(300) == whole
     assert swept(300, ends=(1, 70, 71, 128, 200, 290)) == whole
     assert swept(100, 150, 300, ends=(10, 99)) == whole
+
+
+def test_two_processes_on_one_run_count_nothing_twice(tmp_path: Path) -> None:
+    """The second one finds a row where it wants to put its own, and the first one ends as if alone."""
+    chain = chain_of(Flips(0.01), max_blocks=300, block_errors=10**6)
+    stores = [Store(tmp_path / name, "ber", COUNT_COLUMNS, {}, {}) for name in ("run", "run", "alone")]
+    first, second, alone = (Point(Session(s, lambda _: None), chain, 3.0) for s in stores)
+    early, late = next(first.items()), next(second.items())
+    first.accept(early, count(early))
+    with pytest.raises(InputError, match="another process works on .*run'; wait for it or stop it"):
+        second.accept(late, count(late))
+    stores[1].close()
+    again = Point(Session(stores[0], lambda _: None), chain, 3.0)
+    run([again], count)
+    run([alone], count)
+    found = [[{**row, "seconds": 0} for row in s.rows(again.condition)] for s in (stores[0], stores[2])]
+    assert found[0] == found[1]
+    assert len(found[0]) == 5
+    for store in stores:
+        store.close()

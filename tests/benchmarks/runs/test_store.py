@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -199,6 +200,22 @@ def test_a_killed_run_and_a_finished_one_can_be_read(tmp_path: Path) -> None:
     for name in ("run", "killed"):
         with Store.read(tmp_path / name) as found:
             assert found.rows("c") == [{"item": 0, "errors": 1, "note": None}]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="everything is writable for root")
+def test_a_run_that_nobody_may_write_to_can_be_read(tmp_path: Path) -> None:
+    store = make(tmp_path / "run")
+    store.register("c", {"snr": 1.0})
+    shutil.copytree(tmp_path / "run", tmp_path / "killed")
+    store.close()
+    for name in ("run", "killed"):
+        for path in (tmp_path / name).iterdir():
+            path.chmod(0o444)
+        (tmp_path / name).chmod(0o555)
+        with Store.read(tmp_path / name) as found:
+            assert [condition.id for condition in found.conditions()] == ["c"]
+        with pytest.raises(InputError, match="^cannot use"):
+            make(tmp_path / name)
 
 
 def test_database_cut_off_at_birth_is_begun_anew(tmp_path: Path) -> None:
