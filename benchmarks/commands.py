@@ -8,6 +8,7 @@ number of processes; a script that asks for several needs ``if __name__ == "__ma
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -169,7 +170,7 @@ def reproduce(
     return run_reproduction(paper, spec, _out(out) or Path("runs") / paper, workers)
 
 
-def plot(*runs: Place, out: Place | None = None) -> list[Path]:
+def plot(*runs: Place, out: Place | None = None, overlay: Place | Sequence[Place] = ()) -> list[Path]:
     """Draw the figures of a run, or of several in one, as PNG, SVG and PDF.
 
     A result that is at hand has a ``plot()`` of its own, which gives a figure instead of files.
@@ -180,6 +181,9 @@ def plot(*runs: Place, out: Place | None = None) -> list[Path]:
         Run directories.
     out:
         Folder of the figures; ``figures`` in the first run unless given.
+    overlay:
+        Files with curves of other programs, AFF3CT's text or CSV (`benchmarks.links.imported`), drawn beside
+        those of ``ber`` and ``mcs``.
 
     Returns
     -------
@@ -202,7 +206,8 @@ def plot(*runs: Place, out: Place | None = None) -> list[Path]:
     from benchmarks.cli.plotting import plot_runs
 
     folders = [Path(run) for run in runs]
-    return plot_runs(folders, _out(out) or folders[0] / "figures")
+    files = [overlay] if isinstance(overlay, str | Path) else overlay
+    return plot_runs(folders, _out(out) or folders[0] / "figures", [Path(file) for file in files])
 
 
 def _config(place: Place | None) -> Path | None:

@@ -30,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(arguments: Sequence[str] | None) -> None:
+    for argument in sys.argv[1:] if arguments is None else arguments:
+        if any("\ud800" <= character <= "\udfff" for character in argument):  # bytes that are no UTF-8
+            _refuse(f"{argument!a} is not UTF-8, which runs and results are written in; rename the file")
     try:
         status = cli.main(args=arguments, prog_name="semphy", standalone_mode=False)
     except click.ClickException as error:

@@ -69,7 +69,8 @@ def captioners(
 
 @click.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
-def fetch(names: tuple[str, ...]) -> None:
+@as_json_option
+def fetch(names: tuple[str, ...], as_json: bool) -> None:
     """Download weights and data sets; says size and licence first.
 
     \b
@@ -85,8 +86,13 @@ def fetch(names: tuple[str, ...]) -> None:
         things = plan(names)
     for thing in things:
         click.echo(summary(thing), err=True)
+    found = []
     for thing in things:
-        click.echo(bring(thing))
+        found.append({"name": thing.fetched_as, "path": str(bring(thing)), "licence": thing.licence})
+        if not as_json:
+            click.echo(found[-1]["path"])
+    if as_json:
+        click.echo(json.dumps({"files": found}, indent=2))
 
 
 @click.command(cls=_OfModels)

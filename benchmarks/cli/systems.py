@@ -162,44 +162,77 @@ def crossing(run: Path, first: str, second: str, metric: str, cbr: str | None, a
 
 
 @click.command()
-@click.option("--system", default="bpg-ldpc", show_default=True, help="As for compare.")
 @click.option(
-    "--image", metavar="FILE", help="A picture, or the name of a bundled one: astronaut, chelsea ..."
+    "--system", default="bpg-ldpc", show_default=True, help="As for compare (semphy list systems); one."
+)
+@click.option(
+    "--image",
+    metavar="FILE",
+    help="A picture, the name of a bundled one (astronaut, chelsea ...), or scenes:medium, a drawn one.",
 )
 @click.option("--text", help="A sentence.")
+@click.option("--image-size", type=int, help="As for compare.")
 @click.option("--snr", required=True, help="Es/N0 in dB.")
 @click.option("--cbr", default="1/24", show_default=True, help="Complex channel uses per subpixel.")
 @click.option("--channel", default="awgn", show_default=True, help="As for compare.")
-@click.option("--scheme", default="1/2-qpsk", show_default=True, help="One modulation-coding scheme.")
+@click.option("--scheme", default="1/2-qpsk", show_default=True, help="One, of files and of texts.")
 @click.option("--policy", default="mean", show_default=True, help="Shown for a failed picture.")
+@click.option("--models", help="As for compare.  [default: tiny]")
 @click.option(
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="Root of every random draw."
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="One setting, such as iterations=50."
 )
 @click.option(
     "--out", type=folder(), default=Path("arrived"), show_default=True, help="Folder for what arrived."
 )
 @as_json_option
-def send(out: Path, as_json: bool, **options: Any) -> None:
+def send(
+    system: str,
+    image: str | None,
+    text: str | None,
+    scheme: str,
+    overrides: tuple[str, ...],
+    out: Path,
+    as_json: bool,
+    **settings: Any,
+) -> None:
     """One picture or sentence through one system at one SNR; writes what arrived.
 
     \b
     semphy send --image chelsea --snr 4 --scheme 2/3-qpsk
     semphy send --system text-uncoded --text "A dog runs on the beach." --snr 6
+    semphy send --system multi-sc --image scenes:medium --image-size 256 --snr 6 --cbr 1/48
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.systems.send import send_one
 
-    sent = send_one(**options)
-    path = sent.write(out)
-    click.echo(json.dumps(sent.to_json(), indent=2) if as_json else f"{sent.to_text()}\n{path}")
+    sent = send_one(system, image, text, scheme, settings, overrides)
+    files = [str(file) for file in sent.write(out)]
+    click.echo(json.dumps(sent.to_json(), indent=2) if as_json else "\n".join([sent.to_text(), *files]))
 
 
 @click.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=folder())
 @click.option("--out", type=folder(), help="Folder of the figures.  [default: figures in the first RUN]")
+@click.option(
+    "--overlay",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Curves of others beside those of ber and mcs: AFF3CT's text, or CSV with ebno_db or esno_db, ber, "
+    "bler; may be repeated.",
+)
 @as_json_option
-def plot(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
-    """Figures of one run, or of several in one, as PNG, SVG and PDF."""
+def plot(runs: tuple[Path, ...], out: Path | None, overlay: tuple[Path, ...], as_json: bool) -> None:
+    """Figures of one run, or of several of a kind in one, as PNG, SVG and PDF.
+
+    \b
+    semphy plot runs/kodak
+    semphy plot runs/ldpc runs/polar --out figures
+    semphy plot runs/bch --overlay BCH_N127_K71.txt --overlay published.csv
+    """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.cli.plotting import plot_runs
 
-    files = [str(path) for path in plot_runs(runs, out or runs[0] / "figures")]
+    files = [str(path) for path in plot_runs(runs, out or runs[0] / "figures", overlay)]
     click.echo(json.dumps({"files": files}, indent=2) if as_json else "\n".join(files))

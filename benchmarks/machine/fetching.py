@@ -67,7 +67,12 @@ def bring(thing: Published) -> Path:
     InputError
         If it cannot be downloaded, or is not what it should be.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
     console = Console(stderr=True)
     with input_errors(), Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task(thing.fetched_as, visible=False)

@@ -19,7 +19,17 @@ from matplotlib.figure import Figure
 
 from semantic.files import written
 
-__all__ = ["COLOURS", "COLUMN_INCHES", "FORMATS", "MARKERS", "drawing", "new_figure", "percent", "save"]
+__all__ = [
+    "COLOURS",
+    "COLUMN_INCHES",
+    "FORMATS",
+    "MARKERS",
+    "drawing",
+    "literal",
+    "new_figure",
+    "percent",
+    "save",
+]
 
 COLUMN_INCHES = 3.5
 """Width of a column of a paper."""
@@ -92,3 +102,14 @@ def save(
 def percent(confidence: float) -> str:
     """Write a confidence as ``95 %``."""
     return f"{100 * confidence:g} %"
+
+
+def literal(text: str) -> str:
+    r"""Write a name so that a figure shows it as it is, and reads no mathematics between dollar signs.
+
+    Examples
+    --------
+    >>> literal("a$b")
+    'a\\$b'
+    """
+    return text.replace("$", r"\$")

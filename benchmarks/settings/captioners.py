@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from benchmarks.settings.ber import Probability
 from benchmarks.settings.codes import Count, Settings
 from benchmarks.settings.devices import Device
+from benchmarks.settings.places import Side, check_place
 
 __all__ = ["CaptionersSpec"]
 
@@ -46,7 +47,7 @@ class CaptionersSpec(Settings):
     )
     images: str = Field(description="give --images, a folder of captioned pictures, or scenes:medium")
     captions: str | None = None
-    image_size: Count | None = None
+    image_size: Side | None = None
     prompt: str | None = None
     max_tokens: Count = 256
     max_sources: Count | None = None
@@ -54,6 +55,8 @@ class CaptionersSpec(Settings):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     seed: Annotated[int, Field(ge=0)] = 1
     confidence: Probability = 0.95
+
+    _places = field_validator("images", "captions")(check_place)
 
     @field_validator("models", mode="before")
     @classmethod

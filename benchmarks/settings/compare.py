@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from benchmarks.settings.codes import Count
 from benchmarks.settings.devices import Device
+from benchmarks.settings.places import Side, check_place
 from benchmarks.settings.ranges import parse_range
 from bridge.models import Models, load_models, parse_models
 from bridge.own import OwnCode
@@ -96,7 +97,7 @@ class CompareSpec(BaseModel):
     carriage: tuple[str, ...] = ()
     images: str = "sample"
     captions: str | None = None
-    image_size: Count | None = None
+    image_size: Side | None = None
     texts: str = "sample"
     embeddings: str = "sample"
     snr: tuple[float, ...] = Field(min_length=1, description="give --snr, such as --snr 0:12:3")
@@ -122,6 +123,8 @@ class CompareSpec(BaseModel):
     keep: Annotated[int, Field(ge=0)] = 1
     seed: Annotated[int, Field(ge=0)] = 1
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+
+    _places = field_validator("images", "texts", "embeddings", "captions")(check_place)
 
     @field_validator("carriage", mode="before")
     @classmethod
