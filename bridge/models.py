@@ -138,7 +138,7 @@ class Models:
 
         Examples
         --------
-        >>> load_models(parse_models("tiny,jscc=tiny-text-jscc")).check("jscc")
+        >>> load_models(parse_models("tiny,jscc=tiny-text-jscc")).check("jscc")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         ValueError: jscc=...tiny-text-jscc is TextJSCC, and must be DeepJSCC2019, ADJSCC or NestedJSCC
         """

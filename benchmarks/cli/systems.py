@@ -31,8 +31,11 @@ __all__ = ["compare", "crossing", "plot", "reproduce", "send"]
 @click.option("--image-size", type=int, help="Resize pictures to squares of so many pixels.")
 @click.option("--texts", metavar="PATH", help="A text file, a sentence a line, or sample.  [default: sample]")
 @click.option(
-    "--embeddings", metavar="PATH", help="A .npy or .safetensors file, a row a vector.  [default: sample]"
+    "--embeddings",
+    metavar="PATH",
+    help="A .npy, .npz, .csv or .safetensors file, a row a vector.  [default: sample]",
 )
+@click.option("--flatten", is_flag=True, default=None, help="Take grids of tokens for one vector each.")
 @click.option("--max-sources", type=int, help="Take only the first so many sources of a kind.")
 @click.option("--snr", metavar="RANGE", help="Es/N0 in dB: first:last:step, or numbers with commas.")
 @click.option(
@@ -54,6 +57,7 @@ __all__ = ["compare", "crossing", "plot", "reproduce", "send"]
 @click.option("--engine", help="LDPC decoder of: compiled or sionna.  [default: compiled]")
 @click.option("--metrics", help="psnr, ssim, ms-ssim, lpips-alex, lpips-vgg.  [default: psnr,ssim,ms-ssim]")
 @click.option("--text-metrics", help="bleu, bleu-1 ... bleu-4, chrf, cer, wer.  [default: bleu,cer,wer]")
+@click.option("--bleu-tokenize", help="Words of BLEU: 13a, intl, zh, ja-mecab or char.  [default: 13a]")
 @click.option("--embedding-metrics", help="snr-out, mse, cosine, relative-error.")
 @click.option("--trials", type=int, help="Channel realisations a source and SNR.  [default: 1]")
 @click.option("--keep", type=int, help="Keep the pictures of so many sources as they arrived.  [default: 1]")

@@ -24,7 +24,7 @@ from bridge.systems.system import System
 from phy.channels.names import parse_channel
 from phy.coding.decoding import Decoding
 from phy.units import BandwidthRatio
-from semantic.metrics.catalog import EMBEDDING_METRICS, IMAGE_METRICS, TEXT_METRICS, describe
+from semantic.metrics.catalog import BLEU_METRICS, EMBEDDING_METRICS, IMAGE_METRICS, TEXT_METRICS, describe
 from semantic.zoo.weights import WeightsMissing
 
 __all__ = ["Built", "CompareSpec", "built_of", "systems_of"]
@@ -52,6 +52,8 @@ class CompareSpec(BaseModel):
     images, texts, embeddings:
         ``sample`` for the bundled ones, or a file or folder; pictures also ``scenes:easy``, ``scenes:medium``
         or ``scenes:hard``, drawn ones.
+    flatten:
+        As in `semantic.samples.vectors.load_embeddings`: a grid of tokens is one vector.
     captions:
         File of the pictures' captions (`semantic.samples.captioned`); ``auto`` finds it in their folder,
         None is for pictures without.
@@ -76,6 +78,9 @@ class CompareSpec(BaseModel):
     metrics:
         Metrics of pictures (others are of sentences and of vectors). Each picks the schemes of its own
         envelope; where two do equally well, the next one decides.
+    bleu_tokenize:
+        How BLEU cuts texts into words (`semantic.metrics.bleu.TOKENIZERS`); rows say ``bleu:zh`` where it is
+        not ``13a``, as ``text_metrics`` may by themselves.
     trials:
         Channel realisations a source and SNR.
     max_sources:
@@ -100,6 +105,7 @@ class CompareSpec(BaseModel):
     image_size: Side | None = None
     texts: str = "sample"
     embeddings: str = "sample"
+    flatten: bool = False
     snr: tuple[float, ...] = Field(min_length=1, description="give --snr, such as --snr 0:12:3")
     cbr: tuple[str, ...] = ("1/24",)
     channel_uses: Count | None = None
@@ -117,6 +123,7 @@ class CompareSpec(BaseModel):
     options: dict[str, dict[str, Any]] = {}
     metrics: tuple[str, ...] = ("psnr", "ssim", "ms-ssim")
     text_metrics: tuple[str, ...] = ("bleu", "cer", "wer")
+    bleu_tokenize: Literal["13a", "intl", "zh", "ja-mecab", "char"] = "13a"
     embedding_metrics: tuple[str, ...] = ("snr-out", "cosine", "mse")
     trials: Count = 1
     max_sources: Count | None = None
@@ -245,6 +252,9 @@ class CompareSpec(BaseModel):
 
     def metrics_of(self, modality: str) -> tuple[str, ...]:
         """Names of the metrics that sources of this kind are measured by."""
+        if modality == "text" and self.bleu_tokenize != "13a":
+            tokenize = self.bleu_tokenize
+            return tuple(f"{name}:{tokenize}" if name in BLEU_METRICS else name for name in self.text_metrics)
         return {"image": self.metrics, "text": self.text_metrics, "embedding": self.embedding_metrics}[
             modality
         ]

@@ -213,7 +213,7 @@ def _fill(store: Store, spec: CompareSpec, found: Sources, conditions: Condition
                 store.register(point.id, description)
             store.want(_wanted(spec, found.sources, conditions))
         with LiveTable(_PROGRESS) as table:
-            for remark in (*found.repeats, *cautions(spec), *remarks(store)):
+            for remark in (*found.repeats, *cautions(spec, found.sources), *remarks(store)):
                 table.note(remark)
             run(_tasks(spec, store, found.sources, conditions, table), evaluate, workers)
     except KeyboardInterrupt:

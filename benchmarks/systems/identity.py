@@ -93,9 +93,8 @@ def items_of(source: Source, trials: int, with_references: bool = False) -> list
 
 
 def _measure(metric: str, digest: str | None) -> str:
-    """A metric with a digest in place of the network that it names."""
-    family, named, _ = metric.partition(":")
-    return f"{family}:{digest}" if named else metric
+    """A metric with a digest in place of the network that it names, if it names one."""
+    return metric if digest is None else f"{metric.partition(':')[0]}:{digest}"
 
 
 def _by_content(value: Any) -> Any:

@@ -77,8 +77,8 @@ def _sentences(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
 
 
 def _vectors(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
-    sample = spec.embeddings == "sample"
-    for name, vector in sample_embeddings() if sample else load_embeddings(Path(spec.embeddings)):
+    own = None if spec.embeddings == "sample" else Path(spec.embeddings)
+    for name, vector in sample_embeddings() if own is None else load_embeddings(own, spec.flatten):
         yield Source(name, embedding=vector, folder=folder)
 
 

@@ -2,6 +2,7 @@
 
 Some names take a network, a preset of ``semphy list`` or a folder: ``cosine:clip-vit-b32``,
 ``cosine:PATH``, ``clip-score:clip-vit-l14``; their labels say which, as their values mean nothing without it.
+BLEU takes sacrebleu's tokenisers in the same way: ``bleu:zh``, ``bleu-4:char``.
 
 Texts are held against one reference (a sentence that was sent) or several (captions of a picture): BLEU
 pools them, everything else takes the best (`semantic.metrics.references`).
@@ -10,12 +11,13 @@ pools them, everything else takes the best (`semantic.metrics.references`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
 __all__ = [
+    "BLEU_METRICS",
     "EMBEDDING_METRICS",
     "IMAGE_METRICS",
     "METRICS",
@@ -53,7 +55,7 @@ class Measure:
 
     label: str
     higher_is_better: bool
-    load: Callable[[], Function]
+    load: Callable[..., Function]
     reference: Kind = "image"
     received: Kind = "image"
 
@@ -121,10 +123,12 @@ def _clip_score_text(network: str) -> Function:
     return agreement
 
 
-def _bleu(name: str, **options: int) -> Function:
+def _bleu(name: str, tokenize: str = "13a", **options: int) -> Function:
     from semantic.metrics import bleu
 
-    return partial(getattr(bleu, name), **options)
+    score = partial(getattr(bleu, name), tokenize=tokenize, **options)
+    score("a", "b")  # now, what would be missing later
+    return score
 
 
 def _text(name: str, higher_is_better: bool) -> Function:
@@ -171,12 +175,17 @@ IMAGE_METRICS = {
 }
 """Metrics of pictures, ``[height, width, 3]``, ``uint8``."""
 
-TEXT_METRICS = {
+BLEU_METRICS = {
     "bleu": Measure("BLEU", True, partial(_bleu, "bleu"), "text", "text"),
     **{
         f"bleu-{n}": Measure(f"BLEU-{n}", True, partial(_bleu, "bleu_n", n=n), "text", "text")
         for n in (1, 2, 3, 4)
     },
+}
+"""Metrics of sentences whose name may go on with a colon and one of `semantic.metrics.bleu.TOKENIZERS`."""
+
+TEXT_METRICS = {
+    **BLEU_METRICS,
     "chrf": Measure("chrF", True, partial(_text, "chrf", True), "text", "text"),
     "cer": Measure(
         "character error rate", False, partial(_text, "character_error_rate", False), "text", "text"
@@ -224,7 +233,8 @@ def describe(name: str) -> Measure:
     Parameters
     ----------
     name:
-        Of `METRICS`, or of `NETWORK_METRICS` with a network: ``cosine:clip-vit-b32``.
+        Of `METRICS`, of `NETWORK_METRICS` with a network, ``cosine:clip-vit-b32``, or of `BLEU_METRICS` with
+        a tokeniser, ``bleu:zh``.
 
     Raises
     ------
@@ -239,8 +249,11 @@ def describe(name: str) -> Measure:
     if name in METRICS:
         return METRICS[name]
     family, _, network = name.partition(":")
+    if family in BLEU_METRICS and network:
+        own = BLEU_METRICS[family]
+        return replace(own, label=f"{own.label} ({network})", load=partial(own.load, tokenize=network))
     if family not in NETWORK_METRICS or not network:
-        there = [*METRICS, *(f"{family}:PRESET-or-FOLDER" for family in NETWORK_METRICS)]
+        there = [*METRICS, "bleu:TOKENIZER", *(f"{family}:PRESET-or-FOLDER" for family in NETWORK_METRICS)]
         raise ValueError(f"unknown metric {name!r}: there are {', '.join(there)}")
     return NETWORK_METRICS[family](network, Path(network).name or network)
 
@@ -258,8 +271,8 @@ def network(name: str) -> Path | None:
     from semantic.scenes.judge import BUNDLED
     from semantic.zoo.presets import resolve
 
-    _, _, place = name.partition(":")
-    if place:
+    family, _, place = name.partition(":")
+    if place and family not in BLEU_METRICS:
         return resolve(place)
     return BUNDLED if name == "scene" else None
 

@@ -130,7 +130,7 @@ def test_every_command_opens_its_run_once_and_closes_it(
         (["--ebno=-1e6"], "300 dB, got -1e+06"),
         (["--esno", "0:1e300:1e299", "--code", "none"], "300 dB"),
         (["--k", "0", "--ebno", "1"], "code.k"),
-        (["--k=-5", "--ebno", "1"], "got -5"),
+        (["--k=-5", "--ebno", "1"], "got '-5'"),
         (["--n", "0", "--ebno", "1"], "code.n"),
         (["--code", "conv", "--n", "0", "--ebno", "1"], "code.n"),
         ([], "--ebno"),
