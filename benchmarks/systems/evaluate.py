@@ -163,8 +163,9 @@ def evaluate(job: Job) -> Found:
     InputError
         If what a system is made of has changed since the job was made.
     """
-    begun, rows, errors = time.monotonic(), list[Row](), list[Row]()
+    rows, errors = list[Row](), list[Row]()
     source = loaded(job.spec, job.folder).sources[job.source]
+    end = None  # counted from the first row on: another process would have to encode again
     for index, (point, trials) in enumerate(job.wanted):
         _check_unchanged(job.spec, point)
         items = point.items_of(source, job.spec.trials)
@@ -174,7 +175,8 @@ def evaluate(job: Job) -> Found:
                 errors.append((point.id, items[trial], raised))
             else:
                 rows.append((point.id, items[trial], {**value, "trial": trial}))
-            if time.monotonic() - begun >= job.seconds and (wanted := _behind(job, index, trial)):
+            end = end or time.monotonic() + job.seconds
+            if time.monotonic() >= end and (wanted := _behind(job, index, trial)):
                 return Found(rows, errors, replace(job, wanted=wanted))
     source.memory.clear()
     return Found(rows, errors, None)

@@ -63,7 +63,7 @@ class Checkpoint:
         ------
         OSError
             If there is no connection (``urllib.error.URLError``).
-        RuntimeError
+        ValueError
             If what came does not have the pinned SHA-256; nothing is kept then.
         """
         file = _directory() / self.file
@@ -71,7 +71,10 @@ class Checkpoint:
             return file
         with locked(file):
             if not file.is_file():  # another process may have brought it meanwhile
-                torch.hub.download_url_to_file(self.url, str(file), hash_prefix=self.sha256)
+                try:
+                    torch.hub.download_url_to_file(self.url, str(file), hash_prefix=self.sha256)
+                except RuntimeError as error:  # its word for a digest that is another
+                    raise ValueError(f"{self.url} is not what it was: {error}") from error
         return file
 
 

@@ -88,7 +88,7 @@ def test_a_point_is_named_by_what_the_link_describes() -> None:
 
 
 def test_the_link_of_settings_keeps_its_name() -> None:
-    """Ids as they stand in runs that were made before links could be objects."""
+    """Ids as they stand in runs of these rules of counting."""
     flags = {
         "code.name": "none",
         "code.k": 64,
@@ -97,7 +97,7 @@ def test_the_link_of_settings_keeps_its_name() -> None:
     }
     link = SpecifiedLink.of(read_settings(BerSpec, flags=flags))
     assert (link.k, link.channel_uses, link.chain().label, link.chain("x").label) == (64, 32, "none", "x")
-    assert link.chain().describe(3.0)[0] == "133ae1811f134d7d78ebcea90500d9af"
+    assert link.chain().describe(3.0)[0] == "e15fa51c4b382d05ca245ab16e478926"
     bits = random.bits([Stream(1)], 64)
     assert torch.equal(link(bits, EsN0(60.0), [Stream(2)]).bits, bits)
 
