@@ -323,7 +323,7 @@ def _legend(
         *notes,
     ]
     names = [
-        Line2D([], [], label=literal(label), **_curve_style(i), **({} if i < ours else _THIN))
+        Line2D([], [], label=literal(label), **(_curve_style(i) | ({} if i < ours else _THIN)))
         for i, label in enumerate(labels)
     ]
     shared: dict[str, Any] = {"handlelength": 2.4}

@@ -37,7 +37,7 @@ class _Loader(yaml.SafeLoader):
         self.depth -= 1
         return node
 
-    def construct_scalar(self, node: yaml.ScalarNode) -> Any:
+    def construct_scalar(self, node: Any) -> Any:
         value = super().construct_scalar(node)
         if not str(value).isascii() and any("\ud800" <= character <= "\udfff" for character in str(value)):
             raise _wrong("half of a character, which no file can hold", node)

@@ -97,7 +97,8 @@ def test_a_combination_that_cannot_be_is_named(flags: dict[str, Any], words: str
         curves(**flags)
 
 
-def test_a_single_curve_is_named_as_before_there_were_several() -> None:
+def test_a_single_curve_is_named_as_before_there_were_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.links.chains.RULES_VERSION", 1)
     # Digests of version 0.1.0 before it took several values: runs that were made then go on.
     for flags, name in (
         ({"code__name": "none", "code__k": 16, "modulation": "qpsk"}, "bd43276dcda324d9255297315d319bed"),
@@ -168,10 +169,10 @@ def test_specs_that_are_no_product_are_refused() -> None:
 
 
 @pytest.mark.slow
-def test_engines_may_differ_by_channel(tmp_path: Path) -> None:
+def test_channels_of_one_run_are_read_back(tmp_path: Path) -> None:
     both = curves(code__k=32, code__n=64, channel="awgn,rician:k_db=6", stop__max_blocks=64)
     found = run_ber(both, tmp_path / "run")
-    assert [point.engine for point in found.points] == ["compiled", "sionna"]
-    assert found.spec["engine"] == "auto" and found.spec["code"]["decoder"]["early_stop"]
+    assert [point.engine for point in found.points] == ["compiled", "compiled"]
+    assert found.spec["code"]["decoder"]["early_stop"]
     again = run_ber(read_curves(tmp_path / "run" / "spec.yaml"), tmp_path / "run")
     assert again.points == found.points
