@@ -157,7 +157,7 @@ def test_all_patterns_of_fp8_are_pytorchs(name: str, dtype: torch.dtype) -> None
     assert torch.equal(quantizer.decode(bits, 1)[numbers, 0], expected[numbers])
     assert torch.equal(quantizer.encode(expected[numbers, None]), bits[numbers])
     assert bool((quantizer.decode(bits, 1)[~numbers] == 0).all())
-    assert quantizer.nonfinite(bits, 1) == int((~numbers).sum()) == {"fp8_e4m3": 2, "fp8_e5m2": 8}[name]
+    assert int((~numbers).sum()) == {"fp8_e4m3": 2, "fp8_e5m2": 8}[name]
 
 
 @pytest.mark.parametrize(("name", "kind", "width"), [("fp32", "f4", 32), ("fp16", "f2", 16)])
@@ -168,7 +168,7 @@ def test_ieee_patterns_are_numpys(name: str, kind: str, width: int) -> None:
     decoded = quantizer.decode(bits, 1)[:, 0].numpy()
     numbers = np.isfinite(expected)
     np.testing.assert_array_equal(decoded.view(np.uint32)[numbers], expected.view(np.uint32)[numbers])
-    assert quantizer.nonfinite(bits, 1) == (~numbers).sum() > 0
+    assert (~numbers).sum() > 0 and not decoded[~numbers].any()
     assert torch.equal(
         quantizer.encode(torch.from_numpy(decoded[numbers, None])), bits[torch.from_numpy(numbers)]
     )
