@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from benchmarks.links.mcs import McsRun
     from benchmarks.papers.reproduce import Reproduction
     from benchmarks.systems.compare import CompareRun
+    from benchmarks.systems.crossing import Crossing
 
-__all__ = ["ber", "compare", "mcs", "plot", "reproduce"]
+__all__ = ["ber", "compare", "crossing", "mcs", "plot", "reproduce"]
 
 Place = str | Path
 
@@ -125,6 +126,62 @@ def compare(
     from benchmarks.systems.compare import run_compare
 
     return run_compare(read_settings(CompareSpec, _config(config), (), settings), _out(out), workers)
+
+
+def crossing(
+    run: Place,
+    first: str,
+    second: str,
+    metric: str,
+    cbr: str | None = None,
+    *,
+    refine: float | None = None,
+    workers: int = 1,
+) -> Crossing:
+    """Find the SNR at which system ``second`` becomes better than ``first`` in a run of ``compare``.
+
+    Parameters
+    ----------
+    run:
+        Run directory.
+    first, second:
+        Names of its rows, a family standing for its envelope.
+    metric, cbr:
+        By which metric, and of several bandwidth ratios, at which.
+    refine:
+        Compute further SNRs in the run, by its own settings, until they lie so close around the crossing, in
+        decibels.
+    workers:
+        Processes for that.
+
+    Raises
+    ------
+    InputError
+        If the run lacks a system or the metric or has it under several settings, or both systems share
+        fewer than two SNRs or no source.
+
+    Examples
+    --------
+    From where on a code helps:
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     run = compare(systems="text-uncoded,text-ldpc", snr="-4:4:4", max_sources=8, out=folder)
+    ...     names = "text-uncoded[1-qpsk]", "text-ldpc[1/2-qpsk]"
+    ...     coarse = crossing(folder, *names, metric="cer")
+    ...     fine = crossing(folder, *names, metric="cer", refine=1)
+    >>> coarse.before_db, coarse.after_db
+    (-4.0, 0.0)
+    >>> coarse.low <= fine.before_db < fine.after_db <= coarse.high
+    True
+    """
+    from benchmarks.systems.crossing import find_crossing
+
+    if refine is None:
+        return find_crossing(run, first, second, metric, cbr)
+    from benchmarks.systems.refining import refine_crossing
+
+    return refine_crossing(run, first, second, metric, cbr, refine, workers)
 
 
 def reproduce(

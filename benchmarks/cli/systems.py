@@ -148,21 +148,24 @@ def reproduce(
 @click.argument("second")
 @click.option("--metric", required=True, help="One that the run has measured.")
 @click.option("--cbr", help="Of several bandwidth ratios, which.")
+@click.option(
+    "--refine",
+    metavar="DB",
+    type=float,
+    help="Compute further SNRs in the run until they lie so close around the crossing.",
+)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes for that.")
 @as_json_option
-def crossing(run: Path, first: str, second: str, metric: str, cbr: str | None, as_json: bool) -> None:
-    """At which SNR system SECOND becomes better than FIRST in a RUN of compare, with an interval."""
-    from dataclasses import asdict
+def crossing(as_json: bool, **options: Any) -> None:
+    """At which SNR system SECOND becomes better than FIRST in a RUN of compare, with an interval.
 
-    from benchmarks.systems.crossing import crossing as find
+    The interval ends at the nearest SNRs of the run at which either is surely better: between two SNRs a
+    curve may fall off a cliff. --refine computes some between, as the RUN was computed.
+    """
+    from benchmarks.commands import crossing as find
 
-    found = find(run, first, second, metric, cbr)
-    if as_json:
-        click.echo(json.dumps(asdict(found), indent=2))
-    elif found.snr_db is None:
-        click.echo(f"{second} does not become better than {first} within the run")
-    else:
-        between = "" if found.low is None else f" [{found.low:.2f}, {found.high:.2f}]"
-        click.echo(f"{second} becomes better than {first} at {found.snr_db:.2f} dB{between}")
+    found = find(**options)
+    click.echo(json.dumps(found.to_json(), indent=2) if as_json else found.to_text())
 
 
 @click.command()

@@ -50,9 +50,13 @@ _POINTS: tuple[Column[PointStats], ...] = (
 )
 _REPEATED: tuple[Column[PointStats], ...] = (
     Column("sent", lambda point: f"{point.transmissions:.3f}", 6),
+    Column("sent_low", lambda point: f"{point.transmissions_low:.3f}", 8),
+    Column("sent_high", lambda point: f"{point.transmissions_high:.3f}", 9),
     Column("bit/use", lambda point: f"{point.throughput:.4f}", 7),
+    Column("bit/use_low", lambda point: f"{point.throughput_low:.4f}", 11),
+    Column("bit/use_high", lambda point: f"{point.throughput_high:.4f}", 12),
 )
-"""Of links that may send a block again: mean number of transmissions, and throughput."""
+"""Of links that may send a block again: mean number of transmissions, and throughput, with intervals."""
 
 _LIVE: tuple[Column[Point], ...] = (
     *(column.of(attrgetter("stats")) for column in _POINTS[:-1]),

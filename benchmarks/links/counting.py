@@ -66,6 +66,10 @@ class Counts:
         Sum over the blocks of the squared number of wrong bits: the bits of a block fail together.
     channel_uses:
         Complex channel uses spent, of all transmissions of all blocks.
+    squared_channel_uses:
+        Sum over the blocks of their squared number: a block that is sent again is not independent of itself.
+    right_channel_uses:
+        Those of blocks without a wrong bit.
     seconds:
         Time it took.
     """
@@ -76,6 +80,8 @@ class Counts:
     bit_errors: int = 0
     squared_bit_errors: int = 0
     channel_uses: int = 0
+    squared_channel_uses: int = 0
+    right_channel_uses: int = 0
     seconds: float = 0.0
 
     def __add__(self, other: Counts) -> Counts:
@@ -287,6 +293,8 @@ def _count_compiled(chain: CompiledChain, chunk: Chunk) -> Counts:
             found.bit_errors,
             found.squared_bit_errors,
             blocks * chain.symbols,
+            blocks * chain.symbols**2,
+            (blocks - found.block_errors) * chain.symbols,
         )
 
     return _in_steps(chunk, chunk.blocks, send)
@@ -305,20 +313,27 @@ def _send(link: Sweepable, snr: EsN0, streams: Sequence[Stream]) -> Counts:
         bits=sent.numel(),
         bit_errors=int(wrong.sum()),
         squared_bit_errors=int((wrong * wrong).sum()),
-        channel_uses=uses,
+        channel_uses=int(uses.sum()),
+        squared_channel_uses=int((uses * uses).sum()),
+        right_channel_uses=int(uses[wrong == 0].sum()),
     )
 
 
 def _received(
     link: Sweepable, sent: torch.Tensor, snr: EsN0, streams: Sequence[Stream]
-) -> tuple[torch.Tensor, int]:
-    """Bits on the CPU, and the channel uses that all rows took together."""
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Bits, and the channel uses that each row took, on the CPU."""
     found = link(sent, snr, streams)
     bits = found.bits.detach().cpu()
-    uses = torch.as_tensor(getattr(found, "channel_uses", link.channel_uses))
+    uses = torch.as_tensor(getattr(found, "channel_uses", link.channel_uses)).detach().cpu()
     if bits.shape != sent.shape or bits.dtype != torch.uint8:
         raise InputError(
             f"link {link.name} must deliver bits {list(sent.shape)} of torch.uint8, "
             f"got {list(bits.shape)} of {bits.dtype}"
         )
-    return bits, int(uses.expand(len(streams)).sum())
+    if uses.min() < link.channel_uses:
+        raise InputError(
+            f"a row of link {link.name} takes {link.channel_uses} channel uses or, sent again, more, "
+            f"got {int(uses.min())}"
+        )
+    return bits, uses.to(torch.int64).expand(len(streams))

@@ -19,8 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.runs.resampling import bootstrap_interval
 from benchmarks.runs.results import Result, write_csv
-from benchmarks.runs.statistics import bootstrap_interval
 from benchmarks.runs.sweep import processes, submit
 from benchmarks.runs.table import Column, LiveTable, plain
 from benchmarks.runs.versions import versions
@@ -246,7 +246,8 @@ def _row(
         return sum(getattr(caption, name) for caption in captions) / len(captions)
 
     scores = [caption.bleu for caption in captions]
-    low, high = bootstrap_interval(scores, [caption.picture for caption in captions], spec.confidence)
+    pictures = [caption.picture for caption in captions]
+    low, high = bootstrap_interval(scores, pictures, spec.confidence, limits=(0.0, 1.0))
     known = low == low and high == high  # one picture says nothing about others
     published = PUBLISHED.get(model, (None, None))
     return {

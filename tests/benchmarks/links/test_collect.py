@@ -124,6 +124,9 @@ def test_harq_counts_what_every_transmission_takes() -> None:
     assert point.counts.channel_uses == int(heard.channel_uses.sum())
     assert point.throughput == pytest.approx(int(right.sum()) * 128 / int(heard.channel_uses.sum()))
     assert point.block_errors == int((~right).sum())
+    uses = heard.channel_uses.long()
+    assert point.counts.squared_channel_uses == int((uses**2).sum())
+    assert point.counts.right_channel_uses == int(uses[right].sum())
 
 
 def test_harq_and_turns_by_command() -> None:
