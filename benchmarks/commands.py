@@ -40,7 +40,7 @@ def ber(
         As for `run_ber`, and see the module.
     **settings:
         ``code``, ``k``, ``n``, ``modulation``, ``channel``, ``ebno`` or ``esno``, ``decoder`` and so on:
-        the options of ``semphy ber``.
+        the options of ``semphy ber``. All but the SNR of these take lists: a curve for each combination.
 
     Raises
     ------

@@ -267,8 +267,8 @@ def ratio_interval(errors: ArrayLike, trials: ArrayLike, confidence: float = 0.9
     if e.ndim != 1 or e.shape != m.shape or (e < 0).any() or (e > m).any():
         raise ValueError(f"0 <= errors <= trials is needed in each group, got {errors!r} and {trials!r}")
     e, m = e[m > 0], m[m > 0]
-    sums = (int(sum_) for sum_ in (e.sum(), m.sum(), (e * e).sum(), (e * m).sum(), (m * m).sum()))
-    return summed_ratio_interval(Sums(*sums, len(m)), confidence)
+    sums = [int(each) for each in (e.sum(), m.sum(), (e * e).sum(), (e * m).sum(), (m * m).sum())]
+    return summed_ratio_interval(Sums._make([*sums, len(m)]), confidence)
 
 
 def summed_ratio_interval(sums: Sums, confidence: float = 0.95) -> Interval:

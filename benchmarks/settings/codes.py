@@ -277,9 +277,11 @@ def one_by_one(code: object) -> list[Any]:
     """
     if isinstance(code, list) and code:
         return [one for each in code for one in one_by_one(each)]
-    if not isinstance(code, Mapping) or not isinstance(code.get("name", ""), str):
+    if not isinstance(code, Mapping):
         return [code]
-    names = split_names(code["name"]) if "name" in code else [CodeSpec.model_fields["name"].default]
+    names = several(code.get("name", CodeSpec.model_fields["name"].default))
+    if not all(isinstance(name, str) for name in names):
+        return [code]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"code {name!r} is named twice in {code['name']!r}")

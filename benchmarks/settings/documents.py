@@ -37,18 +37,18 @@ class _Loader(yaml.SafeLoader):
         self.depth -= 1
         return node
 
-    def construct_scalar(self, node: Any) -> Any:
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> str:
         value = super().construct_scalar(node)
-        if not str(value).isascii() and any("\ud800" <= character <= "\udfff" for character in str(value)):
+        if any("\ud800" <= character <= "\udfff" for character in value):
             raise _wrong("half of a character, which no file can hold", node)
         return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
                 raise _wrong(f"{key.value!r} stands there a second time", key)
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else "")
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import semphy
 from benchmarks.links.ber import run_ber
 from benchmarks.links.chains import SpecifiedLink
 from benchmarks.links.plots import load_curves
@@ -147,6 +148,16 @@ def test_curves_of_a_sweep_are_those_of_single_runs_and_resume(run: Run, tmp_pat
         assert len(store.conditions()) == 6
     status, _, err = run(*more, "--modulation", "qpsk")
     assert status == 2 and "modulation = ['qam16', 'qpsk'], now qpsk" in err
+
+
+def test_python_takes_lists() -> None:
+    both = ["bpsk", "qpsk"]
+    found = semphy.ber(code=["none", "conv"], k=[16], modulation=both, esno=[40, 45], max_blocks=1)
+    assert [(point.code, point.esno_db) for point in found.points] == [
+        *[("none", 40.0), ("none", 45.0)] * 2,
+        *[("conv", 40.0), ("conv", 45.0)] * 2,
+    ]
+    assert found.spec["modulation"] == both
 
 
 def test_two_spellings_are_one_curve() -> None:
