@@ -226,7 +226,7 @@ def reproduce(
     return run_reproduction(paper, spec, _out(out) or Path("runs") / paper, workers)
 
 
-def plot(*runs: Place, out: Place | None = None) -> list[Path]:
+def plot(*runs: Place, out: Place | None = None, paired: str | None = None) -> list[Path]:
     """Draw the figures of a run, or of several in one, as PNG, SVG and PDF.
 
     A result that is at hand has a ``plot()`` of its own, which gives a figure instead of files.
@@ -237,6 +237,8 @@ def plot(*runs: Place, out: Place | None = None) -> list[Path]:
         Run directories.
     out:
         Folder of the figures; ``figures`` in the first run unless given.
+    paired:
+        A system of one comparison: the others' differences to it on the same sources, instead.
 
     Returns
     -------
@@ -259,7 +261,7 @@ def plot(*runs: Place, out: Place | None = None) -> list[Path]:
     from benchmarks.cli.plotting import plot_runs
 
     folders = [Path(run) for run in runs]
-    return plot_runs(folders, _out(out) or folders[0] / "figures")
+    return plot_runs(folders, _out(out) or folders[0] / "figures", paired)
 
 
 def _config(place: Place | None) -> Path | None:

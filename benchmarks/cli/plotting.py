@@ -7,12 +7,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.runs.store import Store
+from benchmarks.settings.errors import InputError
 
 __all__ = ["plot_runs"]
 
 
-def plot_runs(folders: Sequence[Path], out: Path) -> list[Path]:
+def plot_runs(folders: Sequence[Path], out: Path, paired: str | None = None) -> list[Path]:
     """Draw the figures of runs as PNG, SVG and PDF, and return the files.
+
+    With ``paired``, a system of one run of ``compare``, those of the others' differences to it.
 
     Raises
     ------
@@ -24,7 +27,10 @@ def plot_runs(folders: Sequence[Path], out: Path) -> list[Path]:
         if len(stores) == 1 and stores[0].kind == "compare":
             from benchmarks.systems.plots import plot_compare
 
-            return plot_compare(stores[0], out)
+            return plot_compare(stores[0], out, paired=paired)
+        if paired is not None:
+            kinds = ", ".join(store.kind for store in stores)
+            raise InputError(f"--paired takes one run of semphy compare, got {kinds}")
         from benchmarks.links.plots import load_curves, plot_ber
         from benchmarks.runs.figures import save
 

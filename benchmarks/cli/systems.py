@@ -199,10 +199,15 @@ def send(out: Path, as_json: bool, **options: Any) -> None:
 @click.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=folder())
 @click.option("--out", type=folder(), help="Folder of the figures.  [default: figures in the first RUN]")
+@click.option(
+    "--paired",
+    metavar="BASE",
+    help="Differences of a comparison's systems to this one on the same sources, with their intervals.",
+)
 @as_json_option
-def plot(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
+def plot(runs: tuple[Path, ...], out: Path | None, paired: str | None, as_json: bool) -> None:
     """Figures of one run, or of several in one, as PNG, SVG and PDF."""
     from benchmarks.cli.plotting import plot_runs
 
-    files = [str(path) for path in plot_runs(runs, out or runs[0] / "figures")]
+    files = [str(path) for path in plot_runs(runs, out or runs[0] / "figures", paired)]
     click.echo(json.dumps({"files": files}, indent=2) if as_json else "\n".join(files))
