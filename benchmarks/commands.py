@@ -227,7 +227,12 @@ def reproduce(
     return run_reproduction(paper, spec, _out(out) or Path("runs") / paper, workers)
 
 
-def plot(*runs: Place, out: Place | None = None, overlay: Place | Sequence[Place] = ()) -> list[Path]:
+def plot(
+    *runs: Place,
+    out: Place | None = None,
+    overlay: Place | Sequence[Place] = (),
+    paired: str | None = None,
+) -> list[Path]:
     """Draw the figures of a run, or of several in one, as PNG, SVG and PDF.
 
     A result that is at hand has a ``plot()`` of its own, which gives a figure instead of files.
@@ -241,6 +246,8 @@ def plot(*runs: Place, out: Place | None = None, overlay: Place | Sequence[Place
     overlay:
         Files with curves of other programs, AFF3CT's text or CSV (`benchmarks.links.imported`), drawn beside
         those of ``ber`` and ``mcs``.
+    paired:
+        A system of one comparison: the others' differences to it on the same sources, instead.
 
     Returns
     -------
@@ -264,7 +271,7 @@ def plot(*runs: Place, out: Place | None = None, overlay: Place | Sequence[Place
 
     folders = [Path(run) for run in runs]
     files = [overlay] if isinstance(overlay, str | Path) else overlay
-    return plot_runs(folders, _out(out) or folders[0] / "figures", [Path(file) for file in files])
+    return plot_runs(folders, _out(out) or folders[0] / "figures", [Path(file) for file in files], paired)
 
 
 def _config(place: Place | None) -> Path | None:

@@ -12,7 +12,9 @@ from benchmarks.settings.errors import InputError
 __all__ = ["plot_runs"]
 
 
-def plot_runs(folders: Sequence[Path], out: Path, overlay: Sequence[Path] = ()) -> list[Path]:
+def plot_runs(
+    folders: Sequence[Path], out: Path, overlay: Sequence[Path] = (), paired: str | None = None
+) -> list[Path]:
     """Draw the figures of runs as PNG, SVG and PDF, and return the files.
 
     Parameters
@@ -23,6 +25,8 @@ def plot_runs(folders: Sequence[Path], out: Path, overlay: Sequence[Path] = ()) 
         Where the figures go.
     overlay:
         Files with curves of other programs (`benchmarks.links.imported`), drawn beside those of ``ber``.
+    paired:
+        A system of the one run of ``compare``: the others' differences to it are drawn instead.
 
     Raises
     ------
@@ -38,9 +42,15 @@ def plot_runs(folders: Sequence[Path], out: Path, overlay: Sequence[Path] = ()) 
                 f"{str(compared[0].folder)!r} holds one of semphy compare"
             )
         if compared and len(compared) == len(stores):
-            from benchmarks.systems.plots import plot_together
+            from benchmarks.systems.plots import plot_compare, plot_together
 
-            return plot_together(stores, out)
+            if paired is not None and len(stores) == 1:
+                return plot_compare(stores[0], out, paired=paired)
+            if paired is None:
+                return plot_together(stores, out)
+        if paired is not None:
+            kinds = ", ".join(store.kind for store in stores)
+            raise InputError(f"--paired takes one run of semphy compare, got {kinds}")
         from benchmarks.links.imported import read_imported
         from benchmarks.links.plots import load_curves, plot_ber
         from benchmarks.runs.figures import save

@@ -230,8 +230,15 @@ def send(
     help="Curves of others beside those of ber and mcs: AFF3CT's text, or CSV with ebno_db or esno_db, ber, "
     "bler; may be repeated.",
 )
+@click.option(
+    "--paired",
+    metavar="BASE",
+    help="Differences of a comparison's systems to this one on the same sources, with their intervals.",
+)
 @as_json_option
-def plot(runs: tuple[Path, ...], out: Path | None, overlay: tuple[Path, ...], as_json: bool) -> None:
+def plot(
+    runs: tuple[Path, ...], out: Path | None, overlay: tuple[Path, ...], paired: str | None, as_json: bool
+) -> None:
     """Figures of one run, or of several of a kind in one, as PNG, SVG and PDF.
 
     \b
@@ -241,5 +248,5 @@ def plot(runs: tuple[Path, ...], out: Path | None, overlay: tuple[Path, ...], as
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.cli.plotting import plot_runs
 
-    files = [str(path) for path in plot_runs(runs, out or runs[0] / "figures", overlay)]
+    files = [str(path) for path in plot_runs(runs, out or runs[0] / "figures", overlay, paired)]
     click.echo(json.dumps({"files": files}, indent=2) if as_json else "\n".join(files))

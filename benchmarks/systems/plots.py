@@ -15,11 +15,13 @@ from PIL import Image
 from benchmarks.runs.figures import COLOURS, FORMATS, MARKERS, drawing, literal, new_figure, percent, save
 from benchmarks.runs.statistics import Interval
 from benchmarks.runs.store import Store
+from benchmarks.settings.errors import InputError
 from benchmarks.systems.curves import CurveRow, Sample
+from benchmarks.systems.paired import differences
 from benchmarks.systems.summary import curves, with_intervals
 from semantic.metrics.catalog import describe
 
-__all__ = ["plot_compare", "plot_metric", "plot_rows", "plot_together"]
+__all__ = ["plot_compare", "plot_metric", "plot_paired", "plot_rows", "plot_together"]
 
 _NOUNS = {"image": "pictures", "text": "sentences", "embedding": "vectors"}
 _DPI = 200
@@ -27,7 +29,9 @@ _DPI = 200
 Rows = Sequence[CurveRow]
 
 
-def plot_compare(store: Store, out: Path | None = None, formats: Sequence[str] = FORMATS) -> list[Path]:
+def plot_compare(
+    store: Store, out: Path | None = None, formats: Sequence[str] = FORMATS, paired: str | None = None
+) -> list[Path]:
     """Draw every figure of a stored run, with intervals of its own confidence, and return the files.
 
     Parameters
@@ -38,10 +42,17 @@ def plot_compare(store: Store, out: Path | None = None, formats: Sequence[str] =
         Folder of the figures; ``figures`` in that of the run unless given.
     formats:
         Endings of the files.
+    paired:
+        A system: draws the others' differences to it instead (`plot_paired`).
     """
     if store.folder is None:
         raise ValueError("a run in memory has no folder for figures; draw its result instead: .plot()")
-    rows = with_intervals(curves(store), float(store.spec["confidence"]))
+    confidence = float(store.spec["confidence"])
+    if paired is not None:
+        target = store.folder / "figures" if out is None else out
+        figures = _paired(curves(store), paired, confidence)
+        return [path for name, figure in figures for path in save(figure, target, name, formats, _DPI)]
+    rows = with_intervals(curves(store), confidence)
     return plot_rows(rows, store.folder, out, formats)
 
 
@@ -117,6 +128,50 @@ def plot_metric(rows: Rows, metric: str, axes: Axes | None = None) -> Figure:
     return figure
 
 
+def plot_paired(
+    rows: Rows, base: str, metric: str, cbr: str | None, confidence: float, axes: Axes | None = None
+) -> Figure:
+    """Draw the differences of systems to a base on the same sources (`benchmarks.systems.paired`).
+
+    Parameters
+    ----------
+    rows:
+        From `benchmarks.systems.summary.curves`.
+    base, metric, cbr, confidence:
+        As for `benchmarks.systems.paired.differences`.
+    axes:
+        Where to draw; a figure as wide as a column of a paper unless given.
+    """
+    found = differences(rows, base, metric, cbr, confidence)
+    shown = [replace(row, confidence=confidence) for row in rows if row.cbr == cbr and metric in row.metrics]
+    with drawing(axes) as (figure, place):
+        _frame(place, f"{describe(metric).label}, less that of {base}", shown)
+        place.axhline(0.0, color="black", linewidth=0.6)
+        for index, system in enumerate(dict.fromkeys(each.system for each in found)):
+            points = [each for each in found if each.system == system]
+            colour, snr = COLOURS[index % len(COLOURS)], [each.snr_db for each in points]
+            marker = MARKERS[index % len(MARKERS)]
+            place.plot(snr, [each.mean for each in points], color=colour, marker=marker, label=system)
+            bands = [each.interval for each in points if each.interval is not None]
+            if len(bands) == len(points):
+                low, high = [band.low for band in bands], [band.high for band in bands]
+                place.fill_between(snr, low, high, color=colour, alpha=0.15, linewidth=0)
+        place.legend(fontsize=5.5)
+    return figure
+
+
+def _paired(rows: Rows, base: str, confidence: float) -> Iterator[tuple[str, Figure]]:
+    """One figure a metric and bandwidth ratio that the base has."""
+    own = [row for row in rows if row.system == base]
+    if not own:
+        known = dict.fromkeys(row.system for row in rows)
+        raise InputError(f"the run has no system {base!r}; there are {', '.join(known)}")
+    for cbr in dict.fromkeys(row.cbr for row in own):
+        for metric in dict.fromkeys(name for row in own if row.cbr == cbr for name in row.metrics):
+            name = f"paired-{own[0].modality}-{_readable(metric)}{_slug(cbr)}"
+            yield name, plot_paired(rows, base, metric, cbr, confidence)
+
+
 def _slug(cbr: str | None) -> str:
     return "" if cbr is None else f"-cbr-{cbr.replace('/', 'over')}"
 
@@ -128,8 +183,7 @@ def _curves(rows: Rows) -> Iterator[tuple[str, Figure]]:
     for (modality, cbr), group in groupby(sorted(rows, key=key), key):
         chosen = list(group)
         for name in dict.fromkeys(name for row in chosen for name in row.metrics):
-            readable = re.sub("[^A-Za-z0-9.]+", "-", name)
-            yield f"{modality}-{readable}{_slug(cbr or None)}", plot_metric(chosen, name)
+            yield f"{modality}-{_readable(name)}{_slug(cbr or None)}", plot_metric(chosen, name)
         yield f"{modality}-failures{_slug(cbr or None)}", _failure_figure(chosen)
 
 
