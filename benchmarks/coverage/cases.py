@@ -11,8 +11,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks.coverage.measure import Case
+from benchmarks.links.counting import Counts, chunk_end
+from benchmarks.links.results import PointStats
+from benchmarks.links.search import find_required_snr
 from benchmarks.runs.resampling import Limits, bootstrap_interval, pooled_interval
 from benchmarks.runs.statistics import Interval, clustered_rate_interval, rate_interval, ratio_interval
+from benchmarks.systems.crossing import locate
 
 __all__ = ["SOURCES", "cases"]
 
@@ -24,6 +28,8 @@ _TRIALS = 4
 _SHARE = (0.0, 1.0)
 _BITS, _FAILED = 512, 0.1
 """Of a block, and the share of blocks that fail."""
+_STEEP_DB = 0.5
+"""How fast a block error rate falls."""
 
 Rng = np.random.Generator
 Draw = Callable[[Rng, int], NDArray[np.float64]]
@@ -38,10 +44,19 @@ def cases(sources: tuple[int, ...] = SOURCES) -> Iterator[Case]:
         for law, spread in (("ratio, sizes 1 to 10", 0.5), ("ratio, sizes 1 to 100", 1.0)):
             yield Case("figure of sums", law, n, math.exp(-0.02), partial(_pooled, spread, n))
         yield Case("share of groups", "words of sentences", n, 0.2, partial(_groups, n))
+        for law, spread in (("cliff, on a grid of 3 dB", 0.2), ("slope, on a grid of 1 dB", 2.0)):
+            step = 3.0 if spread < 1 else 1.0
+            yield Case("crossing", law, n, 5.8, partial(_crossing, step, spread, n))
     for rate in (0.1, 0.001):
         law = f"{rate:g}, until 100 are wrong"
         yield Case("block error rate", law, round(100 / rate), rate, partial(_blocks, rate))
     yield Case("bit error rate", "bursts", 1000, _FAILED * _burst() / _BITS, _bits)
+    for lost in (0.02, 0.5):
+        law = f"{100 * lost:g} % of transmissions lost"
+        yield Case("mean transmissions", law, 1000, (1 - lost**4) / (1 - lost), partial(_sent, lost))
+        yield Case("throughput", law, 1000, 1 - lost, partial(_carried, lost))
+    truth = _STEEP_DB * float(stats.norm.isf(0.1))
+    yield Case("SNR of a target BLER", "10 %", 100, truth, _target)
 
 
 def _normal(rng: Rng, n: int) -> NDArray[np.float64]:
@@ -92,6 +107,47 @@ def _pooled(spread: float, n: int, rng: Rng) -> Interval:
 def _groups(n: int, rng: Rng) -> Interval:
     words = rng.integers(4, 16, n)
     return ratio_interval(rng.binomial(words, rng.beta(1.0, 4.0, n)), words)
+
+
+def _crossing(step: float, spread: float, n: int, rng: Rng) -> Interval | None:
+    """Gains that rise with the SNR by a decibel a decibel, or jump, from each source's own on."""
+    grid = np.arange(-6.0, 18.1, step)
+    beyond = np.subtract.outer(-rng.normal(5.8, spread, n), -grid)
+    found = locate([*grid], np.sign(beyond) if spread < 1 else beyond)
+    return None if found.low is None or found.high is None else Interval(found.low, found.high)
+
+
+def _repeated(lost: float, rng: Rng) -> PointStats:
+    """Blocks of one bit a channel use, in up to four transmissions each of which is lost with a probability."""
+    needed = rng.geometric(1 - lost, 1000)
+    uses, right = np.minimum(needed, 4), needed <= 4
+    wrong = 1000 - int(right.sum())
+    sums = (int(uses.sum()), int((uses * uses).sum()), int(uses[right].sum()))
+    return PointStats({}, 0.0, 0.0, 1, 0, Counts(1000, wrong, 1000, wrong, wrong, *sums))
+
+
+def _sent(lost: float, rng: Rng) -> Interval:
+    return _repeated(lost, rng).transmissions_interval
+
+
+def _carried(lost: float, rng: Rng) -> Interval:
+    return _repeated(lost, rng).throughput_interval
+
+
+def _target(rng: Rng) -> Interval | None:
+    """A block error rate that falls like the tail of a normal law, searched as ``ber --target-bler`` does."""
+    known: dict[float, Counts] = {}
+
+    def probe(esno_db: float, enough: Callable[[Counts], bool]) -> Counts:
+        counts, rate = known.get(esno_db, Counts()), float(stats.norm.sf(esno_db / _STEEP_DB))
+        while counts.block_errors < 100 and counts.blocks < 10**5 and not (counts.blocks and enough(counts)):
+            more = chunk_end(counts.blocks) - counts.blocks
+            counts += Counts(more, int(rng.binomial(more, rate)))
+        known[esno_db] = counts
+        return counts
+
+    found = find_required_snr(0.1, probe, 2.0, -5.0, 5.0, 0.95)
+    return None if found.low_db is None or found.high_db is None else Interval(found.low_db, found.high_db)
 
 
 def _blocks(rate: float, rng: Rng) -> Interval:
