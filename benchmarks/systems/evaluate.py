@@ -20,7 +20,7 @@ from benchmarks.runs.store import Row
 from benchmarks.settings.compare import CompareSpec, built_of, systems_of
 from benchmarks.settings.errors import InputError
 from benchmarks.systems.identity import RULES_VERSION, identify, items_of
-from benchmarks.systems.sources import Sources, load_sources
+from benchmarks.systems.sources import Listed, Sources, load_sources
 from bridge.air.ledger import Entry, Ledger
 from bridge.air.transmission import Reception, Transmission, transmit
 from bridge.systems.ends import decode_by, encode_by, unsent
@@ -36,7 +36,7 @@ __all__ = [
     "channel_uses_of",
     "evaluate",
     "forget",
-    "loaded",
+    "listed",
 ]
 
 Values = dict[str, Any]
@@ -77,7 +77,7 @@ class Job:
     """Everything that is still wanted of one source."""
 
     spec: CompareSpec
-    source: int
+    source: Listed
     wanted: tuple[OperatingPoint, ...]
     folder: Path | None
     keep: bool
@@ -90,17 +90,15 @@ class Found(NamedTuple):
     errors: list[Row]
 
 
-@lru_cache(maxsize=2)
-def loaded(spec: CompareSpec, folder: Path | None) -> Sources:
-    """Sources of a comparison, loaded once a process; in the folder transmitters keep what they know."""
+def listed(spec: CompareSpec, folder: Path | None) -> Sources:
+    """Sources of a comparison; in the folder transmitters keep what they know."""
     memory = None if folder is None else folder / f"encoded-{RULES_VERSION}"
     return load_sources(spec, {system.modality for system in systems_of(spec)}, memory)
 
 
 def forget() -> None:
-    """Let go of systems, sources and metrics: their files may be others when the next comparison starts."""
+    """Let go of systems and metrics: their files may be others when the next comparison starts."""
     built_of.cache_clear()
-    loaded.cache_clear()
     measure.cache_clear()
     _content.cache_clear()
 
@@ -128,9 +126,9 @@ def evaluate(job: Job) -> Found:
     Raises
     ------
     InputError
-        If what a system is made of has changed since the job was made.
+        If what a system is made of, or the source's file, has changed since the job was made.
     """
-    source = loaded(job.spec, job.folder).sources[job.source]
+    source = job.source.load()
     found = Found([], [])
     sent: tuple[tuple[int, str | None], Transmission | Exception] | None = None
     seen: dict[bytes, Values | Exception] = {}
@@ -147,7 +145,6 @@ def evaluate(job: Job) -> Found:
                 found.errors.append((point.id, item, raised))
             else:
                 found.rows.append((point.id, item, {**value, "trial": trial}))
-    source.memory.clear()
     return found
 
 
@@ -203,7 +200,7 @@ def channel_uses_of(spec: CompareSpec, source: Source, cbr: str | None) -> int |
     """Channel uses that a system is given for a source; None is as many as it needs."""
     if cbr is None or source.image is None:
         return spec.channel_uses
-    return BandwidthRatio.parse(cbr).channel_uses(*source.image.shape[:2])
+    return BandwidthRatio.parse(cbr).channel_uses(*source.size)
 
 
 def _streams(spec: CompareSpec, source: Source, snr: EsN0) -> list[Stream]:
