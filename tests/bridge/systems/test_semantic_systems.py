@@ -17,7 +17,7 @@ from PIL import Image
 from tiny.diffusion import CONTEXT, EMBEDDING, amplify, seeded, write_bridge, write_kandinsky
 from tiny.systems import write_models
 
-from bridge.air.transmission import ArrivedSymbols, Transmission, transmit
+from bridge.air.transmission import ArrivedSymbols, Transmission, _passages, transmit
 from bridge.models import Models
 from bridge.systems.catalog import SEMANTIC, build_semantic
 from bridge.systems.context import Context, text_coder
@@ -163,6 +163,18 @@ def quadrants(picture: Picture) -> list[Picture]:
 
 def fused_captions(models: Models, pictures: list[Picture]) -> str:
     return " ".join(text.strip() for text in models.captioner.caption(pictures, QUERY, max_tokens=12))
+
+
+def test_multi_sc_may_ask_for_a_channel_a_payload(context: Context, source: Source) -> None:
+    """One passage for all by default; a passage for each text and for the slice by name."""
+    options = SYSTEMS["multi-sc"][1]
+    for links, passages in (("sequential", 1), ("orthogonal", 5)):
+        system = build_semantic("multi-sc", context, {**options, "links": links})
+        sent = system.encode(source, None, CLEAN)
+        assert sent.links == links and len(sent.parts) == 5
+        assert len(_passages(sent)) == passages
+    with pytest.raises(ValueError, match="sequential or orthogonal, got 'five'"):
+        build_semantic("multi-sc", context, {**options, "links": "five"})
 
 
 def test_multi_sc_is_its_models_in_a_row(context: Context, source: Source, picture: Picture) -> None:
