@@ -118,7 +118,7 @@ def _crossing(step: float, spread: float, n: int, rng: Rng) -> Interval | None:
 
 
 def _repeated(lost: float, rng: Rng) -> PointStats:
-    """Blocks of one bit a channel use, in up to four transmissions each of which is lost with a probability."""
+    """Blocks of one bit a use, in up to four transmissions each of which is lost with a probability."""
     needed = rng.geometric(1 - lost, 1000)
     uses, right = np.minimum(needed, 4), needed <= 4
     wrong = 1000 - int(right.sum())

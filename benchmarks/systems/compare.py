@@ -18,11 +18,10 @@ from benchmarks.settings.compare import CompareSpec, built_of
 from benchmarks.settings.errors import input_errors
 from benchmarks.systems.checks import cautions, check_budgets, check_carriages, check_metrics
 from benchmarks.systems.curves import CurveRow
-from benchmarks.systems.evaluate import Found, Job, OperatingPoint, evaluate, forget, loaded
+from benchmarks.systems.evaluate import Found, Job, OperatingPoint, evaluate, forget, listed
 from benchmarks.systems.identity import identify, items_of, reads_references
-from benchmarks.systems.sources import Sources, kind_of
+from benchmarks.systems.sources import Listed, Sources
 from benchmarks.systems.summary import curves, remarks, table_of, with_intervals
-from bridge.systems.system import Source
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -188,7 +187,7 @@ def run_compare(spec: CompareSpec, out: Path | None = None, workers: int = 1) ->
     """
     try:
         with input_errors():
-            found = loaded(spec, out)
+            found = listed(spec, out)
             check_budgets(spec, found.sources)
             check_metrics(spec, found.sources)
             check_carriages(spec, found.sources)
@@ -222,14 +221,14 @@ def _fill(store: Store, spec: CompareSpec, found: Sources, conditions: Condition
 
 
 def _wanted(
-    spec: CompareSpec, sources: Sequence[Source], conditions: Conditions
+    spec: CompareSpec, sources: Sequence[Listed], conditions: Conditions
 ) -> dict[str, dict[str, str]]:
     """Items that the settings name, by condition: a store may hold rows of other sources and trials, too."""
     items = {
         (kind, reads): {
             item: source.name
             for source in sources
-            if kind_of(source) == kind
+            if source.kind == kind
             for item in items_of(source, spec.trials, reads)
         }
         for kind in ("image", "text", "embedding")
@@ -241,16 +240,16 @@ def _wanted(
 def _tasks(
     spec: CompareSpec,
     store: Store,
-    sources: Sequence[Source],
+    sources: Sequence[Listed],
     conditions: Conditions,
     table: LiveTable[_SourceTask],
 ) -> list[_SourceTask]:
     done = {point.id: store.items(point.id) for point, _ in conditions}
     # Without a folder nothing is kept that a part of the work could save.
     seconds = math.inf if store.folder is None else sweep.SLICE_SECONDS
-    kept = [index for index, source in enumerate(sources) if source.image is not None][: spec.keep]
+    kept = [source for source in sources if source.kind == "image"][: spec.keep]
     tasks = []
-    for index, source in enumerate(sources):
+    for source in sources:
         items = {reads: items_of(source, spec.trials, reads) for reads in (False, True)}
         lacking = [
             (
@@ -258,9 +257,9 @@ def _tasks(
                 tuple(n for n, item in enumerate(items[point.with_references]) if item not in done[point.id]),
             )
             for point, description in conditions
-            if description["modality"] == kind_of(source)
+            if description["modality"] == source.kind
         ]
         if wanted := tuple((point, trials) for point, trials in lacking if trials):
-            job = Job(spec, index, wanted, store.folder, index in kept, seconds)
+            job = Job(spec, source, wanted, store.folder, source in kept, seconds)
             tasks.append(_SourceTask(job, source.name, store, table))
     return tasks

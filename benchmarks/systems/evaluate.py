@@ -21,7 +21,7 @@ from benchmarks.runs.store import Row
 from benchmarks.settings.compare import CompareSpec, built_of, systems_of
 from benchmarks.settings.errors import InputError
 from benchmarks.systems.identity import RULES_VERSION, identify, items_of
-from benchmarks.systems.sources import Sources, load_sources
+from benchmarks.systems.sources import Listed, Sources, load_sources
 from bridge.air.ledger import Entry, Ledger
 from bridge.air.transmission import Reception, Transmission, transmit
 from bridge.systems.ends import decode_by, encode_by, unsent
@@ -38,7 +38,7 @@ __all__ = [
     "channel_uses_of",
     "evaluate",
     "forget",
-    "loaded",
+    "listed",
 ]
 
 Values = dict[str, Any]
@@ -97,7 +97,7 @@ class Job:
     """
 
     spec: CompareSpec
-    source: int
+    source: Listed
     wanted: tuple[tuple[OperatingPoint, tuple[int, ...]], ...]
     folder: Path | None
     keep: bool
@@ -120,20 +120,25 @@ class Found(NamedTuple):
     left: Job | None
 
 
-@lru_cache(maxsize=2)
-def loaded(spec: CompareSpec, folder: Path | None) -> Sources:
-    """Sources of a comparison, loaded once a process; in the folder transmitters keep what they know."""
+def listed(spec: CompareSpec, folder: Path | None) -> Sources:
+    """Sources of a comparison; in the folder transmitters keep what they know."""
     memory = None if folder is None else folder / f"encoded-{RULES_VERSION}"
     return load_sources(spec, {system.modality for system in systems_of(spec)}, memory)
 
 
 def forget() -> None:
-    """Let go of systems, sources and metrics: their files may be others when the next comparison starts."""
+    """Let go of systems and metrics: their files may be others when the next comparison starts."""
     built_of.cache_clear()
-    loaded.cache_clear()
     measure.cache_clear()
     _content.cache_clear()
+    _at_hand.cache_clear()
     _sending.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _at_hand(source: Listed) -> Source:
+    """The whole source, once a process for all parts of the work on it."""
+    return source.load()
 
 
 @lru_cache(maxsize=1024)
@@ -161,10 +166,10 @@ def evaluate(job: Job) -> Found:
     Raises
     ------
     InputError
-        If what a system is made of has changed since the job was made.
+        If what a system is made of, or the source's file, has changed since the job was made.
     """
     rows, errors = list[Row](), list[Row]()
-    source = loaded(job.spec, job.folder).sources[job.source]
+    source = _at_hand(job.source)
     end = None  # counted from the first row on: another process would have to encode again
     for index, (point, trials) in enumerate(job.wanted):
         _check_unchanged(job.spec, point)
@@ -208,13 +213,13 @@ class _Sending:
 
 @lru_cache(maxsize=1)
 def _sending(
-    spec: CompareSpec, folder: Path | None, source: int, system: int, cbr: str | None, snr_db: float | None
+    spec: CompareSpec, source: Listed, system: int, cbr: str | None, snr_db: float | None
 ) -> _Sending:
     """Encode; what goes wrong with one source is its rows', not the run's.
 
     The SNR is that for which a system adapts, and None for others, which send the same at all.
     """
-    one, other = systems_of(spec)[system], loaded(spec, folder).sources[source]
+    one, other = systems_of(spec)[system], _at_hand(source)
     try:
         snr = EsN0(spec.snr[0] if snr_db is None else snr_db)
         return _Sending(encode_by(one, other, channel_uses_of(spec, other, cbr), snr))
@@ -228,7 +233,7 @@ def _trials(
     """Send, reconstruct and measure, trial by trial; receptions that were seen are not decoded again."""
     spec, system, snr = job.spec, systems_of(job.spec)[point.system], EsN0(point.snr_db)
     adapted = point.snr_db if system.adapts else None
-    sending = _sending(spec, job.folder, job.source, point.system, point.cbr, adapted)
+    sending = _sending(spec, job.source, point.system, point.cbr, adapted)
     sent, seen = sending.sent, sending.seen
     try:
         uses = channel_uses_of(spec, source, point.cbr)
@@ -265,7 +270,7 @@ def channel_uses_of(spec: CompareSpec, source: Source, cbr: str | None) -> int |
     """Channel uses that a system is given for a source; None is as many as it needs."""
     if cbr is None or source.image is None:
         return spec.channel_uses
-    return BandwidthRatio.parse(cbr).channel_uses(*source.image.shape[:2])
+    return BandwidthRatio.parse(cbr).channel_uses(*source.size)
 
 
 def _streams(spec: CompareSpec, source: Source, snr: EsN0, trials: Sequence[int]) -> list[Stream]:

@@ -204,7 +204,7 @@ def _from_table(text: str) -> Pairs:
         yield from _behind_names(text)
         return
     # Only commas and semicolons have quotes: elsewhere a quotation mark is a character like any other.
-    quoted = {"strict": True} if mark in ",;" else {"quoting": csv.QUOTE_NONE}
+    quoted: dict[str, Any] = {"strict": True} if mark in ",;" else {"quoting": csv.QUOTE_NONE}
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=mark, **quoted)
     columns: tuple[int, int, int] | None = None
     try:

@@ -14,6 +14,7 @@ from tiny.semantic_systems import (
     DRAWN,
     FAST,
     SEED,
+    SYSTEMS,
     Picture,
     build,
     close,
@@ -26,7 +27,9 @@ from tiny.semantic_systems import (
     through,
 )
 
+from bridge.air.transmission import _passages
 from bridge.models import Models
+from bridge.systems.catalog import build_semantic
 from bridge.systems.context import Context, text_coder
 from bridge.systems.parts.painting import canvas
 from bridge.systems.parts.values import unit_rms
@@ -36,6 +39,18 @@ from bridge.training.scenes.batches import scene_tokenizer
 from phy.channels.flat import AWGN
 from semantic.models.captioning import QUERY
 from semantic.models.features import KandinskyDecoder
+
+
+def test_multi_sc_may_ask_for_a_channel_a_payload(context: Context, source: Source) -> None:
+    """One passage for all by default; a passage for each text and for the slice by name."""
+    options = SYSTEMS["multi-sc"][1]
+    for links, passages in (("sequential", 1), ("orthogonal", 5)):
+        system = build_semantic("multi-sc", context, {**options, "links": links})
+        sent = system.encode(source, None, CLEAN)
+        assert sent.links == links and len(sent.parts) == 5
+        assert len(_passages(sent)) == passages
+    with pytest.raises(ValueError, match="sequential or orthogonal, got 'five'"):
+        build_semantic("multi-sc", context, {**options, "links": "five"})
 
 
 def test_multi_sc_is_its_models_in_a_row(context: Context, source: Source, picture: Picture) -> None:
