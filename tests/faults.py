@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import importlib
 import json
 import os
 import random
@@ -18,12 +19,13 @@ import sqlite3
 import subprocess
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from PIL import Image
 
@@ -67,7 +69,7 @@ BER = Case(
     "ber",
     (
         *("ber", "--k", "64", "--n", "128", "--ebno", "0,1,2,3"),
-        *("--block-errors", "1e9", "--max-blocks", "150000"),
+        *("--block-errors", "1e9", "--max-blocks", "40000"),
     ),
 )
 COMPARE = Case(
@@ -90,6 +92,65 @@ def pictures(folder: Path) -> Case:
     return Case(
         COMPARE.name, tuple(str(folder) if each == "PICTURES" else each for each in COMPARE.arguments)
     )
+
+
+class Life:
+    """A command in a process forked from this one, which has loaded what takes most of a short life."""
+
+    def __init__(self, case: Case, out: Path, workers: int) -> None:
+        self.returncode: int | None = None
+        self._words = out.with_name(f"{out.name}.stderr")
+        sys.stdout.flush()
+        self.pid = os.fork()
+        if not self.pid:
+            self._live(case, out, workers)
+        with suppress(OSError):  # whichever of the two comes first
+            os.setpgid(self.pid, self.pid)
+
+    def _live(self, case: Case, out: Path, workers: int) -> NoReturn:
+        status = 70
+        try:
+            os.setpgid(0, 0)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(os.open(self._words, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+            main_of = importlib.import_module("benchmarks.cli.main").main
+            main_of(case.command(out, workers)[3:])
+        except SystemExit as ended:
+            status = int(ended.code or 0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+
+    def poll(self) -> int | None:
+        """Status if it has ended, minus the signal if one ended it."""
+        if self.returncode is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+        return self.returncode
+
+    def wait(self, seconds: float) -> None:
+        """Wait for its end, at most so long."""
+        deadline = time.monotonic() + seconds
+        while self.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """End it as nothing can be prepared for."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def last_words(self) -> str:
+        """What it wrote to standard error, once it has ended."""
+        while self.poll() is None:
+            time.sleep(0.02)
+        return self._words.read_text() if self._words.is_file() else ""
+
+
+def load() -> None:
+    """Load what lives need, before they fork."""
+    for module in ("benchmarks.cli.main", "benchmarks.links.ber", "benchmarks.systems.compare"):
+        importlib.import_module(module)
 
 
 def start(case: Case, out: Path, workers: int = 2, **more: Any) -> subprocess.Popen[str]:
@@ -160,23 +221,24 @@ def children(parent: int) -> list[int]:
     return [int(word) for word in found.stdout.split()]
 
 
-def kill(process: subprocess.Popen[str], who: str, draw: random.Random) -> str:
+def kill(life: Life, who: str, draw: random.Random) -> str:
     """Kill the parent, one worker or all, wait until nobody is left, and say who it was."""
     try:
+        others = children(life.pid)
         if who == "all":
-            os.killpg(process.pid, signal.SIGKILL)
-        elif who == "worker" and (others := children(process.pid)):
+            os.killpg(life.pid, signal.SIGKILL)
+        elif who == "worker" and others:
             os.kill(draw.choice(others), signal.SIGKILL)
         else:
             who = "parent"
-            process.kill()
+            life.kill()
     except ProcessLookupError:
         who = "nobody"
-    _, said = process.communicate()
+    said = life.last_words()
     if who == "worker":
-        assert process.returncode in (0, 2) and "Traceback" not in said, said[-2000:]
-    deadline = time.monotonic() + 60
-    while alive(process.pid):
+        assert life.returncode in (0, 2) and "Traceback" not in said, said[-2000:]
+    deadline = time.monotonic() + 120
+    while alive(life.pid):
         assert time.monotonic() < deadline, f"somebody outlives the {who}"
         time.sleep(0.05)
     return who
@@ -191,22 +253,22 @@ def alive(group: int) -> bool:
     return True
 
 
-def live(process: subprocess.Popen[str], out: Path, draw: random.Random) -> None:
-    """Let a run live for a while: a moment of its start, or until it has got on, and a moment longer."""
+def wait(life: Life, out: Path, draw: random.Random) -> None:
+    """Let it live for a while: a moment of its start, or until the run has got on, and a moment longer."""
     before, deadline = counted(out), time.monotonic() + (120 if draw.random() < 0.75 else 0)
-    while time.monotonic() < deadline and process.poll() is None and counted(out) == before:
-        time.sleep(0.1)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(draw.uniform(0.0, 4.0))
+    while time.monotonic() < deadline and life.poll() is None and counted(out) == before:
+        time.sleep(0.05)
+    life.wait(draw.uniform(0.0, 2.0))
 
 
 def kills(case: Case, out: Path, count: int, draw: random.Random) -> dict[str, Any]:
-    """Kill a run so many times while it goes on, and then let it end; says whom, and at how many rows."""
+    """Kill a run so many times while it goes on, and then let it end; says whom, and what was kept."""
     whom, kept = Counter[str](), list[int]()
     for _ in range(count):
-        process = start(case, out)
-        live(process, out, draw)
-        whom[kill(process, draw.choice(("parent", "worker", "all")), draw)] += 1
+        who = draw.choice(("parent", "all", "worker"))
+        life = Life(case, out, 2 if who == "worker" or draw.random() < 0.2 else 1)
+        wait(life, out, draw)
+        whom[kill(life, who, draw)] += 1
         kept.append(counted(out))
         if kept[-1]:
             content(out)
@@ -276,6 +338,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     draw = random.Random(given.seed)
+    load()
     given.folder.mkdir(parents=True, exist_ok=True)
     for case in (BER, pictures(given.folder / "pictures")):
         finish(case, given.folder / f"{case.name}-whole")

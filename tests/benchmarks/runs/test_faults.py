@@ -1,13 +1,12 @@
-"""What ``tests/faults.py`` does to long runs, done once to a short one."""
+"""What ``tests/faults.py`` does to long runs, done once to a short one; kills are in ``test_resume.py``."""
 
 from __future__ import annotations
 
 import os
-import random
 from pathlib import Path
 
 import pytest
-from faults import Case, another_world, content, finish, full_disk, kills, two_at_once
+from faults import Case, another_world, content, finish, full_disk, two_at_once
 
 SHORT = Case("ber", ("ber", "--code", "none", "--k", "64", "--ebno", "4,6", "--max-blocks", "3000"))
 
@@ -33,9 +32,4 @@ def test_two_at_once_count_the_same(whole: Path, tmp_path: Path) -> None:
 
 def test_a_full_disk_keeps_what_there_is(whole: Path, tmp_path: Path) -> None:
     full_disk(SHORT, tmp_path / "run", [50_000])
-    assert content(tmp_path / "run") == content(whole)
-
-
-def test_a_killed_run_counts_the_same(whole: Path, tmp_path: Path) -> None:
-    kills(SHORT, tmp_path / "run", 2, random.Random(1))
     assert content(tmp_path / "run") == content(whole)
