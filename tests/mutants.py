@@ -5,14 +5,16 @@
     python tests/mutants.py                # all of them; --only 7, --only 3,10-12 for some
     python tests/mutants.py --find         # only look for the texts that they change
 
-A mutant is what a hostile reader would try on this project: a factor of two, a sign, an end that is off by
-one, a header that nobody pays for. `mutants.toml` lists them: the file, a text that stands in it exactly
-once, what comes in its place, why it matters, and the tests that should fail. Each is applied to a copy of
-the latest commit, in a temporary folder, and its tests are run there. A mutant that survives is a test that
-is missing. The tests are run on the untouched copy first: what fails there notices nothing.
+A mutant is what a hostile reader would try on this project: a factor of two, a sign, an end that is off
+by one, a header that nobody pays for. `mutants.toml` lists them: a file, a text that stands in it
+exactly once, what comes in its place, why it matters, and the tests that should fail. Each is applied to
+a copy of the latest commit, in a temporary folder, and its tests are run there. A mutant that survives
+is a test that is missing. The tests are run on the untouched copy first: what fails there notices
+nothing.
 
-The exit status is 0 if all were killed, 1 if one was not, and 2 if the table does not fit the sources. It
-is no part of the test suite: it takes minutes, and is meant for those who have changed sources or tests.
+The exit status is 0 if all were killed, 1 if one was not, and 2 if the table does not fit the sources.
+It is no part of the test suite: it takes minutes, and is meant for those who have changed sources or
+tests.
 """
 
 from __future__ import annotations
