@@ -42,9 +42,9 @@ class PointStats:
     Attributes
     ----------
     condition:
-        What names the point: link, channel, seed, Es/N0.
+        What names the point: link, channel, seed, Es/N0 or probability.
     esno_db, ebno_db:
-        The SNR in decibels.
+        The SNR in decibels; None over a binary channel.
     channel_uses:
         Complex channel uses of one transmission of a block.
     filler_bits:
@@ -55,6 +55,8 @@ class PointStats:
         Which rule ended it.
     confidence:
         Of the intervals; `dataclasses.replace` gives those of another.
+    p:
+        Probability of a binary channel's flips or erasures; None at an SNR.
     name:
         Of a link that is an object; None for the link of settings, which goes by its code's.
 
@@ -76,14 +78,15 @@ class PointStats:
     """
 
     condition: Mapping[str, Any]
-    esno_db: float
-    ebno_db: float
+    esno_db: float | None
+    ebno_db: float | None
     channel_uses: int
     filler_bits: int
     counts: Counts
     stop: str = _INTERRUPTED
     confidence: float = 0.95
     name: str | None = None
+    p: float | None = None
 
     @classmethod
     def of(
@@ -114,7 +117,8 @@ class PointStats:
         return total
 
     def _named(self) -> str:
-        return f"{self.code} at {self.esno_db:g} dB of Es/N0, confidence {self.confidence:g}"
+        place = f"p = {self.p:g}" if self.esno_db is None else f"{self.esno_db:g} dB of Es/N0"
+        return f"{self.code} at {place}, confidence {self.confidence:g}"
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -220,7 +224,8 @@ class PointStats:
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``--json`` prints of it."""
-        return {name: getattr(self, name) for name in _JSON}
+        names = _JSON if self.p is None else ["p", *(name for name in _JSON if not name.endswith("no_db"))]
+        return {name: getattr(self, name) for name in names}
 
     def to_csv_row(self) -> dict[str, Any]:
         """Return its row of ``curves.csv``: the parts of the link, then what ``--json`` prints."""

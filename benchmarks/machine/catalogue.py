@@ -51,6 +51,7 @@ def catalogue() -> dict[str, list[str]]:
             ),
             *(f"tdl-{model}:delay_spread=100e-9,speed=3" for model in "abcde"),
         ],
+        "channels of bits": ["bsc", "bec"],
         "codecs": list(CODECS),
         "systems": [
             *(f"{codec}-{carrier}" for codec in CODECS for carrier in (*carriers(), *KINDS)),

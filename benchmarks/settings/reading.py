@@ -161,7 +161,9 @@ def _one_line(model: type[BaseModel], error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         line = f"there is no setting {name}; there are {', '.join(_flat_fields(model))}"
     elif first["type"] == "missing":
-        line = f"{name} is missing" + ("; give --ebno or --esno, or --target-bler" if name == "snr" else "")
+        line = f"{name} is missing" + (
+            "; give --ebno or --esno, --p of a binary channel, or --target-bler" if name == "snr" else ""
+        )
     elif first["type"] == "value_error":
         line = message.removeprefix("Value error, ")
     else:
