@@ -63,13 +63,9 @@ class Stream:
         """Start a NumPy generator at the beginning of this stream."""
         return np.random.Generator(np.random.Philox(key=_hash(self.path, 16)))
 
-    def torch_generator(self, device: str = "cpu") -> torch.Generator:
-        """Start a PyTorch generator at the beginning of this stream (for samplers that ask for one)."""
-        return torch.Generator(device).manual_seed(self.seed)
-
     @property
     def seed(self) -> int:
-        """A 63-bit number that identifies the path, for generators that take a seed."""
+        """A 63-bit number that identifies the path, for generators that take one, such as PyTorch's."""
         return _hash(self.path, 8) >> 1
 
     def __repr__(self) -> str:

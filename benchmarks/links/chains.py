@@ -193,9 +193,15 @@ class Chain:
         name, text = key(level)
         condition = {**self.condition(), name: text}
         return condition_id(condition), {
-            "condition": condition,
+            "condition": self._readable(condition),
             **columns(level, self.bits_per_use),
             "channel_uses": self.link.channel_uses,
             "filler_bits": self.filler_bits,
             **({} if isinstance(self.link, SpecifiedLink) else {"name": self.label}),
         }
+
+    def _readable(self, condition: dict[str, Any]) -> dict[str, Any]:
+        """A matrix by its file's name, which says more than the digest that identifies it."""
+        if not isinstance(self.link, SpecifiedLink):
+            return condition
+        return {**condition, "code": {**condition["code"], "name": self.link.spec.code.label}}

@@ -7,10 +7,11 @@ into chunks by a rule that knows nothing of batch sizes or workers.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 import torch
@@ -41,15 +42,17 @@ __all__ = [
     "build_chain",
     "build_link",
     "chunk_end",
+    "chunk_start",
     "count",
     "link_of",
     "on_grid",
 ]
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Version of the rules by which a block draws and a point is cut; part of every condition."""
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 64, 65536
+_STEP_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,10 @@ class Counts:
         Sum over the blocks of the squared number of wrong bits: the bits of a block fail together.
     channel_uses:
         Complex channel uses spent, of all transmissions of all blocks.
+    squared_channel_uses:
+        Sum over the blocks of their squared number: a block that is sent again is not independent of itself.
+    right_channel_uses:
+        Those of blocks without a wrong bit.
     seconds:
         Time it took.
     """
@@ -76,6 +83,8 @@ class Counts:
     bit_errors: int = 0
     squared_bit_errors: int = 0
     channel_uses: int = 0
+    squared_channel_uses: int = 0
+    right_channel_uses: int = 0
     seconds: float = 0.0
 
     def __add__(self, other: Counts) -> Counts:
@@ -96,6 +105,10 @@ class Chunk:
         The point.
     first, blocks, batch_size:
         Which blocks, and how many at once.
+    pace:
+        Seconds that a block is known to take; None before the first.
+    seconds:
+        Time after which `count` leaves the rest of the blocks.
     """
 
     link: BerSpec | Sweepable
@@ -105,6 +118,8 @@ class Chunk:
     first: int
     blocks: int
     batch_size: int
+    pace: float | None = None
+    seconds: float = math.inf
 
     @property
     def root(self) -> Stream:
@@ -121,6 +136,12 @@ def chunk_end(done: int) -> int:
     """
     size = _chunk_size(done)
     return (done // size + 1) * size
+
+
+def chunk_start(done: int) -> int:
+    """Block at which the chunk begins that block ``done`` belongs to."""
+    size = _chunk_size(done)
+    return done // size * size
 
 
 def on_grid(done: int) -> bool:
@@ -225,7 +246,7 @@ def _warm_link(spec: BerSpec) -> Sweepable:
 
 
 def count(chunk: Chunk) -> Counts:
-    """Send the blocks of a chunk and count what arrives wrong.
+    """Send the blocks of a chunk, or those for which its time suffices, and count what arrives wrong.
 
     Raises
     ------
@@ -249,13 +270,26 @@ def _chain_of(spec: BerSpec) -> CompiledChain | None:
     return build_chain(spec.code, spec.modulation, spec.demapping, spec.channel)
 
 
+def _in_steps(chunk: Chunk, most: int, send: Callable[[int, int], Counts]) -> Counts:
+    """Send so many blocks at once as take about a second, until all are sent or the chunk's time is over.
+
+    Machine code cannot be interrupted: a step is what Ctrl-C has to wait for.
+    """
+    begin, total, pace = time.perf_counter(), Counts(), chunk.pace
+    while not total.blocks or (total.blocks < chunk.blocks and time.perf_counter() - begin < chunk.seconds):
+        step = min(most, chunk.blocks - total.blocks)
+        step = min(step, 1 if pace is None else max(1, int(_STEP_SECONDS / max(pace, 1e-9))))
+        start = time.perf_counter()
+        total += send(chunk.first + total.blocks, step)
+        pace = (time.perf_counter() - start) / step
+    return replace(total, seconds=time.perf_counter() - begin)
+
+
 def _count_through(link: Sweepable, chunk: Chunk) -> Counts:
-    start = time.perf_counter()
-    total = Counts()
-    for first in range(chunk.first, chunk.first + chunk.blocks, chunk.batch_size):
-        last = min(first + chunk.batch_size, chunk.first + chunk.blocks)
-        total += _send(link, chunk.level, chunk.root.batch(range(first, last)))
-    return total + Counts(seconds=time.perf_counter() - start)
+    def send(first: int, blocks: int) -> Counts:
+        return _send(link, chunk.level, chunk.root.batch(range(first, first + blocks)))
+
+    return _in_steps(chunk, chunk.batch_size, send)
 
 
 def _count_compiled(chain: CompiledChain, chunk: Chunk) -> Counts:
@@ -265,17 +299,22 @@ def _count_compiled(chain: CompiledChain, chunk: Chunk) -> Counts:
     if chain not in _WARM:
         chain.count(chunk.root, snr, 0, 1)
         _WARM.add(chain)
-    start = time.perf_counter()
-    found = chain.count(chunk.root, snr, chunk.first, chunk.blocks, torch.get_num_threads())
-    return Counts(
-        chunk.blocks,
-        found.block_errors,
-        chunk.blocks * chain.code.k,
-        found.bit_errors,
-        found.squared_bit_errors,
-        chunk.blocks * chain.symbols,
-        time.perf_counter() - start,
-    )
+    threads = torch.get_num_threads()
+
+    def send(first: int, blocks: int) -> Counts:
+        found = chain.count(chunk.root, snr, first, blocks, threads)
+        return Counts(
+            blocks,
+            found.block_errors,
+            blocks * chain.code.k,
+            found.bit_errors,
+            found.squared_bit_errors,
+            blocks * chain.symbols,
+            blocks * chain.symbols**2,
+            (blocks - found.block_errors) * chain.symbols,
+        )
+
+    return _in_steps(chunk, chunk.blocks, send)
 
 
 _WARM: set[object] = set()
@@ -291,20 +330,27 @@ def _send(link: Sweepable, level: Level, streams: Sequence[Stream]) -> Counts:
         bits=sent.numel(),
         bit_errors=int(wrong.sum()),
         squared_bit_errors=int((wrong * wrong).sum()),
-        channel_uses=uses,
+        channel_uses=int(uses.sum()),
+        squared_channel_uses=int((uses * uses).sum()),
+        right_channel_uses=int(uses[wrong == 0].sum()),
     )
 
 
 def _received(
     link: Sweepable, sent: torch.Tensor, level: Level, streams: Sequence[Stream]
-) -> tuple[torch.Tensor, int]:
-    """Bits on the CPU, and the channel uses that all rows took together."""
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Bits, and the channel uses that each row took, on the CPU."""
     found = link(sent, level, streams)
     bits = found.bits.detach().cpu()
-    uses = torch.as_tensor(getattr(found, "channel_uses", link.channel_uses))
+    uses = torch.as_tensor(getattr(found, "channel_uses", link.channel_uses)).detach().cpu()
     if bits.shape != sent.shape or bits.dtype != torch.uint8:
         raise InputError(
             f"link {link.name} must deliver bits {list(sent.shape)} of torch.uint8, "
             f"got {list(bits.shape)} of {bits.dtype}"
         )
-    return bits, int(uses.expand(len(streams)).sum())
+    if uses.min() < link.channel_uses:
+        raise InputError(
+            f"a row of link {link.name} takes {link.channel_uses} channel uses or, sent again, more, "
+            f"got {int(uses.min())}"
+        )
+    return bits, uses.to(torch.int64).expand(len(streams))

@@ -17,8 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from benchmarks.links.imported import Imported
 from benchmarks.links.results import PointStats, load_points
-from benchmarks.runs.figures import COLOURS, MARKERS, drawing, percent
+from benchmarks.runs.figures import COLOURS, MARKERS, drawing, literal, percent
 from benchmarks.runs.store import Store
 from benchmarks.settings.errors import InputError
 from phy import theory
@@ -30,6 +31,7 @@ __all__ = ["Curve", "curves_of", "load_curves", "plot_ber"]
 
 _GREY = "0.45"
 _BAND = 0.18  # opacity of the intervals
+_THIN = {"linewidth": 0.6, "markersize": 2.5}  # what others have made
 _UNCODED = {"awgn": (theory.ber_awgn, False), "rayleigh": (theory.ber_rayleigh, True)}
 _ERRORS_AN_EVENT = {"bsc": 1.0, "bec": 0.5}
 _GRAY_QAM = ("bpsk", "qpsk", "qam16", "qam64", "qam256", "qam1024")
@@ -132,7 +134,7 @@ def load_curves(store: Store) -> list[Curve]:
     return curves_of(found.values(), spec["snr"]["kind"] if spec["snr"] else "esno")
 
 
-def plot_ber(curves: Sequence[Curve], axes: Axes | None = None) -> Figure:
+def plot_ber(curves: Sequence[Curve], axes: Axes | None = None, overlay: Sequence[Imported] = ()) -> Figure:
     """Draw BER (solid) and BLER (dashed) of one or several curves against what the first one is swept over.
 
     Bands are the intervals. A point without errors is an arrow that hangs from its upper limit. Grey lines:
@@ -146,25 +148,46 @@ def plot_ber(curves: Sequence[Curve], axes: Axes | None = None) -> Figure:
         One at least.
     axes:
         Where to draw; a figure as wide as a column of a paper unless given.
+    overlay:
+        Curves of other programs, drawn thinner beside them.
 
     Raises
     ------
     ValueError
         If there is nothing to draw.
+    InputError
+        If a curve of the overlay is over another kind of SNR.
     """
     if not curves:
         raise ValueError("there is no point to draw")
-    kind, several = curves[0].kind, len(curves) > 1
-    height = 2.9 + (0.3 + 0.14 * len(curves) if several else 0.0)  # room for their legends
+    kind, several = curves[0].kind, len(curves) + len(overlay) > 1
+    height = 2.9 + (0.3 + 0.14 * (len(curves) + len(overlay)) if several else 0.0)  # room for their legends
     with drawing(axes, height) as (figure, place):
         for index, curve in enumerate(curves):
             line = _curve_style(index)
             for name, dash in (("ber", "-"), ("bler", "--")):
                 _draw(place, curve, kind, name, {**line, "linestyle": dash})
         _frame(place, curves)
+        _draw_overlay(place, overlay, kind, len(curves))
         notes = [_bands(curves), *_draw_references(place, _references(curves))]
-        _legend(place, curves, notes, figure if several and axes is None else None)
+        labels = [curve.label for curve in curves] + [other.label for other in overlay]
+        _legend(place, labels, notes, figure if several and axes is None else None, len(curves))
     return figure
+
+
+def _draw_overlay(axes: Axes, overlay: Sequence[Imported], kind: str, first: int) -> None:
+    """Draw curves of other programs, in the styles that follow the first ones, and make room for them."""
+    for index, other in enumerate(overlay, first):
+        for name, dash in (("ber", "-"), ("bler", "--")):
+            places = other.over(kind, name)
+            if not places:
+                continue
+            line = {**_curve_style(index), **_THIN, "linestyle": dash}
+            snr, rates = [x for x, _ in places], [rate for _, rate in places]
+            axes.semilogy(snr, rates, markerfacecolor=_face(name, line), **line)
+            (left, right), bottom = axes.get_xlim(), axes.get_ylim()[0]
+            axes.set_xlim(min(left, snr[0] - 0.1), max(right, snr[-1] + 0.1))
+            axes.set_ylim(bottom=min(bottom, 10.0 ** np.floor(np.log10(min(rates)))))
 
 
 def _draw(axes: Axes, curve: Curve, kind: str, name: str, line: dict[str, Any]) -> None:
@@ -326,23 +349,28 @@ def _draw_references(axes: Axes, references: Sequence[_Reference]) -> list[Line2
     return list(handles.values())
 
 
-def _legend(axes: Axes, curves: Sequence[Curve], notes: Sequence[Artist], figure: Figure | None) -> None:
-    """Name the curves and lines in the axes, or around them if there is a figure to lay out."""
-    single = len(curves) == 1
+def _legend(
+    axes: Axes, labels: Sequence[str], notes: Sequence[Artist], figure: Figure | None, ours: int
+) -> None:
+    """Name the curves, the first of which are ours, and lines in the axes, or around them in a figure."""
+    single = len(labels) == 1
     first: dict[str, Any] = _curve_style(0) if single else {"color": "black"}
     handles = [
         Line2D([], [], linestyle="-", label="BER", **first),
         Line2D([], [], linestyle="--", label="BLER", **{**first, "markerfacecolor": "white"}),
         *notes,
     ]
-    names = [Line2D([], [], label=curve.label, **_curve_style(i)) for i, curve in enumerate(curves)]
+    names = [
+        Line2D([], [], label=literal(label), **(_curve_style(i) | ({} if i < ours else _THIN)))
+        for i, label in enumerate(labels)
+    ]
     shared: dict[str, Any] = {"handlelength": 2.4}
     if figure is not None:
         figure.legend(handles=names, loc="outside upper center", frameon=False, **shared)
         figure.legend(handles=handles, loc="outside lower center", frameon=False, ncols=3, **shared)
         return
     if single:
-        axes.set_title(curves[0].label)
+        axes.set_title(literal(labels[0]))
     axes.legend(handles=handles if single else [*names, *handles], loc="best", framealpha=0.9, **shared)
 
 

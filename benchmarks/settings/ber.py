@@ -16,6 +16,8 @@ from phy.coding.decoding import HARD, MIN_SUM
 
 __all__ = [
     "SEARCH_DB",
+    "SNR_CURE",
+    "SWEPT",
     "BerSpec",
     "Probability",
     "SnrSpec",
@@ -36,11 +38,24 @@ class SnrSpec(Settings):
         Whether ``values_db`` are Eb/N0 (per information bit) or Es/N0 (per channel use), or the probabilities
         ``p`` of a binary channel.
     values_db:
-        The points, SNRs in decibels, or a text that `parse_range` or `parse_probabilities` reads.
+        The points, SNRs in decibels, or a text that `parse_range` or `parse_probabilities` reads. They may
+        stand alone and are Es/N0 then.
+
+    Examples
+    --------
+    >>> SnrSpec.model_validate("0:2:1")
+    SnrSpec(kind='esno', values_db=(0.0, 1.0, 2.0))
     """
 
     kind: Literal["ebno", "esno", "p"]
     values_db: tuple[float, ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, data: Any) -> Any:
+        if isinstance(data, str | int | float | list | tuple) and not isinstance(data, bool):
+            return {"kind": "esno", "values_db": data}
+        return data
 
     @field_validator("values_db", mode="before")
     @classmethod
@@ -57,6 +72,10 @@ class SnrSpec(Settings):
 
 def _parser(info: ValidationInfo) -> Callable[[str], tuple[float, ...]]:
     return parse_probabilities if info.data.get("kind") == "p" else parse_range
+
+
+SNR_CURE = "give --ebno or --esno, --p of a binary channel, or --target-bler"
+"""What to do where the SNR is missing."""
 
 
 class StopSpec(Settings):
@@ -113,8 +132,12 @@ def read_targets(value: object) -> object:
     return (value,) if isinstance(value, int | float) else value
 
 
+SWEPT = ("modulation", "channel")
+"""Settings besides the code of which one command takes several values."""
+
+
 class BerSpec(Settings):
-    """What ``semphy ber`` is told about one code, except how the work is divided.
+    """What ``semphy ber`` is told about one curve, except how the work is divided.
 
     Attributes
     ----------
@@ -155,7 +178,7 @@ class BerSpec(Settings):
     modulation: str = "bpsk"
     demapping: Literal["app", "maxlog"] = "app"
     channel: str = "awgn"
-    snr: SnrSpec
+    snr: SnrSpec = Field(description=SNR_CURE)
     target_bler: tuple[Probability, ...] = ()
     stop: StopSpec = StopSpec()
     harq: str | None = None
@@ -173,7 +196,9 @@ class BerSpec(Settings):
     @field_validator("rv", mode="before")
     @classmethod
     def _versions(cls, value: object) -> object:
-        return value.split(",") if isinstance(value, str) else value
+        if isinstance(value, str):
+            return value.split(",")
+        return (value,) if isinstance(value, int) else value
 
     @model_validator(mode="after")
     def _repetition(self) -> BerSpec:
@@ -265,7 +290,7 @@ class BerSpec(Settings):
         return {**shared, **own, "code": self.code.identity()}
 
     def identity(self) -> dict[str, Any]:
-        """What all curves of one run directory share."""
+        """What all curves of one code in a run directory share."""
         return {name: value for name, value in self.condition().items() if name not in ("code", "engine")}
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 
 from benchmarks.settings.ber import (
+    SNR_CURE,
     Probability,
     SnrSpec,
     StopSpec,
@@ -31,7 +32,7 @@ class SweepSpec(Settings):
     """
 
     links: tuple[str, ...] = ()
-    snr: SnrSpec
+    snr: SnrSpec = Field(description=SNR_CURE)
     target_bler: tuple[Probability, ...] = ()
     stop: StopSpec = StopSpec()
     seed: Annotated[int, Field(ge=0)] = 1

@@ -11,6 +11,7 @@ import click
 from benchmarks.runs.sweep import quiet_threads
 from benchmarks.runs.table import Column, plain
 from benchmarks.runs.versions import versions
+from semantic.files import write_text
 
 _TABLE: tuple[Column[tuple[str, dict[str, Any]]], ...] = tuple(
     Column(title, cell, 8)
@@ -63,7 +64,7 @@ def main(startup: bool, quick: bool, repeats: int | None, out: Path | None, as_j
 
 def _show(result: dict[str, Any], table: str, out: Path | None, as_json: bool) -> None:
     if out is not None:
-        out.write_text(json.dumps(result, indent=2), encoding="utf-8")
+        write_text(out, json.dumps(result, indent=2))
     click.echo(json.dumps(result, indent=2) if as_json else table)
 
 

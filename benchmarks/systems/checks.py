@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from benchmarks.settings.compare import CompareSpec, systems_of
 from benchmarks.systems.evaluate import channel_uses_of
 from benchmarks.systems.sources import kind_of
+from bridge.air.analog import Analog
 from bridge.systems.pixels.carried import Carried
 from bridge.systems.system import Source, System
-from phy.units import BandwidthRatio, BudgetExceeded, EsN0
-from semantic.metrics.catalog import describe, measure
+from phy.units import BandwidthRatio, EsN0
+from semantic.metrics.catalog import BLEU_METRICS, describe, measure
 from semantic.metrics.image import fitting_scales
 
-__all__ = ["check_budgets", "check_carriages", "check_metrics"]
+__all__ = ["cautions", "check_budgets", "check_carriages", "check_metrics"]
 
 MS_SSIM_SCALES = 5
+_WITHOUT_BLANKS = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{2}")
+"""Two letters in a row of a script that does not part words: Thai, Lao, Khmer, Japanese, Chinese."""
+
+
+def cautions(spec: CompareSpec, sources: Sequence[Source]) -> list[str]:
+    """What should be known of a comparison before its figures are trusted."""
+    carriages = [system.carriage for system in systems_of(spec) if isinstance(system, Carried)]
+    found = [carriage.caution for carriage in carriages if isinstance(carriage, Analog)]
+    by_words = [name for name in spec.metrics_of("text") if name in (*BLEU_METRICS, "wer")]
+    texts = [text for source in sources for text in (source.text, *source.captions) if text]
+    unparted = next((text for text in texts if _WITHOUT_BLANKS.search(text)), None)
+    if unparted is not None and by_words and any("text" in system.delivers for system in systems_of(spec)):
+        found.append(
+            f"{unparted[:20]!r} has no blanks between words, and {', '.join(by_words)} take it for one: give "
+            "--bleu-tokenize zh, ja-mecab or char, and cer instead of wer"
+        )
+    return [caution for caution in dict.fromkeys(found) if caution]
 
 
 def check_carriages(spec: CompareSpec, sources: Sequence[Source]) -> None:
-    """Find a carriage that cannot take its payload, or that not a single source fits into.
+    """Find a carriage that cannot take its payload, or that not a single source can be sent by.
 
-    Where some fit, the others' rows say that they failed.
+    Where some can, the others' rows say that they failed, or why they have none.
     """
     for system in systems_of(spec):
         own = [source for source in sources if kind_of(source) == system.modality]
@@ -36,7 +55,7 @@ def _check_carriage(spec: CompareSpec, system: Carried, sources: Sequence[Source
         try:
             system.encode(source, channel_uses_of(spec, source, cbr), EsN0(spec.snr[0]))
             return
-        except BudgetExceeded as error:
+        except ValueError as error:  # what does not fit among them
             refusals.append(error)
     raise refusals[0]
 

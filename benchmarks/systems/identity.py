@@ -23,7 +23,7 @@ from semantic.zoo.presets import PRESETS, resolve
 
 __all__ = ["RULES_VERSION", "identify", "items_of", "reads_references"]
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Part of every condition, and of where transmitters keep what they worked out; raised when equal settings,
 sources and models would make other rows."""
 
@@ -93,9 +93,8 @@ def items_of(source: Source, trials: int, with_references: bool = False) -> list
 
 
 def _measure(metric: str, digest: str | None) -> str:
-    """A metric with a digest in place of the network that it names."""
-    family, named, _ = metric.partition(":")
-    return f"{family}:{digest}" if named else metric
+    """A metric with a digest in place of the network that it names, if it names one."""
+    return metric if digest is None else f"{metric.partition(':')[0]}:{digest}"
 
 
 def _by_content(value: Any) -> Any:

@@ -21,7 +21,7 @@ from semantic.samples.vectors import load_embeddings, sample_embeddings
 from semantic.scenes import dataset as scenes
 from semantic.scenes.scene import DIFFICULTIES, Difficulty
 
-__all__ = ["Sources", "kind_of", "load_sources"]
+__all__ = ["Sources", "kind_of", "load_sources", "pictures"]
 
 _SCENES = 8  # drawn where no number is given
 
@@ -51,7 +51,7 @@ def load_sources(spec: CompareSpec, modalities: Collection[str], folder: Path | 
         If something cannot be read.
     """
     found = Sources([], [])
-    for kind, load in (("image", _pictures), ("text", _sentences), ("embedding", _vectors)):
+    for kind, load in (("image", pictures), ("text", _sentences), ("embedding", _vectors)):
         if kind in modalities:
             _take(found, load(spec, folder), spec.max_sources)
     return found
@@ -77,12 +77,19 @@ def _sentences(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
 
 
 def _vectors(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
-    sample = spec.embeddings == "sample"
-    for name, vector in sample_embeddings() if sample else load_embeddings(Path(spec.embeddings)):
+    own = None if spec.embeddings == "sample" else Path(spec.embeddings)
+    for name, vector in sample_embeddings() if own is None else load_embeddings(own, spec.flatten):
         yield Source(name, embedding=vector, folder=folder)
 
 
-def _pictures(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
+def pictures(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
+    """Pictures of a comparison, one by one.
+
+    Raises
+    ------
+    ValueError
+        If one cannot be read.
+    """
     if spec.images.startswith("scenes"):
         _, _, level = spec.images.partition(":")
         if level not in ("", *DIFFICULTIES):

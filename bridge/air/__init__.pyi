@@ -1,4 +1,4 @@
-from .carriage import Analog as Analog
+from .analog import Analog as Analog
 from .carriage import Carriage as Carriage
 from .carriage import Digital as Digital
 from .carriage import Fill as Fill

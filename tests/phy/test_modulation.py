@@ -213,6 +213,7 @@ CALIBRATION = [  # channel, modulation, Es/N0 in dB where decisions are uncertai
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("channel", "name", "db"), CALIBRATION, ids=lambda value: str(getattr(value, "name", value))
 )

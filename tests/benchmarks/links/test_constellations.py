@@ -37,6 +37,7 @@ def test_uncoded_counts_meet_theory(name: str, db: int, channel: str) -> None:
     rate = position_error_rates(Modulation(name), EsN0(db), channel == "rayleigh").mean()
     block = point.bit_errors / 300
     variance = point.counts.squared_bit_errors / 300 - block**2
+    variance = max(variance, 480 * rate)  # where hardly a bit is wrong, that of Poisson's law
     assert abs(block - 480 * rate) < 4 * (variance / 300) ** 0.5
     assert point.engine == "compiled"
 

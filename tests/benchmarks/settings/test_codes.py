@@ -129,10 +129,12 @@ def test_matrix_from_a_file(hamming: Path, tmp_path: Path) -> None:
     assert found.points[0].code == "alist:hamming"
     assert found.points[0].engine == "compiled"
     assert found.points[0].bits == 4 * 256
-    # the same matrix elsewhere is the same condition, another one is not
+    # the same matrix elsewhere and under another name is the same condition, another one is not
     (tmp_path / "moved").mkdir()
-    copy = hamming.rename(tmp_path / "moved" / "hamming.alist")
-    assert run_ber(curves(f"alist:{copy}", stop__max_blocks=256), out).points == found.points
+    copy = hamming.rename(tmp_path / "moved" / "seven-four.alist")
+    again = run_ber(curves(f"alist:{copy}", stop__max_blocks=256), out)
+    assert [point.counts for point in again.points] == [point.counts for point in found.points]
+    assert again.points[0].code == "alist:seven-four"
     copy.write_text(write_alist(HAMMING[:, :6]))
     other = run_ber(curves(f"alist:{copy}", stop__max_blocks=64), out)
     assert other.points != found.points

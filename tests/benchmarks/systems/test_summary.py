@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from benchmarks.runs.statistics import bootstrap_interval
+from benchmarks.runs.resampling import bootstrap_interval
 from benchmarks.runs.store import Store
 from benchmarks.systems.compare import SAMPLE_COLUMNS, CompareRun
 from benchmarks.systems.curves import CurveRow
@@ -162,6 +162,22 @@ def test_quartiles_of_sources_stand_beside_the_mean() -> None:
     assert "20 (median 3)" in table_of([row])
 
 
+def test_two_sources_of_one_name_are_two_sources() -> None:
+    """A16: what is one source is told by its content."""
+    found = {}
+    for name in ("same", "other"):
+        with store_of({"bpg-capacity": [30.0, 30.0, 20.0, 20.0, 25.0, 25.0]}) as store:
+            names = {f"{n}/{t}": "same" if n == 0 else name for n in range(3) for t in (0, 1)}
+            store.want({"bpg-capacity 0.0": names})
+            (row,) = with_intervals(curves(store), 0.95)
+        found[name] = row
+    assert found["same"].by_source("psnr") == {"same~0": 30.0, "same~1": 20.0, "same~2": 25.0}
+    assert (found["same"].images, found["same"].trials) == (3, 2)
+    assert found["other"].by_source("psnr") == {"same": 30.0, "other~1": 20.0, "other~2": 25.0}
+    assert found["same"].metrics["psnr"].interval is not None
+    assert found["same"].metrics == found["other"].metrics
+
+
 @pytest.mark.parametrize("confidence", [0.5, 0.95])
 def test_intervals_are_of_the_confidence_asked_for(confidence: float) -> None:
     with store_of(SCHEMES) as store:
@@ -178,9 +194,9 @@ def test_intervals_are_of_the_confidence_asked_for(confidence: float) -> None:
 def test_every_interval_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def counting(values: Sequence[float], groups: Sequence[object], confidence: float) -> Any:
-        calls.append(values)
-        return bootstrap_interval(values, groups, confidence)
+    def counting(*given: Any) -> Any:
+        calls.append(given)
+        return bootstrap_interval(*given)
 
     monkeypatch.setattr("benchmarks.systems.summary.bootstrap_interval", counting)
     with store_of(SCHEMES, snrs=(0.0, 3.0)) as store:
