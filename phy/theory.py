@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import erfc, hyperu, logsumexp, ndtr, ndtri, roots_hermite
+from scipy.special import entr, erfc, hyperu, logsumexp, ndtr, ndtri, roots_hermite
 
 from phy.units import EsN0
 
@@ -30,9 +30,13 @@ if TYPE_CHECKING:
     from phy.modulation import Modulation
 
 __all__ = [
+    "bec_capacity",
+    "bec_limit",
     "ber_awgn",
     "ber_rayleigh",
     "bicm_capacity",
+    "bsc_capacity",
+    "bsc_limit",
     "capacity",
     "capacity_snr",
     "coded_modulation_capacity",
@@ -158,6 +162,50 @@ def capacity_snr(rate: float) -> EsN0:
     if rate <= 0:
         raise ValueError(f"rate must be positive, got {rate}")
     return EsN0(10.0 * math.log10(math.expm1(rate * math.log(2.0))))
+
+
+def bsc_capacity(p: float) -> float:
+    """Capacity of the binary symmetric channel, 1 + p log2 p + (1 - p) log2(1 - p), in bits a use.
+
+    Examples
+    --------
+    >>> round(bsc_capacity(0.11), 3)
+    0.5
+    """
+    return float(1.0 - (entr(p) + entr(1.0 - p)) / math.log(2.0))
+
+
+def bec_capacity(p: float) -> float:
+    """Capacity of the binary erasure channel, 1 - p, in bits a use.
+
+    Examples
+    --------
+    >>> bec_capacity(0.25)
+    0.75
+    """
+    return 1.0 - p
+
+
+def bsc_limit(rate: float) -> float:
+    """Crossover probability, up to 1/2, at which `bsc_capacity` is ``rate``: more than a code can stand.
+
+    Examples
+    --------
+    >>> round(bsc_limit(0.5), 4)
+    0.11
+    """
+    return float(brentq(lambda p: bsc_capacity(p) - rate, 0.0, 0.5)) if 0 < rate < 1 else 0.5 * (rate <= 0)
+
+
+def bec_limit(rate: float) -> float:
+    """Erasure probability at which `bec_capacity` is ``rate``, 1 - rate.
+
+    Examples
+    --------
+    >>> bec_limit(0.75)
+    0.25
+    """
+    return 1.0 - rate
 
 
 def ergodic_capacity(snr: EsN0) -> float:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-__all__ = ["LARGEST_DB", "BandwidthRatio", "BudgetExceeded", "EbN0", "EsN0"]
+__all__ = ["LARGEST_DB", "BandwidthRatio", "BudgetExceeded", "EbN0", "EsN0", "EventProbability"]
 
 LARGEST_DB = 300.0
 """Largest SNR either way: noise of 1e-30, or 1e30, is still a plain float32 beside a symbol of 1."""
@@ -107,6 +107,35 @@ class EbN0:
     def to_esn0(self, bits_per_use: float) -> EsN0:
         """Es/N0 of a link that carries ``bits_per_use`` information bits a channel use: Es = Eb R."""
         return EsN0(self.db + 10.0 * math.log10(bits_per_use))
+
+
+@dataclass(frozen=True, order=True)
+class EventProbability:
+    """Probability that a binary channel does something to a bit: flips it (BSC), or erases it (BEC).
+
+    Parameters
+    ----------
+    value:
+        From 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> EventProbability(0.05).value
+    0.05
+    """
+
+    value: float
+
+    def __post_init__(self) -> None:
+        value = float(self.value)
+        if not 0.0 <= value <= 1.0:
+            raise ValueError(f"a probability is from 0 to 1, got {self.value!r}")
+        object.__setattr__(self, "value", value)
 
 
 @dataclass(frozen=True, order=True)

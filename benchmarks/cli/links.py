@@ -39,10 +39,11 @@ __all__ = ["ber", "mcs"]
 @click.option(
     "--channel",
     metavar="NAMES",
-    help="awgn, rayleigh, rayleigh-block, rician:k_db=6, tdl-a ...  [default: awgn]",
+    help="awgn, rayleigh, rayleigh-block, rician:k_db=6, tdl-a ..., bsc or bec.  [default: awgn]",
 )
 @click.option("--ebno", metavar="RANGE", help="Eb/N0 in dB: first:last:step, or numbers with commas.")
 @click.option("--esno", metavar="RANGE", help="Es/N0 in dB, instead of --ebno.")
+@click.option("--p", metavar="RANGE", help="Probability of a flip (bsc) or an erasure (bec), instead.")
 @click.option(
     "--target-bler",
     metavar="RATES",
@@ -108,6 +109,7 @@ def ber(
     semphy ber --code none --modulation qam16 --esno 0:12:2 --block-errors 1000
     semphy ber --code alist:WIFI_540_648.alist --decoder minsum --target-bler 0.1,0.01
     semphy ber --k 1024 --n 1280 --modulation qam16 --harq ir:4 --rv 0,2,3,1 --esno 0:9:1
+    semphy ber --k 512 --channel bsc --p 0.02:0.1:0.01
     semphy ber --link mine.py:link --ebno 0:4:1 --out runs/mine
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.runs.sweep import quiet_threads

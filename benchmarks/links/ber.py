@@ -26,6 +26,7 @@ from benchmarks.settings.ber import SWEPT, BerSpec
 from benchmarks.settings.codes import CodeSpec
 from benchmarks.settings.errors import InputError
 from phy import theory
+from phy.units import EsN0
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,9 +34,12 @@ if TYPE_CHECKING:
 
 __all__ = ["BerRun", "Outcome", "check_targets", "keep_points", "run_ber", "simulate"]
 
-_POINTS: tuple[Column[PointStats], ...] = (
+_SNR: tuple[Column[PointStats], ...] = (
     Column("Es/N0", lambda point: decibels(point.esno_db), 7),
     Column("Eb/N0", lambda point: decibels(point.ebno_db), 7),
+)
+_P: tuple[Column[PointStats], ...] = (Column("p", lambda point: f"{point.p:g}", 9),)
+_COUNTS: tuple[Column[PointStats], ...] = (
     Column("blocks", lambda point: str(point.blocks), 9),
     Column("block_err", lambda point: str(point.block_errors), 9),
     Column("bits", lambda point: str(point.bits), 12, rank=5),
@@ -59,7 +63,6 @@ _REPEATED: tuple[Column[PointStats], ...] = (
 """Of links that may send a block again: mean number of transmissions, and throughput, with intervals."""
 
 _LIVE: tuple[Column[Point], ...] = (
-    *(column.of(attrgetter("stats")) for column in _POINTS[:-1]),
     Column("left", lambda point: duration(point.seconds_left()), 8),
     Column("stop", lambda point: "..." if point.stop is None else point.stop.replace(" ", "-"), 12),
 )
@@ -74,6 +77,11 @@ _TARGETS: tuple[Column[TargetRow], ...] = (
     Column("blocks", lambda target: "-" if target.blocks is None else str(target.blocks), 9),
     Column("block_err", lambda target: "-" if target.block_errors is None else str(target.block_errors), 9),
 )
+
+
+def _level(kind: str) -> tuple[Column[PointStats], ...]:
+    """Columns of where points lie."""
+    return _P if kind == "p" else _SNR
 
 
 def _megabits(bits_per_second: float | None) -> str:
@@ -131,9 +139,10 @@ class BerRun(Result):
         if self.spec["target_bler"]:
             code = Column[TargetRow]("code", attrgetter("code"), _widest(row.code for row in self.targets))
             return plain((code, *_TARGETS), self.targets)
-        columns = _POINTS
+        columns = _COUNTS
         if any(point.transmissions != 1 for point in self.points):
-            columns = (*_POINTS[:8], *_REPEATED, *_POINTS[8:])
+            columns = (*_COUNTS[:6], *_REPEATED, *_COUNTS[6:])
+        columns = (*_level(self.spec["snr"]["kind"]), *columns)
         labels = self._labels()
         if len(set(labels.values())) > 1:
             column = Column[PointStats]("code", lambda point: labels[id(point)], _widest(labels.values()))
@@ -344,7 +353,9 @@ def simulate(
     """
     outcome = Outcome()
     label = Column[Point](title, attrgetter("chain.label"), _widest(chain.label for chain in chains))
-    with LiveTable((label, *_LIVE) if len(chains) > 1 else _LIVE) as table:
+    shown = (*_level(chains[0].plan.snr.kind), *_COUNTS[:-1])
+    live = (*(column.of(_stats) for column in shown), *_LIVE)
+    with LiveTable((label, *live) if len(chains) > 1 else live) as table:
 
         def show(point: Point) -> None:
             table.update(point.condition, point, done=point.stop is not None)
@@ -368,11 +379,15 @@ def simulate(
     return outcome
 
 
+def _stats(point: Point) -> PointStats:
+    return point.stats
+
+
 def _climb(
     session: Session, chains: Sequence[Chain], workers: int, table: LiveTable[Point], outcome: Outcome
 ) -> None:
     with session.store.transaction():
-        points = [Point(session, chain, esno_db) for chain in chains for esno_db in chain.values_esno_db]
+        points = [Point(session, chain, level) for chain in chains for level in chain.levels]
     outcome.conditions = list(dict.fromkeys(point.condition for point in points))
     run(points, count, workers)
     for chain in chains:
@@ -384,12 +399,12 @@ def _climb(
 def _search(
     session: Session, chain: Chain, workers: int, pool: ProcessPoolExecutor | None, outcome: Outcome
 ) -> None:
-    plan, values = chain.plan, chain.values_esno_db
+    plan, values = chain.plan, [level.db for level in chain.levels if isinstance(level, EsN0)]
     guess_db = theory.capacity_snr(chain.bits_per_use).db + 2.0
     tried: dict[float, Point] = {}
 
     def probe(esno_db: float, enough: Callable[[Counts], bool]) -> Counts:
-        point = Point(session, chain, esno_db, enough)
+        point = Point(session, chain, EsN0(esno_db), enough)
         tried[esno_db] = point
         run([point], count, workers, pool)
         return point.counts

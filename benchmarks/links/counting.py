@@ -16,21 +16,24 @@ from functools import lru_cache
 
 import torch
 
+from benchmarks.links.levels import Level, key
 from benchmarks.links.sweepable import Sweepable
 from benchmarks.settings.ber import BerSpec
 from benchmarks.settings.codes import CodeSpec
 from benchmarks.settings.errors import InputError
 from phy import random
 from phy.chain.chain import ChainCode, CompiledChain
-from phy.channels.names import parse_channel
+from phy.channels.names import parse_bit_channel, parse_channel
 from phy.coding.catalog import code_kind
+from phy.coding.decoding import HARD
 from phy.coding.ldpc.ldpc5g import LDPC5G
+from phy.links.binary import BinaryLink
 from phy.links.digital import DigitalLink
 from phy.links.harq import HarqLDPC5G, HarqLink
 from phy.links.iterative import IterativeLink
 from phy.modulation import Modulation
 from phy.random import Stream
-from phy.units import EsN0
+from phy.units import EsN0, EventProbability
 
 __all__ = [
     "RULES_VERSION",
@@ -98,7 +101,7 @@ class Chunk:
         A link, or the settings of one, from which other processes build it once.
     seed, channel:
         Root of the random draws: links that share both meet the same channel.
-    esno_db:
+    level:
         The point.
     first, blocks, batch_size:
         Which blocks, and how many at once.
@@ -111,7 +114,7 @@ class Chunk:
     link: BerSpec | Sweepable
     seed: int
     channel: str
-    esno_db: float
+    level: Level
     first: int
     blocks: int
     batch_size: int
@@ -121,7 +124,8 @@ class Chunk:
     @property
     def root(self) -> Stream:
         """Parent of the blocks' streams."""
-        return Stream(self.seed, self.channel, f"esno={self.esno_db:.6f}")
+        name, text = key(self.level)
+        return Stream(self.seed, self.channel, f"{name.removesuffix('_db')}={text}")
 
 
 def chunk_end(done: int) -> int:
@@ -157,7 +161,7 @@ def build_link(
     channel: str,
     engine: str | None = None,
     device: str = "cpu",
-) -> DigitalLink:
+) -> DigitalLink | BinaryLink:
     """Build the chain that a spec describes, decoded by an engine (None: the code's first) on a device.
 
     Raises
@@ -167,6 +171,12 @@ def build_link(
     """
     with _refusals():
         mapping = Modulation(modulation, demapping, device)  # type: ignore[arg-type]
+        bare = parse_bit_channel(channel)
+        if bare is not None and (mapping.name, demapping) != ("bpsk", "app"):
+            raise ValueError(
+                f"channel {bare.name} takes bits as they are: leave modulation and demapping out, "
+                f"got {modulation} and {demapping}"
+            )
         kind, m = code_kind(code.name), mapping.bits_per_symbol
         made = kind.build(
             code.k,
@@ -177,11 +187,11 @@ def build_link(
             bits_per_symbol=m if code.n and code.n % m == 0 else None,
             name=code.name,
         )
-        return DigitalLink(made, mapping, parse_channel(channel))
+        return BinaryLink(made, bare) if bare else DigitalLink(made, mapping, parse_channel(channel))
 
 
 @lru_cache(maxsize=4)
-def link_of(spec: BerSpec, engine: str | None = None) -> DigitalLink | HarqLink | IterativeLink:
+def link_of(spec: BerSpec, engine: str | None = None) -> DigitalLink | BinaryLink | HarqLink | IterativeLink:
     """Build the link of a spec: plain, with HARQ, or with a receiver that demaps in turns.
 
     Raises
@@ -195,6 +205,8 @@ def link_of(spec: BerSpec, engine: str | None = None) -> DigitalLink | HarqLink 
     code, decoding = plain.code, spec.code.decoder.of("compiled")
     if not isinstance(code, LDPC5G):
         raise InputError(f"--harq and --turns take code ldpc5g, got {spec.code.label}")
+    if isinstance(plain, BinaryLink):
+        raise InputError(f"--harq and --turns take a channel of symbols, got {spec.channel}")
     with _refusals():
         if spec.harq is None:
             mother = LDPC5G(code.k, code.n, bits_per_symbol=code.bits_per_symbol, decoding=decoding)
@@ -218,16 +230,18 @@ def _refusals() -> Iterator[None]:
 def build_chain(code: CodeSpec, modulation: str, demapping: str, channel: str) -> CompiledChain | None:
     """Build the same in one piece of compiled code; None where a link and a compiled decoder do it."""
     link = build_link(code, modulation, demapping, channel, "compiled")
-    if not CompiledChain.covers(link.modulation, link.channel):
+    if code.decoder.algorithm in HARD:
+        return None
+    if isinstance(link, BinaryLink) or not CompiledChain.covers(link.modulation, link.channel):
         return None
     return CompiledChain(ChainCode.of(link.code), link.modulation, link.channel)
 
 
 @lru_cache(maxsize=4)
-def _warm_link(spec: BerSpec) -> DigitalLink | HarqLink | IterativeLink:
+def _warm_link(spec: BerSpec) -> Sweepable:
     """Build a link and send one block: what libraries set up on first use is no part of a measured time."""
     link = link_of(spec, spec.engine)
-    _send(link, EsN0(0.0), [Stream(0)])
+    _send(link, EventProbability(0.5) if isinstance(link, BinaryLink) else EsN0(0.0), [Stream(0)])
     return link
 
 
@@ -273,19 +287,22 @@ def _in_steps(chunk: Chunk, most: int, send: Callable[[int, int], Counts]) -> Co
 
 def _count_through(link: Sweepable, chunk: Chunk) -> Counts:
     def send(first: int, blocks: int) -> Counts:
-        return _send(link, EsN0(chunk.esno_db), chunk.root.batch(range(first, first + blocks)))
+        return _send(link, chunk.level, chunk.root.batch(range(first, first + blocks)))
 
     return _in_steps(chunk, chunk.batch_size, send)
 
 
 def _count_compiled(chain: CompiledChain, chunk: Chunk) -> Counts:
+    snr = chunk.level
+    if not isinstance(snr, EsN0):
+        raise TypeError(f"the compiled chain has channels of symbols, got {snr}")
     if chain not in _WARM:
-        chain.count(chunk.root, EsN0(chunk.esno_db), 0, 1)
+        chain.count(chunk.root, snr, 0, 1)
         _WARM.add(chain)
     threads = torch.get_num_threads()
 
     def send(first: int, blocks: int) -> Counts:
-        found = chain.count(chunk.root, EsN0(chunk.esno_db), first, blocks, threads)
+        found = chain.count(chunk.root, snr, first, blocks, threads)
         return Counts(
             blocks,
             found.block_errors,
@@ -303,9 +320,9 @@ def _count_compiled(chain: CompiledChain, chunk: Chunk) -> Counts:
 _WARM: set[object] = set()
 
 
-def _send(link: Sweepable, snr: EsN0, streams: Sequence[Stream]) -> Counts:
+def _send(link: Sweepable, level: Level, streams: Sequence[Stream]) -> Counts:
     sent = random.bits([stream.child("bits") for stream in streams], link.k)
-    bits, uses = _received(link, sent, snr, streams)
+    bits, uses = _received(link, sent, level, streams)
     wrong = (bits != sent).sum(dim=1)
     return Counts(
         blocks=len(streams),
@@ -320,10 +337,10 @@ def _send(link: Sweepable, snr: EsN0, streams: Sequence[Stream]) -> Counts:
 
 
 def _received(
-    link: Sweepable, sent: torch.Tensor, snr: EsN0, streams: Sequence[Stream]
+    link: Sweepable, sent: torch.Tensor, level: Level, streams: Sequence[Stream]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Bits, and the channel uses that each row took, on the CPU."""
-    found = link(sent, snr, streams)
+    found = link(sent, level, streams)
     bits = found.bits.detach().cpu()
     uses = torch.as_tensor(getattr(found, "channel_uses", link.channel_uses)).detach().cpu()
     if bits.shape != sent.shape or bits.dtype != torch.uint8:

@@ -18,9 +18,12 @@ _COLUMNS = {"ebno": "ebno", "ebn0": "ebno", "esno": "esno", "esn0": "esno", "snr
     "ber": "ber",
     "bler": "bler",
     "fer": "bler",
+    "p": "p",
+    "ep": "p",
 }
-"""What columns mean by their names, without units and signs; SNR is Es/N0, and a frame is a block."""
-_KINDS = {"ebno": "Eb/N0", "esno": "Es/N0"}
+"""What columns mean by their names, without units and signs; SNR is Es/N0, EP a binary channel's probability,
+and a frame is a block."""
+_KINDS = {"ebno": "Eb/N0", "esno": "Es/N0", "p": "a probability"}
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,8 @@ class Imported:
     label:
         What it is called in a legend.
     points:
-        In ascending order of the SNR: ``ebno`` and ``esno`` in decibels, ``ber`` and ``bler``; each has one
-        of the former and one of the latter at least.
+        In ascending order of the SNR: ``ebno`` and ``esno`` in decibels, or ``p`` of a binary channel; and
+        ``ber`` and ``bler``; each has one of the former and one of the latter at least.
     """
 
     label: str
@@ -45,17 +48,17 @@ class Imported:
         Parameters
         ----------
         kind:
-            ``ebno`` or ``esno``: in which the SNR is wanted.
+            ``ebno`` or ``esno``: in which the SNR is wanted; ``p`` of a binary channel.
         rate:
             ``ber`` or ``bler``.
 
         Raises
         ------
         InputError
-            If the curve is over the other kind of SNR alone.
+            If the curve is over another kind alone.
         """
         if any(kind not in point for point in self.points):
-            other = next(name for name in _KINDS if name != kind)
+            other = next(name for name in _KINDS if name in self.points[0])
             raise InputError(f"{self.label} is over {_KINDS[other]}, and the figure over {_KINDS[kind]}")
         return [(point[kind], point[rate]) for point in self.points if point.get(rate, 0.0) > 0.0]
 

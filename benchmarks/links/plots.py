@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +33,7 @@ _GREY = "0.45"
 _BAND = 0.18  # opacity of the intervals
 _THIN = {"linewidth": 0.6, "markersize": 2.5}  # what others have made
 _UNCODED = {"awgn": (theory.ber_awgn, False), "rayleigh": (theory.ber_rayleigh, True)}
+_ERRORS_AN_EVENT = {"bsc": 1.0, "bec": 0.5}
 _GRAY_QAM = ("bpsk", "qpsk", "qam16", "qam64", "qam256", "qam1024")
 _MOST_POINTS = 64  # of a constellation whose decision regions are integrated over
 
@@ -43,9 +45,9 @@ class Curve:
     Attributes
     ----------
     kind:
-        Kind of SNR that the run is written in, ``ebno`` or ``esno``.
+        What the run is swept over: ``ebno``, ``esno``, or ``p`` of a binary channel.
     points:
-        In ascending order of the SNR; their conditions share all but it.
+        In ascending order of that; their conditions share all but it.
     """
 
     kind: str
@@ -64,7 +66,9 @@ class Curve:
     @property
     def once(self) -> bool:
         """Whether its blocks are code words over a constellation, sent once, as theory has them."""
-        known = isinstance(self.condition.get("code"), Mapping) and "modulation" in self.condition
+        known = isinstance(self.condition.get("code"), Mapping) and (
+            "modulation" in self.condition or self.condition.get("channel") in _ERRORS_AN_EVENT
+        )
         return known and not {"harq", "crc"} & self.condition.keys()
 
     @property
@@ -86,20 +90,31 @@ class Curve:
             parts.append(f"HARQ {'-'.join(map(str, self.condition['harq']['rv']))}")
         if "turns" in self.condition:
             parts.append(f"{self.condition['turns']} turns")
-        return ", ".join([*(parts or ["uncoded"]), self.condition["modulation"], self.condition["channel"]])
+        over = [self.condition[name] for name in ("modulation", "channel") if name in self.condition]
+        return ", ".join([*(parts or ["uncoded"]), *over])
 
 
-def _snr_db(point: PointStats, kind: str) -> float:
-    return point.ebno_db if kind == "ebno" else point.esno_db
+def _place(point: PointStats, kind: str) -> float:
+    """Where a point lies on the axis of a kind.
+
+    Raises
+    ------
+    InputError
+        If that says nothing of it.
+    """
+    place = {"ebno": point.ebno_db, "esno": point.esno_db, "p": point.p}[kind]
+    if place is None:
+        raise InputError("runs over an SNR and over probabilities have no axis in common: draw them apart")
+    return place
 
 
 def curves_of(points: Iterable[PointStats], kind: str) -> list[Curve]:
     """Sort points into curves, in the order of their first points."""
     groups: dict[str, list[PointStats]] = {}
     for point in points:
-        shared = {name: value for name, value in point.condition.items() if name != "esno_db"}
+        shared = {name: value for name, value in point.condition.items() if name not in ("esno_db", "p")}
         groups.setdefault(json.dumps(shared, sort_keys=True), []).append(point)
-    return [Curve(kind, sorted(group, key=lambda point: point.esno_db)) for group in groups.values()]
+    return [Curve(kind, sorted(group, key=lambda point: _place(point, kind))) for group in groups.values()]
 
 
 def load_curves(store: Store) -> list[Curve]:
@@ -120,12 +135,12 @@ def load_curves(store: Store) -> list[Curve]:
 
 
 def plot_ber(curves: Sequence[Curve], axes: Axes | None = None, overlay: Sequence[Imported] = ()) -> Figure:
-    """Draw BER (solid) and BLER (dashed) of one or several curves against the first one's kind of SNR.
+    """Draw BER (solid) and BLER (dashed) of one or several curves against what the first one is swept over.
 
     Bands are the intervals. A point without errors is an arrow that hangs from its upper limit. Grey lines:
     theory of the uncoded modulation (dotted) where there is a closed form, and on AWGN the best block error
     rate at this block length (normal approximation, dash-dotted) and the capacity (vertical), both with
-    Gaussian symbols; for BPSK and PAM with real ones.
+    Gaussian symbols; for BPSK and PAM with real ones. Binary channels: uncoded rate and capacity.
 
     Parameters
     ----------
@@ -154,7 +169,7 @@ def plot_ber(curves: Sequence[Curve], axes: Axes | None = None, overlay: Sequenc
                 _draw(place, curve, kind, name, {**line, "linestyle": dash})
         _frame(place, curves)
         _draw_overlay(place, overlay, kind, len(curves))
-        notes = [_bands(curves), *_draw_references(place, _references(curves), kind)]
+        notes = [_bands(curves), *_draw_references(place, _references(curves))]
         labels = [curve.label for curve in curves] + [other.label for other in overlay]
         _legend(place, labels, notes, figure if several and axes is None else None, len(curves))
     return figure
@@ -178,7 +193,7 @@ def _draw_overlay(axes: Axes, overlay: Sequence[Imported], kind: str, first: int
 def _draw(axes: Axes, curve: Curve, kind: str, name: str, line: dict[str, Any]) -> None:
     """Draw ``ber`` or ``bler`` of a curve."""
     places = [
-        (_snr_db(point, kind), getattr(point, name), getattr(point, f"{name}_interval"))
+        (_place(point, kind), getattr(point, name), getattr(point, f"{name}_interval"))
         for point in curve.points
     ]
     seen = [place for place in places if place[1] > 0]
@@ -207,7 +222,7 @@ def _face(name: str, line: dict[str, Any]) -> str:
 def _frame(axes: Axes, curves: Sequence[Curve]) -> None:
     kind, points = curves[0].kind, [point for curve in curves for point in curve.points]
     axes.set_yscale("log")
-    axes.set_xlabel("$E_b/N_0$ (dB)" if kind == "ebno" else "$E_s/N_0$ (dB)")
+    axes.set_xlabel({"ebno": "$E_b/N_0$ (dB)", "esno": "$E_s/N_0$ (dB)", "p": "probability $p$"}[kind])
     axes.set_ylabel("error rate")
     axes.set_axisbelow(True)
     axes.grid(which="major", color="0.85", linewidth=0.5)
@@ -216,8 +231,8 @@ def _frame(axes: Axes, curves: Sequence[Curve]) -> None:
         (point.bler, point.bler_high) for point in points
     ]
     axes.set_ylim(10.0 ** np.floor(np.log10(min(rate or high / 3 for rate, high in rates))), 1.5)
-    snr = [_snr_db(point, kind) for point in points]
-    margin = max(0.04 * (max(snr) - min(snr)), 0.1)
+    snr = [_place(point, kind) for point in points]
+    margin = max(0.04 * (max(snr) - min(snr)), 0.002 if kind == "p" else 0.1)
     axes.set_xlim(min(snr) - margin, max(snr) + margin)
 
 
@@ -230,31 +245,56 @@ def _bands(curves: Sequence[Curve]) -> Patch:
 
 @dataclass(frozen=True)
 class _Reference:
-    """An error rate by theory; ``capacity_db`` is the Es/N0 below which it cannot vanish."""
+    """An error rate by theory, over what the figure's axis shows; ``limit`` is where capacity ends."""
 
     label: str
-    rate: Callable[[EsN0], float]
-    bits_per_use: float
+    rate: Callable[[float], float] | None
     dash: str
-    capacity_db: float | None = None
+    limit: float | None = None
 
 
 def _references(curves: Sequence[Curve]) -> list[_Reference]:
     """What theory says about some curves, each line once."""
-    found = []
+    kind = curves[0].kind
     curves = [curve for curve in curves if curve.once]
+    if kind == "p":
+        return _binary_references(curves)
+    found = []
     for modulation, channel in dict.fromkeys(
         (c.condition["modulation"], c.condition["channel"]) for c in curves
     ):
         rate = _uncoded(Modulation(modulation), channel)
         if rate is not None:
-            bits = Modulation(modulation).bits_per_symbol
-            found.append(_Reference("uncoded, theory", rate, bits, ":"))
+            offset = _offset_db(Modulation(modulation).bits_per_symbol, kind)
+            found.append(_Reference("uncoded, theory", _shifted(rate, offset), ":"))
     coded = [c for c in curves if c.condition["channel"] == "awgn" and not _is_uncoded(c)]
     for k, uses, real in dict.fromkeys(
         (c.condition["code"]["k"], c.channel_uses, _is_real(c)) for c in coded
     ):
-        found.append(_finite_length(k, uses, real))
+        found.append(_finite_length(k, uses, real, _offset_db(k / uses, kind)))
+    return found
+
+
+def _offset_db(bits_per_use: float, kind: str) -> float:
+    """What lies between Es/N0 and the figure's SNR."""
+    return EsN0(0.0).to_ebn0(bits_per_use).db if kind == "ebno" else 0.0
+
+
+def _shifted(rate: Callable[[EsN0], float], offset_db: float) -> Callable[[float], float]:
+    return lambda db: rate(EsN0(db - offset_db))
+
+
+def _binary_references(curves: Sequence[Curve]) -> list[_Reference]:
+    """Uncoded, a flip is an error, and an erasure every second time; and where the rate is the capacity."""
+    found = [
+        _Reference("uncoded, theory", partial(operator.mul, _ERRORS_AN_EVENT[channel]), ":")
+        for channel in dict.fromkeys(curve.condition["channel"] for curve in curves)
+    ]
+    limits = {"bsc": theory.bsc_limit, "bec": theory.bec_limit}
+    for channel, rate in dict.fromkeys(
+        (c.condition["channel"], c.condition["code"]["k"] / c.channel_uses) for c in curves
+    ):
+        found.append(_Reference("capacity", None, "", limits[channel](rate)))
     return found
 
 
@@ -278,7 +318,7 @@ def _is_real(curve: Curve) -> bool:
     return Modulation(curve.condition["modulation"]).dimensions == 1
 
 
-def _finite_length(k: int, uses: int, real: bool) -> _Reference:
+def _finite_length(k: int, uses: int, real: bool, offset_db: float) -> _Reference:
     """A real constellation leaves a dimension empty: two uses are a complex one at twice the power."""
     gain_db, shared = (10.0 * math.log10(2.0), 2) if real else (0.0, 1)
 
@@ -286,25 +326,23 @@ def _finite_length(k: int, uses: int, real: bool) -> _Reference:
         return theory.finite_length_error(EsN0(snr.db + gain_db), k, uses // shared)
 
     capacity_db = theory.capacity_snr(shared * k / uses).db - gain_db
-    return _Reference("finite length", rate, k / uses, "-.", capacity_db)
+    return _Reference("finite length", _shifted(rate, offset_db), "-.", capacity_db + offset_db)
 
 
-def _draw_references(axes: Axes, references: Sequence[_Reference], kind: str) -> list[Line2D]:
+def _draw_references(axes: Axes, references: Sequence[_Reference]) -> list[Line2D]:
     """Draw them behind the curves, and return the handles of the legend."""
     handles: dict[str, Line2D] = {}
     line: dict[str, Any] = {"color": _GREY, "linewidth": 0.8, "zorder": 1}
-
-    def offset_db(reference: _Reference) -> float:
-        return EsN0(0.0).to_ebn0(reference.bits_per_use).db if kind == "ebno" else 0.0
-
     for reference in references:
-        if reference.capacity_db is not None:
-            x = reference.capacity_db + offset_db(reference)
+        if (x := reference.limit) is not None:
             handles["capacity"] = axes.axvline(x, linestyle=(0, (6, 2)), **line)
-            axes.set_xlim(left=min(axes.get_xlim()[0], x - 0.1))
+            margin = 0.02 * (axes.get_xlim()[1] - axes.get_xlim()[0])
+            axes.set_xlim(min(axes.get_xlim()[0], x - margin), max(axes.get_xlim()[1], x + margin))
     grid = np.linspace(*axes.get_xlim(), 200)
     for reference in references:
-        rates = [reference.rate(EsN0(x - offset_db(reference))) for x in grid]
+        if reference.rate is None:
+            continue
+        rates = [reference.rate(x) for x in grid]
         (handles[reference.label],) = axes.plot(grid, rates, linestyle=reference.dash, **line)
     for label, handle in handles.items():
         handle.set_label(label)

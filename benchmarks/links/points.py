@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 
 from benchmarks.links.chains import Chain
 from benchmarks.links.counting import Chunk, Counts, chunk_end, chunk_start, on_grid
+from benchmarks.links.levels import Level, rounded
 from benchmarks.links.results import PointStats, counted
 from benchmarks.runs import sweep
 from benchmarks.runs.store import Store
@@ -43,24 +44,25 @@ class Session:
 
 
 class Point:
-    """One SNR of a chain: a task for `benchmarks.runs.sweep.run`, known to the store from here on.
+    """One level of a chain: a task for `benchmarks.runs.sweep.run`, known to the store from here on.
 
     Parameters
     ----------
-    session, chain, esno_db:
+    session, chain, level:
         What, and where.
     enough:
         A further rule that ends the point.
     """
 
     def __init__(
-        self, session: Session, chain: Chain, esno_db: float, enough: Callable[[Counts], bool] | None = None
+        self, session: Session, chain: Chain, level: Level, enough: Callable[[Counts], bool] | None = None
     ) -> None:
         self._session = session
         self._enough = enough
         self._pace: float | None = None
         self.chain = chain
-        self.condition, self.description = chain.describe(esno_db)
+        self.level = rounded(level)
+        self.condition, self.description = chain.describe(self.level)
         with session.store.transaction():
             session.store.register(self.condition, self.description)
             stored = counted(session.store, self.condition)
@@ -87,7 +89,7 @@ class Point:
         done, most = self.counts.blocks, self.chain.plan.stop.max_blocks
         while done < most:
             end = min(chunk_end(done), most)
-            chunk = self.chain.chunk(self.description["esno_db"], done, end - done, batch_size)
+            chunk = self.chain.chunk(self.level, done, end - done, batch_size)
             yield replace(chunk, pace=self._pace, seconds=sweep.SLICE_SECONDS)
             done = end
 

@@ -52,9 +52,9 @@ class PointStats:
     Attributes
     ----------
     condition:
-        What names the point: link, channel, seed, Es/N0.
+        What names the point: link, channel, seed, Es/N0 or probability.
     esno_db, ebno_db:
-        The SNR in decibels.
+        The SNR in decibels; None over a binary channel.
     channel_uses:
         Complex channel uses of one transmission of a block.
     filler_bits:
@@ -65,6 +65,8 @@ class PointStats:
         Which rule ended it.
     confidence:
         Of the intervals; `dataclasses.replace` gives those of another.
+    p:
+        Probability of a binary channel's flips or erasures; None at an SNR.
     name:
         Of a link that is an object; None for the link of settings, which goes by its code's.
 
@@ -86,14 +88,15 @@ class PointStats:
     """
 
     condition: Mapping[str, Any]
-    esno_db: float
-    ebno_db: float
+    esno_db: float | None
+    ebno_db: float | None
     channel_uses: int
     filler_bits: int
     counts: Counts
     stop: str = _INTERRUPTED
     confidence: float = 0.95
     name: str | None = None
+    p: float | None = None
 
     @classmethod
     def of(
@@ -124,7 +127,8 @@ class PointStats:
         return total
 
     def _named(self) -> str:
-        return f"{self.code} at {self.esno_db:g} dB of Es/N0, confidence {self.confidence:g}"
+        place = f"p = {self.p:g}" if self.esno_db is None else f"{self.esno_db:g} dB of Es/N0"
+        return f"{self.code} at {place}, confidence {self.confidence:g}"
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -278,7 +282,8 @@ class PointStats:
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``--json`` prints of it; a limit that is not known is None."""
-        return {name: None if (value := getattr(self, name)) == math.inf else value for name in _JSON}
+        names = _JSON if self.p is None else ["p", *(name for name in _JSON if not name.endswith("no_db"))]
+        return {name: None if (value := getattr(self, name)) == math.inf else value for name in names}
 
     def of_curve(self) -> dict[str, Any]:
         """Return the settings of which one command takes several values, as columns of ``curves.csv``."""

@@ -81,6 +81,7 @@ def _all() -> dict[str, list[str]]:
             ),
             *(f"tdl-{model}:delay_spread=100e-9,speed=3" for model in "abcde"),
         ],
+        "channels of bits": ["bsc", "bec"],
         "codecs": list(CODECS),
         "systems": names(),
         "schemes": list(SCHEME_SETS),

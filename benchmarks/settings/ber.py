@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import cycle, islice
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from benchmarks.settings.codes import CodeSpec, Count, Settings, from_file
 from benchmarks.settings.errors import InputError
-from benchmarks.settings.ranges import parse_range
+from benchmarks.settings.ranges import parse_probabilities, parse_range
 from phy.coding.catalog import CODES, code_kind
-from phy.coding.decoding import MIN_SUM
+from phy.coding.decoding import HARD, MIN_SUM
 
 __all__ = [
     "SEARCH_DB",
@@ -22,6 +22,7 @@ __all__ = [
     "Probability",
     "SnrSpec",
     "StopSpec",
+    "check_search",
     "read_targets",
     "resolve_engine",
     "search_interval",
@@ -34,9 +35,11 @@ class SnrSpec(Settings):
     Attributes
     ----------
     kind:
-        Whether ``values_db`` are Eb/N0 (per information bit) or Es/N0 (per channel use).
+        Whether ``values_db`` are Eb/N0 (per information bit) or Es/N0 (per channel use), or the probabilities
+        ``p`` of a binary channel.
     values_db:
-        The points in decibels, or a text that `parse_range` reads. They may stand alone and are Es/N0 then.
+        The points, SNRs in decibels, or a text that `parse_range` or `parse_probabilities` reads. They may
+        stand alone and are Es/N0 then.
 
     Examples
     --------
@@ -44,7 +47,7 @@ class SnrSpec(Settings):
     SnrSpec(kind='esno', values_db=(0.0, 1.0, 2.0))
     """
 
-    kind: Literal["ebno", "esno"]
+    kind: Literal["ebno", "esno", "p"]
     values_db: tuple[float, ...] = Field(min_length=1)
 
     @model_validator(mode="before")
@@ -56,18 +59,22 @@ class SnrSpec(Settings):
 
     @field_validator("values_db", mode="before")
     @classmethod
-    def _read(cls, value: object) -> object:
+    def _read(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, str):
-            return parse_range(value)
+            return _parser(info)(value)
         return (value,) if isinstance(value, int | float) else value
 
     @field_validator("values_db")
     @classmethod
-    def _finite(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        return parse_range(",".join(map(repr, values)))
+    def _possible(cls, values: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        return _parser(info)(",".join(map(repr, values)))
 
 
-SNR_CURE = "give --ebno or --esno, or --target-bler"
+def _parser(info: ValidationInfo) -> Callable[[str], tuple[float, ...]]:
+    return parse_probabilities if info.data.get("kind") == "p" else parse_range
+
+
+SNR_CURE = "give --ebno or --esno, --p of a binary channel, or --target-bler"
 """What to do where the SNR is missing."""
 
 
@@ -111,6 +118,13 @@ def search_interval(data: Any) -> Any:
     return data
 
 
+def check_search(spec: Any) -> Any:
+    """Raise ValueError if settings search a target over probabilities, on which an SNR has no bearing."""
+    if spec.target_bler and spec.snr.kind == "p":
+        raise ValueError("--target-bler searches an SNR; sweep --p instead, such as --p 0.01:0.1:0.01")
+    return spec
+
+
 def read_targets(value: object) -> object:
     """Let target rates be written ``"0.1,0.01"``, or as a single number."""
     if isinstance(value, str):
@@ -130,7 +144,8 @@ class BerSpec(Settings):
     code, snr, stop:
         See `CodeSpec`, `SnrSpec`, `StopSpec`.
     modulation, demapping, channel:
-        As `phy.modulation.Modulation` and `phy.channels.flat` read them.
+        As `phy.modulation.Modulation` and `phy.channels.names` read them. A binary channel takes bits as they
+        are: there is no other modulation than the one of the default, and conditions name none.
     target_bler:
         Block error rates whose SNR is searched; ``snr`` then holds the ends of the interval to search, and
         is `SEARCH_DB` when left out.
@@ -176,6 +191,7 @@ class BerSpec(Settings):
     confidence: Probability = 0.95
 
     _targets = field_validator("target_bler", mode="before")(read_targets)
+    _search = model_validator(mode="after")(check_search)
 
     @field_validator("rv", mode="before")
     @classmethod
@@ -265,6 +281,8 @@ class BerSpec(Settings):
         left_out = {"snr", "stop", "confidence", "target_bler", "harq", "rv", "crc", "turns"}
         shared = self.model_dump(mode="json", exclude=left_out)
         own: dict[str, Any] = {}
+        if self.snr.kind == "p":
+            del shared["modulation"], shared["demapping"]
         if self.harq is not None:
             own["harq"] = {"rv": list(self.versions), "crc": self.crc}
         if self.turns > 1:
@@ -298,6 +316,7 @@ def resolve_engine(spec: BerSpec) -> Literal["sionna", "compiled", "torch"]:
         return _resolve_device(spec)
     fixed = code.decoder.llr_bits
     only = f"code {code.label}" if "sionna" not in kind.engines else f"llr_bits={fixed}" if fixed else None
+    only = f"decoder {code.decoder.algorithm}" if code.decoder.algorithm in HARD else only
     if spec.engine == "sionna" and only:
         raise InputError(f"the sionna engine does not cover {only}; use --engine compiled or auto")
     covered = "compiled" in kind.engines

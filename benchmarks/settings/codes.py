@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from phy.coding.catalog import CODES, CodeKind, code_kind
-from phy.coding.decoding import Decoding
+from phy.coding.decoding import ALGORITHMS, HARD, Decoding
 from phy.coding.fixed_point import FixedPoint
 from phy.coding.ldpc.quoting import split_outside_quotes
 
@@ -98,9 +98,11 @@ class DecoderSpec(Settings):
         for setting, rule in _RULES.items():
             if (value := getattr(self, setting)) is not None and algorithm != rule:
                 raise ValueError(f"{setting} belongs to {rule}, got {setting}={value} with {algorithm}")
+        if self.schedule is not None and algorithm in HARD:
+            raise ValueError(f"schedule belongs to belief propagation, got {self.schedule} with {algorithm}")
         own = {
             "algorithm": algorithm,
-            "schedule": self.schedule or ("flooding" if kind.propagates else None),
+            "schedule": self.schedule or ("flooding" if algorithm in ALGORITHMS else None),
             "iterations": self.iterations or kind.iterations,
         }
         filled = self.model_copy(update=own)

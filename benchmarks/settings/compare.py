@@ -112,7 +112,9 @@ class CompareSpec(BaseModel):
     channel: str = "awgn"
     schemes: str = "witt"
     text_schemes: str = "1/2-qpsk"
-    decoder: Literal["sum-product", "minsum", "offset-minsum", "normalized-minsum"] = "sum-product"
+    decoder: Literal[
+        "sum-product", "minsum", "offset-minsum", "normalized-minsum", "gallager-b", "bit-flipping"
+    ] = "sum-product"
     schedule: Literal["flooding", "layered"] = "layered"
     iterations: Count = 20
     engine: Literal["compiled", "sionna"] = "compiled"

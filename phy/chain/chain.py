@@ -98,7 +98,17 @@ class ChainCode:
 
     @classmethod
     def matrix(cls, code: MatrixCode) -> ChainCode:
-        """Take over a code of any parity-check matrix with its decoder."""
+        """Take over a code of any parity-check matrix with its decoder.
+
+        Raises
+        ------
+        ValueError
+            If it decides hard.
+        """
+        if not isinstance(code.decoder, BeliefPropagation):
+            raise ValueError(
+                f"the compiled chain has belief propagation, got {code.decoder.decoding.algorithm}"
+            )
         generator = code.encode(torch.eye(code.k, dtype=torch.uint8)).numpy().astype(bool)
         variables = np.full(code.n, -1, np.int32)
         variables[code.received] = code.received_at

@@ -57,11 +57,11 @@ def chain_of(link: Sweepable, seed: int = 1, **stop: Any) -> Chain:
 def test_an_object_with_five_members_is_swept() -> None:
     link = Flips(0.01)
     chain = chain_of(link, max_blocks=2000, block_errors=10**6)
-    assert chain.values_esno_db == pytest.approx([10 * torch.log10(torch.tensor(2.0)).item()], abs=1e-6)
+    assert [level.db for level in chain.levels] == pytest.approx([3.0103], abs=1e-5)
     shown = []
     with Store(None, "ber", COUNT_COLUMNS, {}, {}) as store:
         session = Session(store, shown.append)
-        point = Point(session, chain, chain.values_esno_db[0])
+        point = Point(session, chain, chain.levels[0])
         run([point], count)
         (condition,) = store.conditions()
     assert (point.stop, point.counts.blocks, point.counts.bits) == ("max blocks", 2000, 64_000)
