@@ -112,7 +112,7 @@ def sweep(
 def _points(snr: Snr) -> SnrSpec:
     if isinstance(snr, SnrSpec):
         return snr
-    values = [snr] if isinstance(snr, Level) else list(snr)
+    values: list[Any] = [snr] if isinstance(snr, Level) else list(snr)
     kinds = {"ebno": EbN0, "esno": EsN0, "p": EventProbability}
     for kind, unit in kinds.items():
         if values and all(isinstance(value, unit) for value in values):

@@ -58,7 +58,7 @@ class Sweepable(Protocol):
         Links that share ``channel`` in it meet the same channel at the same SNR.
         """
 
-    def __call__(self, bits: torch.Tensor, snr: Any, streams: Sequence[Stream]) -> Decided:
+    def __call__(self, bits: torch.Tensor, snr: Any, streams: Sequence[Stream], /) -> Decided:
         """Send bits ``[batch, k]`` at an Es/N0, with one stream a row for fading and noise.
 
         The SNR is a `phy.units.EsN0`; of a sweep over probabilities a `phy.units.EventProbability`.
