@@ -170,10 +170,8 @@ def crossing(
     ...     names = "text-uncoded[1-qpsk]", "text-ldpc[1/2-qpsk]"
     ...     coarse = crossing(folder, *names, metric="cer")
     ...     fine = crossing(folder, *names, metric="cer", refine=1)
-    >>> coarse.before_db, coarse.after_db
-    (-4.0, 0.0)
-    >>> coarse.low <= fine.before_db < fine.after_db <= coarse.high
-    True
+    >>> (coarse.at.before_db, coarse.at.after_db), fine.at.after_db - fine.at.before_db
+    ((-4.0, 0.0), 1.0)
     """
     from benchmarks.systems.crossing import find_crossing
 

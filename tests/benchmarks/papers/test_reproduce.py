@@ -19,9 +19,9 @@ from benchmarks.runs.resampling import bootstrap_interval
 from benchmarks.runs.statistics import Interval
 from benchmarks.runs.store import Store
 from benchmarks.settings.compare import CompareSpec
-from benchmarks.systems.compare import SAMPLE_COLUMNS
+from benchmarks.systems.compare import SAMPLE_COLUMNS, CompareRun
 from benchmarks.systems.curves import CurveRow
-from benchmarks.systems.summary import curves
+from benchmarks.systems.summary import curves, with_intervals
 
 PRESETS = Path(benchmarks.__file__).parent / "presets"
 
@@ -124,6 +124,26 @@ def test_what_a_run_cannot_tell_is_said(tmp_path: Path) -> None:
         found = claim.hold(rows, "scene", "1/48", 0.95)
         assert (found.verdict, found.here, found.p) == ("not judged", words, None)
     assert Meets("a", "b", ("scene",), "-").hold(rows, "scene", "1/48", 0.95).here == "not at 3 dB"
+
+
+@pytest.mark.slow
+def test_a_report_of_one_source_at_one_snr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A14: ``reproduce vlf-msc --max-sources 1 --snr 3``: table, figures, and every claim in its place."""
+    systems = {"vlf-msc": {3.0: [0.6]}, "text-only": {3.0: [0.5]}, "image-only": {3.0: [0.4]}}
+    run = CompareRun({}, {}, with_intervals(stored(tmp_path / "run", "scene", systems), 0.95), False)
+    monkeypatch.setattr("benchmarks.papers.reproduce.run_compare", lambda *given: run)
+    spec = CompareSpec(systems="text-uncoded", snr=3.0, cbr="1/48", max_sources=1)
+    found = run_reproduction("vlf-msc", spec, tmp_path / "run")
+    assert len(found.findings) == len(CLAIMS["vlf-msc"])
+    assert {finding.verdict for finding in found.findings} == {"not judged"}
+    assert [finding.here for finding in found.findings][:2] == [
+        "the run has none of scene-text, sentence, bleu of vlf-msc and text-only",
+        "no SNR in its range",
+    ]
+    written = (tmp_path / "run" / "claims.json").read_text()
+    assert "NaN" not in written and "nan" not in found.to_text()
+    assert found.to_text().count("not judged") == 2 * len(found.findings)
+    assert any(path.name == "image-scene-cbr-1over48.png" for path in found.files)
 
 
 def test_between_and_meets_report_what_is_there(tmp_path: Path) -> None:

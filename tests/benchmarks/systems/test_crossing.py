@@ -196,6 +196,33 @@ def test_on_the_command_line(run: Run, tmp_path: Path) -> None:
     assert (status, out, len(err.splitlines())) == (2, "", 1)
 
 
+@pytest.mark.slow
+def test_a_crossing_is_refined_by_the_runs_own_settings(run: Run, tmp_path: Path) -> None:
+    """Halving from 4 dB to 1: the points lie in the run itself, and a second time nothing is computed."""
+    names = "text-uncoded[1-qpsk]", "text-ldpc[1/2-qpsk]"
+    status, _, err = run(
+        *("compare", "--systems", "text-uncoded,text-ldpc", "--snr", "-4,0,4", "--max-sources", "8"),
+        *("--text-metrics", "cer", "--out", str(tmp_path / "run")),
+    )
+    assert status == 0, err
+    before = find_crossing(tmp_path / "run", *names, "cer").at
+    wanted = ("crossing", str(tmp_path / "run"), *names, "--metric", "cer", "--refine", "1", "--json")
+    status, out, err = run(*wanted)
+    assert status == 0, err
+    found = json.loads(out)
+    assert (before.before_db, before.after_db, before.high) == (-4.0, 0.0, 4.0)
+    assert -4.0 <= found["before_db"] < found["after_db"] <= 0.0
+    assert found["after_db"] - found["before_db"] == 1.0
+    assert found["after_db"] <= found["high"] < 4.0  # that end is refined, too
+    with Store.read(tmp_path / "run") as store:
+        points, rows = store.spec["snr"], len(store.makers())
+    assert {-4.0, 0.0, 4.0, found["before_db"], found["after_db"]} <= {*points}
+    assert rows == 2 * 8 * len(points)
+    assert json.loads(run(*wanted)[1]) == found
+    status, _, err = run(*wanted[:-3], "--refine", "0")
+    assert (status, "such as 0.25, got 0.0" in err) == (2, True)
+
+
 # -- digital against analog ---------------------------------------------------------------------------------
 
 
