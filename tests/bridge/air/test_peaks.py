@@ -8,7 +8,8 @@ from fractions import Fraction
 import pytest
 import torch
 
-from bridge.air.carriage import Analog, Digital
+from bridge.air.analog import Analog
+from bridge.air.carriage import Digital
 from bridge.air.peaks import papr_db
 from bridge.air.schemes import Scheme
 from bridge.air.transmission import Transmission
