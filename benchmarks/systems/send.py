@@ -16,6 +16,7 @@ from benchmarks.settings.errors import input_errors
 from benchmarks.settings.reading import read_settings
 from benchmarks.systems.evaluate import channel_uses_of
 from benchmarks.systems.sources import kind_of, pictures
+from bridge.air.peaks import papr_db
 from bridge.air.transmission import Transmission, transmit
 from bridge.spelling import meant
 from bridge.systems.ends import decode_by, encode_by
@@ -70,6 +71,7 @@ class Sent:
             if self.transmission.shape is None
             else float(ledger.bandwidth_ratio(*self.transmission.shape)),
             "ledger": ledger.rows(),
+            "papr_db": papr_db(self.transmission),
             "notes": dict(self.transmission.notes),
             "failed": self.made.failed,
             "remark": self.made.remark,
@@ -89,6 +91,9 @@ class Sent:
         for entry in found["ledger"]:
             counts = ", ".join(f"{name} {value}" for name, value in entry.items() if name != "payload")
             lines.append(f"{entry['payload']}: {counts}")
+        peaks = [f"{name} {ratio:.2f} dB" for name, ratio in found["papr_db"].items() if ratio is not None]
+        if peaks:
+            lines.append(f"peak over mean power of the symbols: {', '.join(peaks)}")
         lines.append(", ".join(f"{name} {value:.4g}" for name, value in found["metrics"].items()))
         return "\n".join(lines if self.made.text is None else [*lines, repr(self.made.text)])
 

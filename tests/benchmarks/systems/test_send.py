@@ -30,6 +30,8 @@ def test_a_picture(tmp_path: Path) -> None:
     )
     assert found["channel_uses"] == 288 * 448 * 3 // 24
     assert found["failed"] is False
+    assert set(found["papr_db"]) == {entry["payload"] for entry in found["ledger"]}
+    assert all(abs(ratio) < 1e-3 for ratio in found["papr_db"].values())  # QPSK has one ring
     picture = np.asarray(Image.open(tmp_path / "arrived.png"))
     assert picture.shape == (288, 448, 3)
     assert json.loads((tmp_path / "arrived.json").read_text()) == found
