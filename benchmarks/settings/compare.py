@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from functools import lru_cache
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -10,6 +11,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from benchmarks.settings.codes import Count
+from benchmarks.settings.devices import Device
+from benchmarks.settings.places import Side, check_place
 from benchmarks.settings.ranges import parse_range
 from bridge.models import Models, load_models, parse_models
 from bridge.own import OwnCode
@@ -21,7 +24,7 @@ from bridge.systems.system import System
 from phy.channels.names import parse_channel
 from phy.coding.decoding import Decoding
 from phy.units import BandwidthRatio
-from semantic.metrics.catalog import EMBEDDING_METRICS, IMAGE_METRICS, TEXT_METRICS, describe
+from semantic.metrics.catalog import BLEU_METRICS, EMBEDDING_METRICS, IMAGE_METRICS, TEXT_METRICS, describe
 from semantic.zoo.weights import WeightsMissing
 
 __all__ = ["Built", "CompareSpec", "built_of", "systems_of"]
@@ -49,6 +52,8 @@ class CompareSpec(BaseModel):
     images, texts, embeddings:
         ``sample`` for the bundled ones, or a file or folder; pictures also ``scenes:easy``, ``scenes:medium``
         or ``scenes:hard``, drawn ones.
+    flatten:
+        As in `semantic.samples.vectors.load_embeddings`: a grid of tokens is one vector.
     captions:
         File of the pictures' captions (`semantic.samples.captioned`); ``auto`` finds it in their folder,
         None is for pictures without.
@@ -73,6 +78,9 @@ class CompareSpec(BaseModel):
     metrics:
         Metrics of pictures (others are of sentences and of vectors). Each picks the schemes of its own
         envelope; where two do equally well, the next one decides.
+    bleu_tokenize:
+        How BLEU cuts texts into words (`semantic.metrics.bleu.TOKENIZERS`); rows say ``bleu:zh`` where it is
+        not ``13a``, as ``text_metrics`` may by themselves.
     trials:
         Channel realisations a source and SNR.
     max_sources:
@@ -94,32 +102,38 @@ class CompareSpec(BaseModel):
     carriage: tuple[str, ...] = ()
     images: str = "sample"
     captions: str | None = None
-    image_size: Count | None = None
+    image_size: Side | None = None
     texts: str = "sample"
     embeddings: str = "sample"
-    snr: tuple[float, ...] = Field(min_length=1)
+    flatten: bool = False
+    snr: tuple[float, ...] = Field(min_length=1, description="give --snr, such as --snr 0:12:3")
     cbr: tuple[str, ...] = ("1/24",)
     channel_uses: Count | None = None
     channel: str = "awgn"
     schemes: str = "witt"
     text_schemes: str = "1/2-qpsk"
-    decoder: Literal["sum-product", "minsum", "offset-minsum", "normalized-minsum"] = "sum-product"
+    decoder: Literal[
+        "sum-product", "minsum", "offset-minsum", "normalized-minsum", "gallager-b", "bit-flipping"
+    ] = "sum-product"
     schedule: Literal["flooding", "layered"] = "layered"
     iterations: Count = 20
     engine: Literal["compiled", "sionna"] = "compiled"
     policy: str = "mean"
     models: str = "tiny"
-    device: str = "cpu"
+    device: Device = "cpu"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     options: dict[str, dict[str, Any]] = {}
     metrics: tuple[str, ...] = ("psnr", "ssim", "ms-ssim")
     text_metrics: tuple[str, ...] = ("bleu", "cer", "wer")
+    bleu_tokenize: Literal["13a", "intl", "zh", "ja-mecab", "char"] = "13a"
     embedding_metrics: tuple[str, ...] = ("snr-out", "cosine", "mse")
     trials: Count = 1
     max_sources: Count | None = None
     keep: Annotated[int, Field(ge=0)] = 1
     seed: Annotated[int, Field(ge=0)] = 1
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+
+    _places = field_validator("images", "texts", "embeddings", "captions")(check_place)
 
     @field_validator("carriage", mode="before")
     @classmethod
@@ -145,6 +159,11 @@ class CompareSpec(BaseModel):
             return parse_range(value)
         return (value,) if isinstance(value, int | float) else value
 
+    @field_validator("snr")
+    @classmethod
+    def _decibels(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        return parse_range(",".join(map(repr, values)))
+
     @field_validator("cbr")
     @classmethod
     def _ratio(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -166,7 +185,7 @@ class CompareSpec(BaseModel):
             for name in names:
                 if describe(name).received != kind:
                     raise ValueError(f"{name!r} is no metric of {kind}: there are {', '.join(examples)}")
-        parse_models(self.models)
+        Models(parse_models(self.models)).check_places()
         if self.policy not in POLICIES:
             raise ValueError(f"failure policy must be one of {', '.join(POLICIES)}, got {self.policy!r}")
         for name in self.options:
@@ -188,7 +207,14 @@ class CompareSpec(BaseModel):
         return load_models(parse_models(self.models), self.device, getattr(torch, self.dtype))
 
     def build(self) -> list[Built]:
-        """Build all systems anew; `built_of` keeps those that were built. One name may ask for several."""
+        """Build all systems anew; `built_of` keeps those that were built. One name may ask for several.
+
+        What systems warn of is said once a run (`benchmarks.systems.checks.cautions`), not once a process.
+        """
+        with warnings.catch_warnings(action="ignore", category=UserWarning):
+            return self._build()
+
+    def _build(self) -> list[Built]:
         channel = parse_channel(self.channel)
         decoding = Decoding(self.decoder, self.schedule, self.iterations, engine=self.engine)
         models = self.checkpoints
@@ -228,6 +254,9 @@ class CompareSpec(BaseModel):
 
     def metrics_of(self, modality: str) -> tuple[str, ...]:
         """Names of the metrics that sources of this kind are measured by."""
+        if modality == "text" and self.bleu_tokenize != "13a":
+            tokenize = self.bleu_tokenize
+            return tuple(f"{name}:{tokenize}" if name in BLEU_METRICS else name for name in self.text_metrics)
         return {"image": self.metrics, "text": self.text_metrics, "embedding": self.embedding_metrics}[
             modality
         ]

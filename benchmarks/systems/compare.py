@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from benchmarks.runs import sweep
 from benchmarks.runs.conditions import condition_id
 from benchmarks.runs.results import Result
 from benchmarks.runs.store import Store
@@ -14,13 +16,12 @@ from benchmarks.runs.sweep import run
 from benchmarks.runs.table import Column, LiveTable
 from benchmarks.settings.compare import CompareSpec, built_of
 from benchmarks.settings.errors import input_errors
-from benchmarks.systems.checks import check_budgets, check_carriages, check_metrics
+from benchmarks.systems.checks import cautions, check_budgets, check_carriages, check_metrics
 from benchmarks.systems.curves import CurveRow
-from benchmarks.systems.evaluate import Found, Job, OperatingPoint, evaluate, forget, loaded
+from benchmarks.systems.evaluate import Found, Job, OperatingPoint, evaluate, forget, listed
 from benchmarks.systems.identity import identify, items_of, reads_references
-from benchmarks.systems.sources import Sources, kind_of
+from benchmarks.systems.sources import Listed, Sources
 from benchmarks.systems.summary import curves, remarks, table_of, with_intervals
-from bridge.systems.system import Source
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,10 +63,8 @@ def _conditions(spec: CompareSpec) -> Conditions:
 class _SourceTask:
     """One source: a single job with whatever its rows in the store still lack."""
 
-    def __init__(
-        self, job: Job, name: str, store: Store, done: Mapping[str, set[str]], table: LiveTable[_SourceTask]
-    ) -> None:
-        self.job, self.name, self.store, self.done, self.table = job, name, store, done, table
+    def __init__(self, job: Job, name: str, store: Store, table: LiveTable[_SourceTask]) -> None:
+        self.job, self.name, self.store, self.table = job, name, store, table
         self.finished = False
         self.rows = self.failures = self.errors = 0
 
@@ -73,14 +72,15 @@ class _SourceTask:
         """Yield the job."""
         yield self.job
 
-    def accept(self, item: Job, result: Found) -> None:
-        """Store the rows in one transaction."""
-        new = [[row for row in rows if row[1] not in self.done[row[0]]] for rows in result]
-        self.store.add_all(*new)
-        self.finished = True
-        self.rows, self.failures = len(result.rows), sum(values["failed"] for _, _, values in result.rows)
-        self.errors = len(result.errors)
-        self.table.update(self.name, self, done=True)
+    def accept(self, item: Job, result: Found) -> Job | None:
+        """Store the rows in one transaction, and return what is left to do."""
+        self.store.add_all(result.rows, result.errors)
+        self.finished = result.left is None
+        self.rows += len(result.rows)
+        self.failures += sum(values["failed"] for _, _, values in result.rows)
+        self.errors += len(result.errors)
+        self.table.update(self.name, self, done=self.finished)
+        return result.left
 
 
 _PROGRESS: tuple[Column[_SourceTask], ...] = (
@@ -187,7 +187,7 @@ def run_compare(spec: CompareSpec, out: Path | None = None, workers: int = 1) ->
     """
     try:
         with input_errors():
-            found = loaded(spec, out)
+            found = listed(spec, out)
             check_budgets(spec, found.sources)
             check_metrics(spec, found.sources)
             check_carriages(spec, found.sources)
@@ -206,28 +206,29 @@ def run_compare(spec: CompareSpec, out: Path | None = None, workers: int = 1) ->
 
 def _fill(store: Store, spec: CompareSpec, found: Sources, conditions: Conditions, workers: int) -> bool:
     """Compute the rows that a store lacks; whether Ctrl-C ended it."""
-    for point, description in conditions:
-        store.register(point.id, description)
-    store.want(_wanted(spec, found.sources, conditions))
-    with LiveTable(_PROGRESS) as table:
-        for remark in (*found.repeats, *remarks(store)):
-            table.note(remark)
-        try:
+    try:
+        with store.transaction():
+            for point, description in conditions:
+                store.register(point.id, description)
+            store.want(_wanted(spec, found.sources, conditions))
+        with LiveTable(_PROGRESS) as table:
+            for remark in (*found.repeats, *cautions(spec, found.sources), *remarks(store)):
+                table.note(remark)
             run(_tasks(spec, store, found.sources, conditions, table), evaluate, workers)
-        except KeyboardInterrupt:
-            return True
+    except KeyboardInterrupt:
+        return True
     return False
 
 
 def _wanted(
-    spec: CompareSpec, sources: Sequence[Source], conditions: Conditions
+    spec: CompareSpec, sources: Sequence[Listed], conditions: Conditions
 ) -> dict[str, dict[str, str]]:
     """Items that the settings name, by condition: a store may hold rows of other sources and trials, too."""
     items = {
         (kind, reads): {
             item: source.name
             for source in sources
-            if kind_of(source) == kind
+            if source.kind == kind
             for item in items_of(source, spec.trials, reads)
         }
         for kind in ("image", "text", "embedding")
@@ -239,21 +240,26 @@ def _wanted(
 def _tasks(
     spec: CompareSpec,
     store: Store,
-    sources: Sequence[Source],
+    sources: Sequence[Listed],
     conditions: Conditions,
     table: LiveTable[_SourceTask],
 ) -> list[_SourceTask]:
-    done = {point.id: {row["item"] for row in store.rows(point.id)} for point, _ in conditions}
-    kept = [index for index, source in enumerate(sources) if source.image is not None][: spec.keep]
+    done = {point.id: store.items(point.id) for point, _ in conditions}
+    # Without a folder nothing is kept that a part of the work could save.
+    seconds = math.inf if store.folder is None else sweep.SLICE_SECONDS
+    kept = [source for source in sources if source.kind == "image"][: spec.keep]
     tasks = []
-    for index, source in enumerate(sources):
-        items = {reads: set(items_of(source, spec.trials, reads)) for reads in (False, True)}
-        lacking = tuple(
-            point
+    for source in sources:
+        items = {reads: items_of(source, spec.trials, reads) for reads in (False, True)}
+        lacking = [
+            (
+                point,
+                tuple(n for n, item in enumerate(items[point.with_references]) if item not in done[point.id]),
+            )
             for point, description in conditions
-            if description["modality"] == kind_of(source) and items[point.with_references] - done[point.id]
-        )
-        if lacking:
-            job = Job(spec, index, lacking, store.folder, index in kept)
-            tasks.append(_SourceTask(job, source.name, store, done, table))
+            if description["modality"] == source.kind
+        ]
+        if wanted := tuple((point, trials) for point, trials in lacking if trials):
+            job = Job(spec, source, wanted, store.folder, source in kept, seconds)
+            tasks.append(_SourceTask(job, source.name, store, table))
     return tasks

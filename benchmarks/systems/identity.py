@@ -11,17 +11,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from benchmarks.settings.compare import Built, CompareSpec
 from bridge.systems.catalog import carriers
-from bridge.systems.system import Source
 from phy.coding.catalog import CODES
 from semantic.metrics.catalog import describe, network
 from semantic.zoo.digests import digest_of, digest_of_model
 from semantic.zoo.presets import PRESETS, resolve
 
-__all__ = ["RULES_VERSION", "identify", "items_of", "reads_references"]
+__all__ = ["RULES_VERSION", "Identified", "identify", "items_of", "reads_references"]
 
 RULES_VERSION = 3
 """Part of every condition, and of where transmitters keep what they worked out; raised when equal settings,
@@ -82,7 +81,23 @@ def reads_references(spec: CompareSpec, built: Built) -> bool:
     return built.code is not None or any(each.reference in ("text", "captions", "scene") for each in about)
 
 
-def items_of(source: Source, trials: int, with_references: bool = False) -> list[str]:
+class Identified(Protocol):
+    """What a source is told from others by: a `bridge.systems.system.Source`, or what lists one."""
+
+    @property
+    def digest(self) -> str:
+        """Of its content."""
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """Reference captions of a picture."""
+
+    @property
+    def scene(self) -> Any:
+        """What is known of a drawn picture."""
+
+
+def items_of(source: Identified, trials: int, with_references: bool = False) -> list[str]:
     """Names of the rows of a condition that belong to a source: its content, and each trial.
 
     Captions and scene belong to the content for conditions that depend on them (`reads_references`).
@@ -93,9 +108,8 @@ def items_of(source: Source, trials: int, with_references: bool = False) -> list
 
 
 def _measure(metric: str, digest: str | None) -> str:
-    """A metric with a digest in place of the network that it names."""
-    family, named, _ = metric.partition(":")
-    return f"{family}:{digest}" if named else metric
+    """A metric with a digest in place of the network that it names, if it names one."""
+    return metric if digest is None else f"{metric.partition(':')[0]}:{digest}"
 
 
 def _by_content(value: Any) -> Any:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from benchmarks.settings.compare import CompareSpec
+from benchmarks.settings.errors import InputError
 from bridge.systems.system import Source
+from semantic.networks.pixels import Picture
 from semantic.samples.captioned import load_captioned
 from semantic.samples.pictures import (
     load_sentences,
@@ -21,20 +25,87 @@ from semantic.samples.vectors import load_embeddings, sample_embeddings
 from semantic.scenes import dataset as scenes
 from semantic.scenes.scene import DIFFICULTIES, Difficulty
 
-__all__ = ["Sources", "kind_of", "load_sources"]
+__all__ = ["Listed", "Sources", "kind_of", "load_sources", "pictures"]
 
 _SCENES = 8  # drawn where no number is given
+
+
+@dataclass(frozen=True, eq=False)
+class Listed:
+    """A source of a comparison while nobody is at work on it: pictures of files are without their pixels.
+
+    Attributes
+    ----------
+    known:
+        The source; its image is None if it can be read again.
+    kind, digest, size:
+        Of the whole source: see `kind_of`, and `bridge.systems.system.Source`; None without a picture.
+    """
+
+    known: Source
+    kind: str
+    digest: str
+    size: tuple[int, int] | None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same content under the same name, in whatever process they were listed."""
+        return isinstance(other, Listed) and (self.name, self.digest) == (other.name, other.digest)
+
+    def __hash__(self) -> int:
+        """Of the content."""
+        return hash(self.digest)
+
+    @classmethod
+    def of(cls, source: Source) -> Listed:
+        """List a source, and let go of what its file still has."""
+        known = source if source.origin is None else replace(source, image=None)
+        return cls(known, kind_of(source), source.digest, None if source.image is None else source.size)
+
+    @property
+    def name(self) -> str:
+        """Name in results."""
+        return self.known.name
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """Reference captions of a picture."""
+        return self.known.captions
+
+    @property
+    def scene(self) -> Any:
+        """What is known of a drawn picture."""
+        return self.known.scene
+
+    def load(self) -> Source:
+        """The whole source, with a memory of its own.
+
+        Raises
+        ------
+        InputError
+            If its file is no longer what it was.
+        """
+        if self.known.origin is None:
+            return replace(self.known, memory={})
+        try:
+            source = replace(self.known, image=self.known.origin(), memory={})
+        except ValueError as error:
+            raise InputError(f"{self.name} could be read before: {error}") from error
+        if source.digest != self.digest:
+            raise InputError(f"{self.name} has changed since the run began; run the command again")
+        return source
 
 
 class Sources(NamedTuple):
     """Sources of a comparison, all different, and in words what was left out because it came again."""
 
-    sources: list[Source]
+    sources: list[Listed]
     repeats: list[str]
 
 
 def load_sources(spec: CompareSpec, modalities: Collection[str], folder: Path | None = None) -> Sources:
-    """Load the sources of the kinds that the systems of a comparison take, each content once.
+    """List the sources of the kinds that the systems of a comparison take, each content once.
+
+    All are read, so that what cannot be read shows before any long work; pictures of files are let go again.
 
     Parameters
     ----------
@@ -51,7 +122,7 @@ def load_sources(spec: CompareSpec, modalities: Collection[str], folder: Path | 
         If something cannot be read.
     """
     found = Sources([], [])
-    for kind, load in (("image", _pictures), ("text", _sentences), ("embedding", _vectors)):
+    for kind, load in (("image", pictures), ("text", _sentences), ("embedding", _vectors)):
         if kind in modalities:
             _take(found, load(spec, folder), spec.max_sources)
     return found
@@ -61,11 +132,12 @@ def _take(found: Sources, sources: Iterable[Source], most: int | None) -> None:
     """Add up to so many that are not there yet: a source that came twice would meet the same noise twice."""
     names: dict[str, str] = {}
     for source in sources:
-        if source.digest in names:
-            found.repeats.append(f"{source.name} is the same as {names[source.digest]} and counts once")
+        listed = Listed.of(source)
+        if listed.digest in names:
+            found.repeats.append(f"{source.name} is the same as {names[listed.digest]} and counts once")
             continue
-        names[source.digest] = source.name
-        found.sources.append(source)
+        names[listed.digest] = source.name
+        found.sources.append(listed)
         if len(names) == most:
             return
 
@@ -77,12 +149,19 @@ def _sentences(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
 
 
 def _vectors(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
-    sample = spec.embeddings == "sample"
-    for name, vector in sample_embeddings() if sample else load_embeddings(Path(spec.embeddings)):
+    own = None if spec.embeddings == "sample" else Path(spec.embeddings)
+    for name, vector in sample_embeddings() if own is None else load_embeddings(own, spec.flatten):
         yield Source(name, embedding=vector, folder=folder)
 
 
-def _pictures(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
+def pictures(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
+    """Pictures of a comparison, one by one.
+
+    Raises
+    ------
+    ValueError
+        If one cannot be read.
+    """
     if spec.images.startswith("scenes"):
         _, _, level = spec.images.partition(":")
         if level not in ("", *DIFFICULTIES):
@@ -96,15 +175,20 @@ def _pictures(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
     elif spec.captions is not None:
         captions = None if spec.captions == "auto" else Path(spec.captions)
         for item in load_captioned(Path(spec.images), captions, spec.image_size):
-            yield Source(item.name, item.pixels, captions=item.captions, folder=folder)
+            own = partial(getattr, item, "pixels")
+            yield Source(item.name, own(), captions=item.captions, folder=folder, origin=own)
     elif spec.images == "sample":
         for name, image in sample_pictures(size=spec.image_size):
             yield Source(name, image, folder=folder)
     else:
         for path in picture_paths(spec.images):
-            image = read_picture(path)
-            size = spec.image_size
-            yield Source(path.name, image if size is None else resize_square(image, size), folder=folder)
+            own = partial(_pixels, path, spec.image_size)
+            yield Source(path.name, own(), folder=folder, origin=own)
+
+
+def _pixels(path: Path, size: int | None) -> Picture:
+    image = read_picture(path)
+    return image if size is None else resize_square(image, size)
 
 
 def kind_of(source: Source) -> str:

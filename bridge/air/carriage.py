@@ -1,11 +1,9 @@
-"""How a payload travels: as bits over codes and constellations, or as real numbers on I and Q.
+"""How a payload travels: as bits over codes and constellations (`bridge.air.analog`: as real numbers).
 
 A carriage makes the parts of a transmission out of a packed payload, and what arrived of it out of a
 reception::
 
     Digital    bits -> [a transport block a scheme] -> links -> bits, LLRs, verdict
-    Analog     header bits -> transport block -> link
-               values, two a symbol, repeated -> link -> combined -> values, noise
     Multiplex  bits of several payloads -> one transport block -> link -> bits of each
 """
 
@@ -21,21 +19,17 @@ from typing import Protocol
 import torch
 
 from bridge.air.ledger import Entry
-from bridge.air.schemes import Scheme, transport_block
+from bridge.air.schemes import Scheme, header_repeats, transport_block
 from bridge.air.transmission import Part, Reception, SymbolPart, part_over_link
 from bridge.payloads.packed import Arrived, Packed
 from phy.channels.channel import Channel
 from phy.coding.decoding import Decoding
 from phy.coding.transport.format import TransportFormat
-from phy.links.analog import AnalogLink
 from phy.links.digital import DigitalLink
 from phy.modulation import Modulation
 from phy.units import BudgetExceeded
 
-__all__ = ["HEADER_SCHEME", "Analog", "Carriage", "Digital", "Fill", "Multiplex"]
-
-HEADER_SCHEME = Scheme(Fraction(1, 5), "qpsk")
-"""What carries the header of an analog payload, unless told otherwise."""
+__all__ = ["Carriage", "Digital", "Fill", "Multiplex"]
 
 _HIGHEST_RATE = Fraction(19, 20)  # of 5G LDPC, TS 38.214, clause 5.1.3
 
@@ -46,6 +40,10 @@ class Carriage(Protocol):
     @property
     def name(self) -> str:
         """Name, as it stands in results."""
+
+    @property
+    def header_repeats(self) -> int:
+        """How often a payload should write its header: once where a code protects it, else three times."""
 
     def parts(
         self, name: str, packed: Packed, channel_uses: int | None = None
@@ -162,6 +160,12 @@ class Digital:
         fill = self.schemes
         return fill.name if isinstance(fill, Fill) else "|".join(scheme.name for scheme in fill)
 
+    @property
+    def header_repeats(self) -> int:
+        """See `Carriage.header_repeats`; the header goes with the first scheme."""
+        first = self.schemes if isinstance(self.schemes, Fill) else self.schemes[0]
+        return header_repeats(first.code)
+
     def parts(self, name: str, packed: Packed, channel_uses: int | None = None) -> tuple[Part, ...]:
         """Lay the bits on one transport block a scheme; see `Carriage.parts`."""
         if packed.values is not None:
@@ -238,105 +242,6 @@ class Digital:
 
 
 @dataclass(frozen=True)
-class Analog:
-    """Real numbers on I and Q, and their header as bits.
-
-    Two values make a symbol, one is left alone at the end of an odd number; each symbol is sent
-    ``repetition`` times, a whole round after the other. The receiver combines the repetitions by their noise
-    variances (maximum-ratio combining), which gains 10 log10(repetition) on AWGN.
-
-    Attributes
-    ----------
-    channel:
-        What all symbols pass.
-    repetition:
-        Times that each symbol is sent; None takes as many as the channel uses allow.
-    mmse:
-        Whether values are shrunk to the linear estimate of least squared error, x / (1 + variance of the
-        noise on it).
-    header:
-        Scheme of the header, which is a transport block of its own.
-    decoding:
-        As in `bridge.air.schemes.transport_block`.
-
-    Raises
-    ------
-    ValueError
-        If the repetition is below 1.
-
-    Examples
-    --------
-    >>> from phy.channels.flat import AWGN
-    >>> values = Packed(torch.zeros(0, dtype=torch.uint8), 0, 0, 0, values=torch.randn(768))
-    >>> link = Analog(AWGN(), repetition=2, mmse=True)
-    >>> link.name, link.parts("x", values)[0].entries[0].channel_uses  # two values a symbol, sent twice
-    ('analog:repeat=2+mmse', 768)
-    """
-
-    channel: Channel
-    repetition: int | None = 1
-    mmse: bool = False
-    header: Scheme = HEADER_SCHEME
-    decoding: Decoding = field(default_factory=Decoding)
-
-    def __post_init__(self) -> None:
-        if self.repetition is not None and self.repetition < 1:
-            raise ValueError(f"repetition must be at least 1, got {self.repetition}")
-
-    @property
-    def name(self) -> str:
-        """``analog``, ``analog:repeat=2+mmse``."""
-        repeat = "fill" if self.repetition is None else str(self.repetition)
-        options = [f"repeat={repeat}"] * (self.repetition != 1) + ["mmse"] * self.mmse
-        return "analog" + (":" + "+".join(options) if options else "")
-
-    def parts(
-        self, name: str, packed: Packed, channel_uses: int | None = None
-    ) -> tuple[Part | SymbolPart, ...]:
-        """Lay header and values on links; see `Carriage.parts`."""
-        if packed.values is None:
-            raise ValueError(f"payload {name!r} is bits only, which takes a digital carriage")
-        head: tuple[Part, ...] = ()
-        if packed.bits.numel():
-            only = Packed(packed.bits, packed.source_bits, packed.header_bits, packed.filler_bits)
-            head = Digital(self.channel, (self.header,), self.decoding).parts(f"{name}/header", only)
-        spent = sum(part.entries[0].channel_uses for part in head)
-        symbols = _paired(packed.values)
-        rounds = self._rounds(name, symbols.numel(), channel_uses, spent)
-        sent = symbols.repeat(rounds)
-        entry = Entry(f"{name}/values", 0, 0, 0, 0, 0, sent.numel())
-        return (*head, SymbolPart(f"{name}/values", sent, AnalogLink(self.channel), (entry,)))
-
-    def _rounds(self, name: str, symbols: int, channel_uses: int | None, spent: int) -> int:
-        if self.repetition is None and channel_uses is None:
-            raise ValueError("repetition to fill needs a number of channel uses")
-        room = spent + symbols * (self.repetition or 1) if channel_uses is None else channel_uses
-        rounds = self.repetition or max((room - spent) // symbols, 1)
-        if spent + rounds * symbols > room:
-            raise BudgetExceeded(
-                f"payload {name!r} takes {spent} channel uses for its header and {rounds * symbols} for its "
-                f"values, more than the {room} given"
-            )
-        return rounds
-
-    def collect(self, name: str, reception: Reception, count: int = 0) -> Arrived:
-        """Combine the repetitions and take the values off I and Q; see `Carriage.collect`."""
-        heard = reception.symbols[f"{name}/values"]
-        nothing = Arrived(torch.zeros(0, dtype=torch.uint8))
-        head = reception.arrived.get(f"{name}/header", nothing)
-        once = (count + 1) // 2
-        weight = heard.no.reshape(-1, once).reciprocal()
-        no = weight.sum(0).reciprocal()
-        symbols = (heard.symbols.reshape(-1, once) * weight).sum(0) * no
-        # A symbol of unit power carries two values of mean square 1/2; an odd number leaves one alone.
-        values = torch.view_as_real(symbols).reshape(-1)[:count] * (count / once) ** 0.5
-        noise = (0.5 * count / once * no).repeat_interleave(2)[:count]
-        if self.mmse:
-            values = values / (1.0 + noise)
-        return Arrived(head.bits, head.llr, head.intact, head.intact, values, noise)
-
-
-@dataclass(frozen=True)
 class Multiplex:
     """Several payloads in one transport block, one after the other.
 
@@ -404,12 +309,6 @@ class Multiplex:
 
 
 _KINDS = ("source_bits", "header_bits", "filler_bits")
-
-
-def _paired(values: torch.Tensor) -> torch.Tensor:
-    """Two values a symbol, ``[ceil(count / 2)]`` complex."""
-    even = torch.nn.functional.pad(values, (0, values.numel() % 2))
-    return torch.view_as_complex(even.reshape(-1, 2).contiguous())
 
 
 def _shares(total: int, weights: Sequence[int]) -> list[int]:

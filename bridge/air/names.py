@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import Any
 
-from bridge.air.carriage import Analog, Carriage, Digital, Fill
+from bridge.air.analog import Analog
+from bridge.air.carriage import Carriage, Digital, Fill
 from bridge.air.schemes import Scheme, parse_schemes
 from phy.channels.channel import Channel
 from phy.coding.decoding import Decoding
@@ -21,8 +24,8 @@ def parse_carriage(text: str, channel: Channel, decoding: Decoding | None = None
     text:
         ``digital:FORM:SCHEMES`` with a quantiser, text coder or image codec as form and schemes joined by
         ``|``, or a constellation alone, whose code rate fills the channel uses; ``digital:FORM:1-qam16``
-        is uncoded. Or ``analog``, with ``repeat=N``, ``repeat=fill`` and ``mmse`` behind it:
-        ``analog:repeat=2+mmse``.
+        is uncoded. Or ``analog``, with ``repeat=N`` or ``repeat=fill``, and ``mmse`` or ``zf``, behind it:
+        ``analog:repeat=2+mmse`` (`bridge.air.carriage.Analog`).
     channel, decoding:
         As in `bridge.air.carriage.Digital`.
 
@@ -53,7 +56,7 @@ def parse_carriage(text: str, channel: Channel, decoding: Decoding | None = None
             f"carriage {text!r} is neither digital:FORM:SCHEMES, for example digital:lloyd-max:4:1/2-qam16, "
             "nor analog, for example analog:repeat=2+mmse"
         )
-    if "-" not in last:
+    if not re.match(r"[\d./]+-", last):  # no rate in front
         return form, Digital(channel, Fill(Modulation(last).name), decoding)
     schemes = tuple(_uncoded(scheme) for scheme in parse_schemes(last.replace("|", ",")))
     return form, Digital(channel, schemes, decoding)
@@ -64,14 +67,15 @@ def _uncoded(scheme: Scheme) -> Scheme:
 
 
 def _analog(text: str, options: str, analog: Analog) -> Analog:
+    asked: dict[str, Any] = {}
     for option in options.split("+") if options else ():
         name, _, value = option.partition("=")
-        if name == "mmse" and not value:
-            analog = replace(analog, mmse=True)
-        elif name == "repeat" and (value == "fill" or value.isdecimal()):
-            analog = replace(analog, repetition=None if value == "fill" else int(value))
+        if option in ("mmse", "zf") and "mmse" not in asked:
+            asked["mmse"] = option == "mmse"
+        elif name == "repeat" and (value == "fill" or value.isdecimal()) and "repetition" not in asked:
+            asked["repetition"] = None if value == "fill" else int(value)
         else:
             raise ValueError(
-                f"carriage {text!r}: analog takes repeat=N, repeat=fill and mmse, got {option!r}"
+                f"carriage {text!r}: analog takes repeat=N or repeat=fill, and mmse or zf, got {option!r}"
             )
-    return analog
+    return replace(analog, **asked)

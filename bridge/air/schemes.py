@@ -11,7 +11,7 @@ from phy.coding.decoding import Decoding
 from phy.coding.transport.block import TransportBlock, TransportFormat
 from phy.modulation import Modulation
 
-__all__ = ["SCHEME_SETS", "SCRAMBLING", "Scheme", "parse_schemes", "transport_block"]
+__all__ = ["SCHEME_SETS", "SCRAMBLING", "Scheme", "header_repeats", "parse_schemes", "transport_block"]
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,21 @@ def transport_block(form: TransportFormat, code: str, decoding: Decoding) -> Tra
     return TransportBlock(form, code, own, scrambling=SCRAMBLING)
 
 
+def header_repeats(code: str) -> int:
+    """How often a payload should write its header: once where a code protects all bits, else three times.
+
+    Behind a code, bits are all right or many are wrong, and copies only make the block longer.
+
+    Examples
+    --------
+    >>> header_repeats("ldpc5g"), header_repeats("none")
+    (1, 3)
+    """
+    return 3 if code == "none" else 1
+
+
 def _set(entries: str, block_bits: int | None = None) -> tuple[Scheme, ...]:
-    pairs = (entry.rsplit("-", 1) for entry in entries.split())
+    pairs = (entry.split("-", 1) for entry in entries.split())
     return tuple(Scheme(Fraction(rate), modulation, block_bits=block_bits) for rate, modulation in pairs)
 
 
@@ -130,14 +143,15 @@ def parse_schemes(text: str, code: str = "ldpc5g") -> tuple[Scheme, ...]:
     schemes = []
     for entry in text.split(","):
         head, _, block = entry.strip().partition("@")
-        rate, _, modulation = head.rpartition("-")
+        rate, _, modulation = head.partition("-")
         try:
             schemes.append(
                 Scheme(Fraction(rate), Modulation(modulation).name, code, int(block) if block else None)
             )
         except (ValueError, ZeroDivisionError) as error:
+            reason = f" ({error})" if rate else ""
             raise ValueError(
                 f"scheme {entry!r} is neither a set ({', '.join(SCHEME_SETS)}) nor of the form "
-                f"RATE-MODULATION[@CODED_BITS], for example 1/2-qam16@6144 ({error})"
+                f"RATE-MODULATION[@CODED_BITS], for example 1/2-qam16@6144{reason}"
             ) from error
     return tuple(schemes)

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from bridge.air.carriage import Carriage, Digital, Multiplex
 from bridge.air.ledger import Ledger
-from bridge.air.transmission import Transmission, transmit
+from bridge.air.transmission import LINKS, Transmission, transmit
 from bridge.payloads.packed import Packed, Payload, Unpacked
 from phy.random import Stream
 from phy.units import EsN0
@@ -121,19 +121,23 @@ def send_together(
     trials: int = 1,
     channel_uses: int | None = None,
     multiplexed: Digital | None = None,
+    links: str = LINKS[0],
 ) -> dict[str, Delivery[Any]]:
     """Send several values, each on its own channel uses or all in one transport block.
 
     Parameters
     ----------
     items:
-        The values. The n-th meets the channel of the n-th part of every other transmission with this seed.
+        The values, in the order of sending.
     snr, seed, trials:
         As for `send`.
     channel_uses:
         Common budget: an item gets its ``share`` of it, equal ones without.
     multiplexed:
-        The carriage of a common transport block; None sends orthogonally, each item over its own ``link``.
+        The carriage of a common transport block; None sends each item over its own ``link``.
+    links:
+        ``sequential``: all items pass one channel one after the other, and share its fading. ``orthogonal``:
+        each meets fading and noise of its own (`bridge.air.transmission.LINKS`).
 
     Returns
     -------
@@ -170,10 +174,10 @@ def send_together(
             _link(item).parts(item.name, each, budget)
             for item, each, budget in zip(items, packed, budgets, strict=True)
         ]
-        transmission = Transmission(tuple(part for group in parts for part in group))
+        transmission = Transmission(tuple(part for group in parts for part in group), links=links)
     else:
         own = list(zip(names, packed, strict=True))
-        transmission = Transmission(Multiplex(multiplexed).parts(own, channel_uses))
+        transmission = Transmission(Multiplex(multiplexed).parts(own, channel_uses), links=links)
     receptions = transmit(transmission, snr, Stream(seed, "send").batch(range(trials)))
     arrived = []
     for reception in receptions:

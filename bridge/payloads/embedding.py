@@ -4,44 +4,22 @@ from __future__ import annotations
 
 import torch
 
-from bridge.payloads.packed import REPEATS, Arrived, Packed, Unpacked, protect, vote
+from bridge.payloads.moments import MEAN_BITS, SCALE_BITS, read_mean, read_scale, write_moments
+from bridge.payloads.packed import Arrived, Packed, Unpacked, check_repeats, protect, vote
 from phy.quantization import Quantizer
 
-__all__ = ["EmbeddingPayload", "from_half", "to_half"]
+__all__ = ["EmbeddingPayload"]
 
-_SIDE_BITS = 16  # of a mean or a scale, as binary16
-
-
-def to_half(number: float, what: str) -> tuple[torch.Tensor, float]:
-    """Write a number as 16 bits (IEEE 754 binary16), and say what the receiver will read.
-
-    Raises
-    ------
-    ValueError
-        If it is beyond binary16's range.
-    """
-    half = torch.tensor(number, dtype=torch.float16)
-    if not torch.isfinite(half):
-        raise ValueError(f"the {what} of a payload must be below 65520 in magnitude, got {number:.6g}")
-    pattern = int(half.view(torch.int16)) & 0xFFFF
-    bits = torch.tensor([pattern >> (15 - i) & 1 for i in range(16)], dtype=torch.uint8)
-    return bits, float(half)
-
-
-def from_half(pattern: int) -> float | None:
-    """Read 16 bits as binary16; None for infinities and what is not a number."""
-    number = torch.tensor([pattern - (1 << 16) if pattern >> 15 else pattern], dtype=torch.int16)
-    half = float(number.view(torch.float16))
-    return half if abs(half) < float("inf") else None
+_LARGEST = torch.finfo(torch.float32).max
 
 
 class EmbeddingPayload:
     """A vector of ``count`` real numbers.
 
-    Quantised, the bits are a header with mean and scale (binary16 each, sent three times, decided by
-    majority) and then the quantiser's bit planes. As it is (``quantizer`` None), the vector is divided by
-    its root mean square, which makes up the header; the mean is not removed. Quantisers that take any
-    number (bit patterns of floats) need no header.
+    Its mean is removed, and what is left divided by its root mean square, the scale; both make up a header of
+    40 bits (`bridge.payloads.moments`). Quantised, the bits are the header and then the quantiser's bit
+    planes; as it is (``quantizer`` None), the bits are the header, and the numbers are sent as values.
+    Quantisers that take any number (bit patterns of floats) need no header, and nothing is removed.
 
     Parameters
     ----------
@@ -58,7 +36,9 @@ class EmbeddingPayload:
     policy:
         What to read where the check sum over the header (over the most important bits, where there is no
         header) is wrong: ``zero``, a vector of zeros, or ``best-effort``, whatever comes out, which a wrong
-        scale makes arbitrarily large.
+        scale makes as large as single precision allows.
+    repeats:
+        How often the header is written, as in `bridge.payloads.text.TextPayload`.
 
     Raises
     ------
@@ -69,8 +49,8 @@ class EmbeddingPayload:
     --------
     >>> from phy import parse_quantizer
     >>> packed = EmbeddingPayload(768, parse_quantizer("lloyd-max:4")).pack(torch.randn(768))
-    >>> packed.header_bits, packed.source_bits  # mean and scale three times; 4 bits a value
-    (96, 3072)
+    >>> packed.header_bits, packed.source_bits  # mean and scale; 4 bits a value
+    (40, 3072)
     """
 
     def __init__(
@@ -81,6 +61,7 @@ class EmbeddingPayload:
         side: tuple[float, float] | None = None,
         soft: bool = False,
         policy: str = "zero",
+        repeats: int = 1,
     ) -> None:
         if count < 1:
             raise ValueError(f"a vector needs at least one value, got {count}")
@@ -91,6 +72,7 @@ class EmbeddingPayload:
         if policy not in ("zero", "best-effort"):
             raise ValueError(f"policy of a vector must be zero or best-effort, got {policy!r}")
         self.count, self.quantizer, self.side, self.soft, self.policy = count, quantizer, side, soft, policy
+        self.repeats = check_repeats(repeats)
 
     @property
     def name(self) -> str:
@@ -101,12 +83,12 @@ class EmbeddingPayload:
     def _fields(self) -> tuple[int, ...]:
         if self.side is not None or (self.quantizer is not None and not self.quantizer.normalized):
             return ()
-        return (_SIDE_BITS,) if self.quantizer is None else (_SIDE_BITS, _SIDE_BITS)
+        return SCALE_BITS, MEAN_BITS
 
     @property
     def header_bits(self) -> int:
-        """Bits of the repeated header."""
-        return REPEATS * sum(self._fields)
+        """Bits of the header, all its copies together."""
+        return self.repeats * sum(self._fields)
 
     def pack(self, value: torch.Tensor) -> Packed:
         """Write ``[count]`` finite real numbers.
@@ -114,7 +96,7 @@ class EmbeddingPayload:
         Raises
         ------
         ValueError
-            If the shape is another one, a number is not finite, or the scale is beyond binary16's range.
+            If the shape is another one, or a number is not finite.
         """
         vector = value.detach().to("cpu", torch.float32)
         if vector.shape != (self.count,) or not bool(torch.isfinite(vector).all()):
@@ -123,8 +105,8 @@ class EmbeddingPayload:
                 f"got shape {list(vector.shape)}"
                 + (" with others among them" if vector.shape == (self.count,) else "")
             )
-        header, mean, scale = self._side_of(vector)
-        normal = (vector - mean) / (scale if scale > 0 else 1.0)
+        header, mean, scale = self._side_of(vector.double())
+        normal = ((vector.double() - mean) / (scale if scale > 0 else 1.0)).float()
         if self.quantizer is None:
             return Packed(header, 0, header.numel(), 0, values=normal)
         coded = self.quantizer.encode(normal[None])[0]
@@ -133,15 +115,10 @@ class EmbeddingPayload:
 
     def _side_of(self, vector: torch.Tensor) -> tuple[torch.Tensor, float, float]:
         """Header bits, and mean and scale as the receiver will read them."""
-        nothing = torch.zeros(0, dtype=torch.uint8)
         if not self._fields:
-            return (nothing, *(self.side or (0.0, 1.0)))
-        if self.quantizer is None:
-            bits, scale = to_half(float(vector.square().mean().sqrt()), "root mean square")
-            return protect(bits), 0.0, scale
-        first, mean = to_half(float(vector.mean()), "mean")
-        second, scale = to_half(float((vector - mean).square().mean().sqrt()), "scale")
-        return protect(torch.cat([first, second])), mean, scale
+            return (torch.zeros(0, dtype=torch.uint8), *(self.side or (0.0, 1.0)))
+        header, mean, scale = write_moments(vector)
+        return protect(header, self.repeats), mean, scale
 
     def unpack(self, arrived: Arrived) -> Unpacked[torch.Tensor]:
         """Read ``[count]`` values, with the reliability of each.
@@ -151,7 +128,7 @@ class EmbeddingPayload:
         """
         if arrived.header_intact is False and self.policy == "zero":
             return Unpacked(torch.zeros(self.count), "check sum wrong", torch.zeros(self.count))
-        fields, coded = vote(arrived.bits, self._fields)
+        fields, coded = vote(arrived.bits, self._fields, self.repeats)
         mean, scale, remark = self._read_side(fields)
         if self.quantizer is None:
             (values, reliability), missing = self._as_sent(arrived), self._missing(arrived.values, "values")
@@ -159,7 +136,8 @@ class EmbeddingPayload:
             (values, reliability), missing = self._decoded(coded, arrived.llr), self._missing(coded, "bits")
         checked = "check sum wrong" if arrived.intact is False else ""
         remark = "; ".join(filter(None, (remark, missing, checked)))
-        return Unpacked(values * scale + mean, remark, reliability)
+        whole = (values.double() * scale + mean).clamp(-_LARGEST, _LARGEST)
+        return Unpacked(whole.float(), remark, reliability)
 
     def _missing(self, arrived: torch.Tensor | None, what: str) -> str:
         wanted = self.count if self.quantizer is None else self.quantizer.bits_for(self.count)
@@ -169,11 +147,10 @@ class EmbeddingPayload:
     def _read_side(self, fields: list[int]) -> tuple[float, float, str]:
         if not fields:
             return (*(self.side or (0.0, 1.0)), "")
-        read = [from_half(pattern) for pattern in fields]
-        mean, scale = (0.0, read[0]) if len(read) == 1 else (read[0], read[1])
-        if mean is None or scale is None or scale < 0:
-            return 0.0, 1.0, f"header damaged: mean {mean}, scale {scale}"
-        return mean, scale, ""
+        scale = read_scale(fields[0])
+        if scale is None:
+            return 0.0, 1.0, "header damaged: the scale is no number"
+        return read_mean(fields[1], scale), scale, ""
 
     def _as_sent(self, arrived: Arrived) -> tuple[torch.Tensor, torch.Tensor | None]:
         if arrived.values is None or arrived.values.numel() < self.count:

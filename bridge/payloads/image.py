@@ -67,7 +67,9 @@ class ImagePayload:
 
     def unpack(self, bits: torch.Tensor, shape: tuple[int, int]) -> Unpacked[NDArray[np.uint8] | None]:
         """Read a picture of ``shape`` = (height, width); the value is None where no picture can be read."""
-        data = bit_tools.to_bytes(bits)
+        data = bit_tools.to_bytes(bits[: bits.numel() // 8 * 8])
+        if 8 * len(data) < self.HEADER_BITS:
+            return Unpacked(None, f"{bits.numel()} of {self.HEADER_BITS} bits of the header arrived")
         scale_index, length, file = data[0], int.from_bytes(data[1:4], "big"), data[4:]
         if scale_index >= len(SCALES) or length > len(file):
             return Unpacked(None, f"header damaged (scale {scale_index}, length {length} of {len(file)})")

@@ -8,12 +8,9 @@ from typing import Generic, Protocol, TypeVar
 
 import torch
 
-__all__ = ["REPEATS", "Arrived", "Packed", "Payload", "Unpacked", "protect", "vote"]
+__all__ = ["Arrived", "Packed", "Payload", "Unpacked", "check_repeats", "protect", "vote", "written"]
 
 T = TypeVar("T")
-
-REPEATS = 3
-"""How often a payload's own header is written; the receiver decides each of its bits by majority."""
 
 
 @dataclass(frozen=True)
@@ -130,12 +127,32 @@ class Payload(Protocol[T]):
         """Read a value; raises for nothing that may arrive."""
 
 
-def protect(header: torch.Tensor) -> torch.Tensor:
-    """Write the bits of a header `REPEATS` times."""
-    return header.repeat(REPEATS)
+def check_repeats(repeats: int) -> int:
+    """Raise ValueError unless a majority of so many copies of a header can decide: an odd number."""
+    if repeats < 1 or repeats % 2 == 0:
+        raise ValueError(f"a header is written an odd number of times, got repeats {repeats}")
+    return repeats
 
 
-def vote(bits: torch.Tensor, lengths: Sequence[int]) -> tuple[list[int], torch.Tensor]:
+def written(numbers: Sequence[int], lengths: Sequence[int]) -> torch.Tensor:
+    """Unsigned numbers as fields of so many bits each, most significant first: ``torch.uint8``.
+
+    Examples
+    --------
+    >>> written((5, 1), (4, 2)).tolist()
+    [0, 1, 0, 1, 0, 1]
+    """
+    pairs = zip(numbers, lengths, strict=True)
+    bits = [number >> (length - 1 - place) & 1 for number, length in pairs for place in range(length)]
+    return torch.tensor(bits, dtype=torch.uint8)
+
+
+def protect(header: torch.Tensor, repeats: int) -> torch.Tensor:
+    """Write the bits of a header ``repeats`` times."""
+    return header.repeat(repeats)
+
+
+def vote(bits: torch.Tensor, lengths: Sequence[int], repeats: int) -> tuple[list[int], torch.Tensor]:
     """Read a header of unsigned fields of so many bits by majority; missing bits count as zeros.
 
     Returns
@@ -144,10 +161,10 @@ def vote(bits: torch.Tensor, lengths: Sequence[int]) -> tuple[list[int], torch.T
         The fields, and the bits behind the header.
     """
     size = sum(lengths)
-    head = torch.nn.functional.pad(bits[: REPEATS * size], (0, max(REPEATS * size - bits.numel(), 0)))
-    decided = (2 * head.reshape(REPEATS, size).sum(0) > REPEATS).tolist()
+    head = torch.nn.functional.pad(bits[: repeats * size], (0, max(repeats * size - bits.numel(), 0)))
+    decided = (2 * head.reshape(repeats, size).sum(0) > repeats).tolist()
     fields, start = [], 0
     for length in lengths:
         fields.append(int("".join(str(int(bit)) for bit in decided[start : start + length]) or "0", 2))
         start += length
-    return fields, bits[REPEATS * size :]
+    return fields, bits[repeats * size :]

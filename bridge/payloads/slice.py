@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bridge.payloads.embedding import from_half, to_half
-from bridge.payloads.packed import REPEATS, Arrived, Packed, Unpacked, protect, vote
+from bridge.payloads.moments import SCALE_BITS, read_scale, write_scale
+from bridge.payloads.packed import Arrived, Packed, Unpacked, check_repeats, protect, vote, written
 from phy import bits as bit_tools
 from phy.source.pictures.budget import SCALES, Encodings, fit, restore, scaled_shape
 from phy.source.pictures.codec import CodecError, ImageCodec
 
 __all__ = ["PictureSlice", "SlicePayload"]
 
-_SIDE_BITS = 16
+_MOST_SIDE = (1 << 16) - 1
 _GREY = 128
 
 
@@ -55,10 +55,10 @@ class PictureSlice:
 class SlicePayload:
     """A slice of a picture whose size both ends know; a whole picture is a slice, too.
 
-    The bits are a header (top, left, height and width of 16 bits each; of files the index of the
-    down-scaling and a 24-bit length; of analog pixels their scale), sent three times and decided by
-    majority; the mask, one bit for each square of ``mask_step`` pixels, set where half of its pixels are; and
-    the pixels:
+    The bits are a header (top, left, height - 1 and width - 1, of as many bits as the picture's size asks
+    for; of files the index of the down-scaling in 8 bits and a 24-bit length; of analog pixels their scale in
+    16); the mask, one bit for each square of ``mask_step`` pixels, set where half of its pixels are; and the
+    pixels:
 
     =================  =================================================================================
     content            pixels are sent as
@@ -80,6 +80,8 @@ class SlicePayload:
         Whether a mask is sent.
     mask_step:
         Side of the squares for which the mask is sent, in pixels.
+    repeats:
+        How often the header is written, as in `bridge.payloads.text.TextPayload`.
 
     Raises
     ------
@@ -105,14 +107,16 @@ class SlicePayload:
         budget_bits: int | None = None,
         masked: bool = False,
         mask_step: int = 8,
+        repeats: int = 1,
     ) -> None:
         if (quality is None) == (budget_bits is None) and not isinstance(content, str):
             raise ValueError(f"give either a quality or a budget, got {quality} and {budget_bits} bits")
-        if mask_step < 1 or min(shape) < 1 or max(shape) >= 1 << _SIDE_BITS:
+        if mask_step < 1 or min(shape) < 1 or max(shape) > _MOST_SIDE:
             raise ValueError(f"pictures have 1 to 65535 pixels a side, got {shape}, mask step {mask_step}")
         self.shape, self.content = shape, content
         self.quality, self.budget_bits = quality, budget_bits
         self.masked, self.mask_step = masked, mask_step
+        self.repeats = check_repeats(repeats)
 
     @property
     def name(self) -> str:
@@ -121,11 +125,15 @@ class SlicePayload:
         return kind + ("+mask" if self.masked else "")
 
     @property
+    def _place_bits(self) -> tuple[int, ...]:
+        """Header bits of top, left, height - 1 and width - 1."""
+        return 2 * tuple((side - 1).bit_length() for side in self.shape)
+
+    @property
     def _fields(self) -> tuple[int, ...]:
-        place = (_SIDE_BITS,) * 4
         if isinstance(self.content, str):
-            return (*place, 16) if self.content == "analog" else place
-        return (*place, 8, 24)
+            return (*self._place_bits, SCALE_BITS) if self.content == "analog" else self._place_bits
+        return (*self._place_bits, 8, 24)
 
     def pack(self, value: PictureSlice) -> Packed:
         """Write a slice.
@@ -144,21 +152,23 @@ class SlicePayload:
         top, left, bottom, right = value.box
         if not (0 <= top < bottom <= self.shape[0] and 0 <= left < right <= self.shape[1]):
             raise ValueError(f"a slice at {value.box} does not lie within a picture of {self.shape}")
-        place = _written((top, left, bottom - top, right - left), (_SIDE_BITS,) * 4)
+        place = written((top, left, bottom - top - 1, right - left - 1), self._place_bits)
         mask = self._mask_bits(value)
-        side = REPEATS * sum(self._fields) + mask.numel()
+        side = self.repeats * sum(self._fields) + mask.numel()
         if self.content == "raw":
             planes = torch.from_numpy(np.unpackbits(value.pixels.reshape(-1, 1), axis=1)).T.reshape(-1)
-            return Packed(torch.cat([protect(place), mask, planes]), planes.numel(), side, 0, planes=8)
+            return Packed(
+                torch.cat([protect(place, self.repeats), mask, planes]), planes.numel(), side, 0, planes=8
+            )
         if self.content == "analog":
             centred = torch.from_numpy(value.pixels.astype(np.float32) - 127.5).reshape(-1)
-            half, scale = to_half(float(centred.square().mean().sqrt()), "scale")
-            header = protect(torch.cat([place, half]))
+            coded, scale = write_scale(float(centred.square().mean().sqrt()))
+            header = protect(torch.cat([place, coded]), self.repeats)
             return Packed(torch.cat([header, mask]), 0, side, 0, values=centred / (scale or 1.0))
         data, scale_index, quality = self._file(self.content, value.pixels, side)
         if len(data) >= 1 << 24:
             raise ValueError(f"a file may have at most {(1 << 24) - 1} bytes, got {len(data)}")
-        header = protect(torch.cat([place, _written((scale_index, len(data)), (8, 24))]))
+        header = protect(torch.cat([place, written((scale_index, len(data)), (8, 24))]), self.repeats)
         notes: dict[str, int | str] = {"quality": quality, "scale": str(SCALES[scale_index])}
         bits = torch.cat([header, mask, bit_tools.from_bytes(data)])
         filler = 0 if self.budget_bits is None else self.budget_bits - bits.numel()
@@ -187,7 +197,7 @@ class SlicePayload:
 
     def unpack(self, arrived: Arrived) -> Unpacked[PictureSlice]:
         """Read a slice; where the file cannot be decoded, its pixels are grey."""
-        fields, rest = vote(arrived.bits, self._fields)
+        fields, rest = vote(arrived.bits, self._fields, self.repeats)
         top, left, height, width, remark = self._place(fields)
         mask, rest, unread = self._read_mask(rest, height, width)
         if self.content == "raw":
@@ -203,11 +213,11 @@ class SlicePayload:
 
     def _place(self, fields: list[int]) -> tuple[int, int, int, int, str]:
         """Box within the picture, as near to the one read as possible."""
-        top, left = min(fields[0], self.shape[0] - 1), min(fields[1], self.shape[1] - 1)
-        height = min(max(fields[2], 1), self.shape[0] - top)
-        width = min(max(fields[3], 1), self.shape[1] - left)
-        damaged = [top, left, height, width] != fields[:4]
-        remark = f"header damaged: box {fields[:4]} in {list(self.shape)}" if damaged else ""
+        box = [fields[0], fields[1], fields[2] + 1, fields[3] + 1]
+        top, left = min(box[0], self.shape[0] - 1), min(box[1], self.shape[1] - 1)
+        height, width = min(box[2], self.shape[0] - top), min(box[3], self.shape[1] - left)
+        damaged = [top, left, height, width] != box
+        remark = f"header damaged: box {box} in {list(self.shape)}" if damaged else ""
         return top, left, height, width, remark
 
     def _read_mask(
@@ -230,11 +240,11 @@ class SlicePayload:
     def _from_values(
         self, values: torch.Tensor | None, pattern: int, height: int, width: int
     ) -> tuple[NDArray[np.uint8], str]:
-        size, scale = 3 * height * width, from_half(pattern)
-        if values is None or scale is None or scale < 0:
+        size, scale = 3 * height * width, read_scale(pattern)
+        if values is None or scale is None:
             return np.full((height, width, 3), _GREY, np.uint8), f"header damaged: scale {scale}"
         short = size - values.numel()
-        whole = torch.nn.functional.pad(values[:size], (0, max(short, 0))).numpy() * scale + 127.5
+        whole = torch.nn.functional.pad(values[:size], (0, max(short, 0))).double().numpy() * scale + 127.5
         pixels = np.rint(whole).clip(0, 255).astype(np.uint8).reshape(height, width, 3)
         return pixels, f"{short} of {size} values missing" if short > 0 else ""
 
@@ -249,12 +259,6 @@ class SlicePayload:
             return restore(codec.decode(data[:length], scaled_shape(shape, scale_index)), shape), ""
         except CodecError as error:
             return grey, str(error)
-
-
-def _written(numbers: tuple[int, ...], lengths: tuple[int, ...]) -> torch.Tensor:
-    """Unsigned numbers as bits, most significant first."""
-    text = "".join(f"{number:0{length}b}" for number, length in zip(numbers, lengths, strict=True))
-    return torch.tensor([int(bit) for bit in text], dtype=torch.uint8)
 
 
 def _from_planes(bits: torch.Tensor, height: int, width: int) -> tuple[NDArray[np.uint8], str]:

@@ -63,7 +63,8 @@ class Context:
 
     def text_payload(self, coders: str) -> TextPayload:
         """Payload of texts by the names of its coders, joined by ``|``."""
-        return TextPayload([text_coder(name) for name in coders.split("|")])
+        repeats = self.text_link().header_repeats
+        return TextPayload([text_coder(name) for name in coders.split("|")], repeats=repeats)
 
 
 def text_coder(name: str) -> TextCoder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,7 +25,7 @@ class Source:
     Attributes
     ----------
     name:
-        Name in results.
+        Name in results; of a file whose name is not UTF-8 with its other bytes in hexadecimal.
     image:
         ``[height, width, 3]``, ``uint8``.
     text:
@@ -41,6 +42,8 @@ class Source:
     memory:
         What transmitters have worked out about this source and may need again, by name of the worker;
         it lives as long as the source.
+    origin:
+        Reads the image again, for those who cannot hold all; None where it has no file.
 
     Examples
     --------
@@ -60,8 +63,11 @@ class Source:
     scene: Any = None
     folder: Path | None = None
     memory: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    origin: Callable[[], Picture] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        readable = self.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        object.__setattr__(self, "name", readable)
         for name in ("image", "embedding"):
             array = getattr(self, name)
             if array is not None:

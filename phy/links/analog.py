@@ -66,6 +66,17 @@ class AnalogLink:
             no `EsN0`, or there is not one stream a row.
         """
         check_snr(snr)
+        sent, scale = self.modulate(symbols)
+        return replace(self.channel(sent, snr, streams), scale=scale)
+
+    def modulate(self, symbols: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scale each row of ``[batch, N]`` to unit power: what is sent, and the factors ``[batch]``.
+
+        Raises
+        ------
+        ValueError
+            If the symbols are not complex of shape ``[batch, N]``, or one of them is NaN or infinite.
+        """
         if symbols.ndim != 2 or not symbols.is_complex():
             raise ValueError(
                 f"symbols must be complex of shape [batch, N], got {symbols.dtype} {tuple(symbols.shape)}"
@@ -75,5 +86,4 @@ class AnalogLink:
         if not bool(torch.isfinite(power).all()):
             raise ValueError("symbols must be finite, got NaN or infinity")
         scale = torch.where(power > 0, power, torch.ones_like(power)).rsqrt().to(parts.dtype)
-        sent = torch.view_as_complex(parts * scale[:, None, None])
-        return replace(self.channel(sent, snr, streams), scale=scale)
+        return torch.view_as_complex(parts * scale[:, None, None]), scale

@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
-from phy.channels.channel import Channel
+from phy.channels.channel import Channel, SymbolReception
 from phy.coding.code import Code, describe_code
-from phy.links.passage import Passage
+from phy.links.passage import Passage, check_snr
 from phy.modulation import Modulation
 from phy.random import Stream
 from phy.units import EsN0
@@ -120,6 +120,37 @@ class DigitalLink:
         """Information bits a channel use, k / channel_uses: what turns Es/N0 into Eb/N0."""
         return self.code.k / self.channel_uses
 
+    @property
+    def real(self) -> bool:
+        """Whether the demapper looks at real parts only (`phy.channels.channel.Channel`)."""
+        return self._passage.real
+
+    def modulate(self, bits: torch.Tensor) -> torch.Tensor:
+        """Encode and map ``[batch, k]`` bits: what the channel is given, ``[batch, channel_uses]``.
+
+        Raises
+        ------
+        ValueError
+            If the bits have another shape.
+        """
+        if bits.ndim != 2 or bits.shape[-1] != self.code.k:
+            raise ValueError(
+                f"{self.code.name} takes bits of shape [batch, {self.code.k}], got {tuple(bits.shape)}"
+            )
+        return self._passage.map(self.code.encode(bits.to(self.modulation.device)))
+
+    def receive(self, reception: SymbolReception) -> BitReception:
+        """Demap and decode what the channel made of `modulate`'s symbols."""
+        decoded = self.code.decode(self._passage.demap(reception, self.code.n))
+        return BitReception(
+            bits=decoded.bits,
+            channel_uses=self.channel_uses,
+            symbol_no=reception.no,
+            llr=decoded.llr,
+            crc_ok=decoded.crc_ok,
+            block_ok=decoded.block_ok,
+        )
+
     def __call__(self, bits: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> BitReception:
         """Send one block a row.
 
@@ -138,18 +169,6 @@ class DigitalLink:
             If the bits do not have the shape ``[batch, k]``, the SNR is no `EsN0`, or there is not one stream
             a row.
         """
-        if bits.ndim != 2 or bits.shape[-1] != self.code.k:
-            raise ValueError(
-                f"{self.code.name} takes bits of shape [batch, {self.code.k}], got {tuple(bits.shape)}"
-            )
-        coded = self.code.encode(bits.to(self.modulation.device))
-        reception = self._passage.send(coded, snr, streams)
-        decoded = self.code.decode(self._passage.demap(reception, self.code.n))
-        return BitReception(
-            bits=decoded.bits,
-            channel_uses=self.channel_uses,
-            symbol_no=reception.no,
-            llr=decoded.llr,
-            crc_ok=decoded.crc_ok,
-            block_ok=decoded.block_ok,
-        )
+        symbols = self.modulate(bits)
+        check_snr(snr)
+        return self.receive(self.channel(symbols, snr, streams, real=self.real))

@@ -77,6 +77,17 @@ class Passage:
                 f"carries {m}: build it with bits_per_symbol={m}"
             )
 
+    def map(self, coded: torch.Tensor) -> torch.Tensor:
+        """Fill up and map ``[batch, n]`` coded bits, ``torch.uint8``: ``[batch, channel_uses(n)]``."""
+        n = coded.shape[-1]
+        padded, _ = pad(coded, n + self.filler_bits(n))
+        return self.modulation.map(padded)
+
+    @property
+    def real(self) -> bool:
+        """Whether the demapper looks at real parts only (`phy.channels.channel.Channel`)."""
+        return self.modulation.axes == 1
+
     def send(self, coded: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> SymbolReception:
         """Send ``[batch, n]`` coded bits, ``torch.uint8``: equalised symbols ``[batch, channel_uses(n)]``.
 
@@ -86,10 +97,7 @@ class Passage:
             If the SNR is no `EsN0`, or there is not one stream a row.
         """
         check_snr(snr)
-        n = coded.shape[-1]
-        padded, _ = pad(coded, n + self.filler_bits(n))
-        symbols = self.modulation.map(padded)
-        return self.channel(symbols, snr, streams, real=self.modulation.axes == 1)
+        return self.channel(self.map(coded), snr, streams, real=self.real)
 
     def demap(self, reception: SymbolReception, n: int, prior: torch.Tensor | None = None) -> torch.Tensor:
         """LLRs log p(b=1)/p(b=0) of the ``n`` coded bits of each row, ``[batch, n]``, ``torch.float32``.

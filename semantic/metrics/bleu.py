@@ -1,8 +1,8 @@
 """BLEU of a sentence, or of many at once, against one reference or several.
 
-sacrebleu with the tokeniser ``13a``, case kept. With l' words in the hypothesis, l in the reference closest
-in length, and p_i the share of its n-grams of i words that are right (an n-gram counts as often as the
-reference that has it most often),
+sacrebleu with the tokeniser ``13a`` unless another of `TOKENIZERS` is asked for, case kept. With l' words in
+the hypothesis, l in the reference closest in length, and p_i the share of its n-grams of i words that are
+right (an n-gram counts as often as the reference that has it most often),
 
     log BLEU-n = min(1 - l / l', 0) + (1 / n) sum over i = 1 ... n of log p_i,
 
@@ -31,39 +31,66 @@ from sacrebleu.metrics.bleu import BLEU
 from semantic.metrics.references import References, listed
 from semantic.metrics.text import trivial
 
-__all__ = ["bleu", "bleu_counts", "bleu_n", "corpus_bleu", "pooled_bleu"]
+__all__ = ["TOKENIZERS", "bleu", "bleu_counts", "bleu_n", "corpus_bleu", "pooled_bleu"]
+
+TOKENIZERS = ("13a", "intl", "zh", "ja-mecab", "char")
+"""sacrebleu's ways of cutting a text into words: at blanks and punctuation of English, or of Unicode; each
+Chinese character by itself; Japanese by a dictionary (needs MeCab); every character by itself."""
 
 _Smoothing = Literal["none", "exp"]
 
 
 @cache
-def _bleu(order: int, smoothing: _Smoothing, effective_order: bool) -> BLEU:
+def _bleu(order: int, smoothing: _Smoothing, effective_order: bool, tokenize: str = "13a") -> BLEU:
     if order not in (1, 2, 3, 4):
         raise ValueError(f"BLEU goes up to n-grams of 1, 2, 3 or 4 words, got {order!r}")
-    return BLEU(max_ngram_order=order, smooth_method=smoothing, effective_order=effective_order)
+    if tokenize not in TOKENIZERS:
+        raise ValueError(f"BLEU cuts texts into words by {', '.join(TOKENIZERS)}, got {tokenize!r}")
+    try:
+        return BLEU(
+            max_ngram_order=order,
+            smooth_method=smoothing,
+            effective_order=effective_order,
+            tokenize=tokenize,
+        )
+    except (ImportError, RuntimeError) as error:
+        raise ImportError('BLEU of Japanese words needs MeCab: pip install "sacrebleu[ja]"') from error
 
 
-def bleu(references: References, hypothesis: str) -> float:
+def bleu(references: References, hypothesis: str, tokenize: str = "13a") -> float:
     """Sentence BLEU as sacrebleu prints it, but in 0 to 1: up to 4-grams, exponential smoothing.
 
     The smoothing is method 3 of Chen and Cherry (2014), as in mteval-v13a: the k-th order without a match
     counts as 1 / 2^k matches. Hence a sentence with one right word scores above 0. For the unsmoothed
     quantity that papers on semantic communication print as BLEU-1 to BLEU-4 use `bleu_n`.
 
+    Parameters
+    ----------
+    references, hypothesis:
+        What was meant, and what arrived.
+    tokenize:
+        One of `TOKENIZERS`.
+
     Raises
     ------
     ValueError
-        If there is no reference.
+        If there is no reference, or no such tokeniser.
+    ImportError
+        If the tokeniser's package is missing.
 
     Examples
     --------
     >>> bleu(["a dog runs on the beach", "the beach is wide"], "a dog runs on the beach")
     1.0
+    >>> round(bleu("一只狗在沙滩上跑", "一只猫在沙滩上跑"), 2)  # one word, and it is wrong
+    0.0
+    >>> round(bleu("一只狗在沙滩上跑", "一只猫在沙滩上跑", "zh"), 2)
+    0.59
     """
-    return _sentence(references, hypothesis, 4, "exp")
+    return _sentence(references, hypothesis, 4, "exp", tokenize)
 
 
-def bleu_n(references: References, hypothesis: str, n: int) -> float:
+def bleu_n(references: References, hypothesis: str, n: int, tokenize: str = "13a") -> float:
     """Sentence BLEU-n in 0 to 1, not smoothed: the formula of VLM-CSC (and of Papineni et al.).
 
     Parameters
@@ -72,22 +99,26 @@ def bleu_n(references: References, hypothesis: str, n: int) -> float:
         What was meant, and what arrived.
     n:
         1 to 4.
+    tokenize:
+        As for `bleu`.
 
     Raises
     ------
     ValueError
-        If there is no reference, or ``n`` is none of these.
+        If there is no reference, or ``n`` or ``tokenize`` is none of these.
 
     Examples
     --------
     >>> round(bleu_n("the cat sat on the mat", "the cat sat on a mat", 2), 4)  # sqrt(5/6 * 3/5)
     0.7071
     """
-    return _sentence(references, hypothesis, n, "none")
+    return _sentence(references, hypothesis, n, "none", tokenize)
 
 
-def _sentence(references: References, hypothesis: str, order: int, smoothing: _Smoothing) -> float:
-    metric, known = _bleu(order, smoothing, True), listed(references)
+def _sentence(
+    references: References, hypothesis: str, order: int, smoothing: _Smoothing, tokenize: str
+) -> float:
+    metric, known = _bleu(order, smoothing, True, tokenize), listed(references)
     plain = [trivial(reference, hypothesis, agree=1.0, differ=0.0) for reference in known]
     if 1.0 in plain or None not in plain:
         return 1.0 if 1.0 in plain else 0.0

@@ -2,6 +2,7 @@
 
 Some names take a network, a preset of ``semphy list`` or a folder: ``cosine:clip-vit-b32``,
 ``cosine:PATH``, ``clip-score:clip-vit-l14``; their labels say which, as their values mean nothing without it.
+BLEU takes sacrebleu's tokenisers in the same way: ``bleu:zh``, ``bleu-4:char``.
 
 Texts are held against one reference (a sentence that was sent) or several (captions of a picture): BLEU
 pools them, everything else takes the best (`semantic.metrics.references`).
@@ -10,12 +11,13 @@ pools them, everything else takes the best (`semantic.metrics.references`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
 __all__ = [
+    "BLEU_METRICS",
     "EMBEDDING_METRICS",
     "IMAGE_METRICS",
     "METRICS",
@@ -49,13 +51,20 @@ class Measure:
     received:
         Attribute of a `bridge.systems.system.Reconstruction` that it measures: ``image``, ``text`` or
         ``embedding``.
+    limits:
+        The lowest and the highest value where it is a share, such as that of wrong words; None otherwise.
+        (More words than were sent may be wrong: a rate of errors above 1 is possible, and rare.)
     """
 
     label: str
     higher_is_better: bool
-    load: Callable[[], Function]
+    load: Callable[..., Function]
     reference: Kind = "image"
     received: Kind = "image"
+    limits: tuple[float, float] | None = None
+
+
+_SHARE = (0.0, 1.0)
 
 
 def _image(name: str) -> Function:
@@ -121,10 +130,12 @@ def _clip_score_text(network: str) -> Function:
     return agreement
 
 
-def _bleu(name: str, **options: int) -> Function:
+def _bleu(name: str, tokenize: str = "13a", **options: int) -> Function:
     from semantic.metrics import bleu
 
-    return partial(getattr(bleu, name), **options)
+    score = partial(getattr(bleu, name), tokenize=tokenize, **options)
+    score("a", "b")  # now, what would be missing later
+    return score
 
 
 def _text(name: str, higher_is_better: bool) -> Function:
@@ -167,23 +178,35 @@ IMAGE_METRICS = {
     "lpips-alex": Measure("LPIPS (AlexNet)", False, partial(_lpips, "alex")),
     "lpips-vgg": Measure("LPIPS (VGG)", False, partial(_lpips, "vgg")),
     "dists": Measure("DISTS", False, _dists),
-    "scene": Measure("facts shown rightly (judge)", True, _scene, "scene"),
+    "scene": Measure("facts shown rightly (judge)", True, _scene, "scene", limits=_SHARE),
 }
 """Metrics of pictures, ``[height, width, 3]``, ``uint8``."""
 
-TEXT_METRICS = {
-    "bleu": Measure("BLEU", True, partial(_bleu, "bleu"), "text", "text"),
+BLEU_METRICS = {
+    "bleu": Measure("BLEU", True, partial(_bleu, "bleu"), "text", "text", _SHARE),
     **{
-        f"bleu-{n}": Measure(f"BLEU-{n}", True, partial(_bleu, "bleu_n", n=n), "text", "text")
+        f"bleu-{n}": Measure(f"BLEU-{n}", True, partial(_bleu, "bleu_n", n=n), "text", "text", _SHARE)
         for n in (1, 2, 3, 4)
     },
-    "chrf": Measure("chrF", True, partial(_text, "chrf", True), "text", "text"),
+}
+"""Metrics of sentences whose name may go on with a colon and one of `semantic.metrics.bleu.TOKENIZERS`."""
+
+TEXT_METRICS = {
+    **BLEU_METRICS,
+    "chrf": Measure("chrF", True, partial(_text, "chrf", True), "text", "text", _SHARE),
     "cer": Measure(
-        "character error rate", False, partial(_text, "character_error_rate", False), "text", "text"
+        "character error rate",
+        False,
+        partial(_text, "character_error_rate", False),
+        "text",
+        "text",
+        _SHARE,
     ),
-    "wer": Measure("word error rate", False, partial(_text, "word_error_rate", False), "text", "text"),
+    "wer": Measure(
+        "word error rate", False, partial(_text, "word_error_rate", False), "text", "text", _SHARE
+    ),
     "sentence": Measure("cosine of sentences (all-MiniLM-L6-v2)", True, _sentence, "text", "text"),
-    "scene-text": Measure("facts told rightly", True, _scene_text, "scene", "text"),
+    "scene-text": Measure("facts told rightly", True, _scene_text, "scene", "text", _SHARE),
 }
 """Metrics of sentences."""
 
@@ -224,7 +247,8 @@ def describe(name: str) -> Measure:
     Parameters
     ----------
     name:
-        Of `METRICS`, or of `NETWORK_METRICS` with a network: ``cosine:clip-vit-b32``.
+        Of `METRICS`, of `NETWORK_METRICS` with a network, ``cosine:clip-vit-b32``, or of `BLEU_METRICS` with
+        a tokeniser, ``bleu:zh``.
 
     Raises
     ------
@@ -239,8 +263,11 @@ def describe(name: str) -> Measure:
     if name in METRICS:
         return METRICS[name]
     family, _, network = name.partition(":")
+    if family in BLEU_METRICS and network:
+        own = BLEU_METRICS[family]
+        return replace(own, label=f"{own.label} ({network})", load=partial(own.load, tokenize=network))
     if family not in NETWORK_METRICS or not network:
-        there = [*METRICS, *(f"{family}:PRESET-or-FOLDER" for family in NETWORK_METRICS)]
+        there = [*METRICS, "bleu:TOKENIZER", *(f"{family}:PRESET-or-FOLDER" for family in NETWORK_METRICS)]
         raise ValueError(f"unknown metric {name!r}: there are {', '.join(there)}")
     return NETWORK_METRICS[family](network, Path(network).name or network)
 
@@ -258,8 +285,8 @@ def network(name: str) -> Path | None:
     from semantic.scenes.judge import BUNDLED
     from semantic.zoo.presets import resolve
 
-    _, _, place = name.partition(":")
-    if place:
+    family, _, place = name.partition(":")
+    if place and family not in BLEU_METRICS:
         return resolve(place)
     return BUNDLED if name == "scene" else None
 

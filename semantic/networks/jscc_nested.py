@@ -9,6 +9,8 @@ of a whole picture's DCT).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from semantic.networks.jscc_codec import JSCC, pad
@@ -23,6 +25,7 @@ _PILOT_SHARE = 0.02
 _LEVEL_VARIANCE = 0.06  # of a picture's amplitude around the mean picture's: about 2.2 dB
 _LEAST_LEVEL = 0.2
 _LEAST_POWER = 1e-4
+_LARGEST_SIDE = 4096  # the DCT of a whole picture takes a matrix of side², 0.2 GB here
 _CORRECTED = 3  # of a window's 3 stride² coefficients the receiver's blocks see one in so many
 
 
@@ -88,6 +91,21 @@ class NestedJSCC(JSCC):
         padded = pad(pictures, self.stride)
         self.bands.fit(padded)
         self.windows.keep(self.bands.spectrum(self.bands.log_variance[None], *padded.shape[2:])[0].exp())
+
+    def latent_size(self, shape: Sequence[int]) -> tuple[int, int]:
+        """Rows and columns of the latent of a picture of ``shape`` (height, width).
+
+        Raises
+        ------
+        ValueError
+            If a side is above 4,096 pixels.
+        """
+        if max(shape) > _LARGEST_SIDE:
+            raise ValueError(
+                f"NestedJSCC transforms pictures as a whole, of at most {_LARGEST_SIDE} pixels a side, got "
+                f"{shape[0]} x {shape[1]}: cut or resize them"
+            )
+        return super().latent_size(shape)
 
     def _power(self, snr_db: torch.Tensor, latent: torch.Size) -> torch.Tensor:
         """Power of each coefficient sent, of mean 1, ``[B, channels, h, w]``; weak ones are off at low SNR.

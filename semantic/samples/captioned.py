@@ -1,36 +1,33 @@
-"""Pictures with captions: Flickr8k as published or as Kaggle packs it, COCO, or a folder with a table.
+"""Pictures with captions: Flickr8k, Flickr30k, COCO, or a folder with a table.
 
-A folder of captioned pictures holds the pictures, or one folder of them, and a file of captions::
+A folder of captioned pictures holds the pictures, or one folder of them, and a file of captions
+(`semantic.samples.captions`)::
 
     flickr8k/captions.txt               images/*.jpg     comma-separated: picture, caption
     flickr8k/Flickr8k.token.txt         *.jpg            picture#number, tab, caption
     coco/captions_val2017.json          val2017/*.jpg    COCO: ``images`` and ``annotations``
     mine/captions.csv (.tsv, .txt)      *.png            two columns, with or without a heading
+    mine/metadata.jsonl                 *.png            an object a line: ``file_name``, ``text``
 
-Captions of pictures that are not there are ignored, and so is a heading, which names none. Pictures without
-a caption are left out.
+Pictures go by the name of their file, with or without its suffix. Captions of pictures that are not there are
+ignored, and so is a heading, which names none. Pictures without a caption are left out.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import re
-from collections import defaultdict
+import warnings
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from semantic.samples.captions import SUFFIXES, read_captions
 from semantic.samples.pictures import picture_paths, read_picture, resize_square
 
-__all__ = ["CaptionedPicture", "caption_pairs", "load_captioned", "read_captions"]
-
-_SUFFIXES = (".txt", ".csv", ".tsv", ".json")
-_NUMBER = re.compile(r"#\d+$")
+__all__ = ["CaptionedPicture", "load_captioned"]
 
 
 @dataclass(frozen=True)
@@ -97,18 +94,18 @@ def load_captioned(
     """
     folder = _picture_folder(Path(images))
     paths = picture_paths(folder)
-    names = {path.name for path in paths}
-    file = _find_captions(Path(images), folder, names) if captions is None else Path(captions)
-    table = read_captions(file)
-    found = [
-        CaptionedPicture(path.name, tuple(table[path.name]), path, size)
-        for path in paths
-        if path.name in table
-    ]
+    names = _names(paths)
+    file = _find_captions(Path(images), folder, set(names)) if captions is None else Path(captions)
+    table: dict[Path, list[str]] = {}
+    read = read_captions(file)
+    for name, found_captions in read.items():
+        if name in names:
+            table.setdefault(names[name], []).extend(found_captions)
+    found = [CaptionedPicture(path.name, tuple(table[path]), path, size) for path in paths if path in table]
     if not found:
         raise ValueError(
-            f"none of the {len(names)} pictures in {str(folder)!r}, such as {min(names)!r}, has a caption in "
-            f"{str(file)!r}, which names {len(table)} others, such as {next(iter(table))!r}"
+            f"none of the {len(paths)} pictures in {str(folder)!r}, such as {paths[0].name!r}, has a caption "
+            f"in {str(file)!r}, which names {len(read)} others, such as {next(iter(read))!r}"
         )
     _ = found[0].pixels
     return found[:limit]
@@ -134,10 +131,25 @@ def _has_pictures(folder: Path) -> bool:
         return False
 
 
+def _names(paths: Sequence[Path]) -> dict[str, Path]:
+    """Pictures by the names that captions may call them: with suffix, or without where that is clear."""
+    stems = Counter(path.stem for path in paths)
+    without = {path.stem: path for path in paths if stems[path.stem] == 1}
+    return without | {path.name: path for path in paths}
+
+
 def _find_captions(images: Path, folder: Path, names: set[str]) -> Path:
     """The file of captions in ``images``, else beside ``folder``."""
+    others: list[str] = []
     for place in dict.fromkeys((images, folder.resolve().parent)):
-        fitting = [file for file in sorted(place.iterdir()) if _fits(file, names)]
+        fitting = []
+        for file in sorted(place.iterdir()):
+            if file.suffix.lower() in SUFFIXES and ".lemma." not in file.name and file.is_file():
+                reason = _unfit(file, names)
+                if reason:
+                    others.append(reason)
+                else:
+                    fitting.append(file)
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
@@ -146,95 +158,19 @@ def _find_captions(images: Path, folder: Path, names: set[str]) -> Path:
                 f"{', '.join(file.name for file in fitting)}"
             )
     raise ValueError(
-        f"no file of captions lies in {str(images)!r} or beside its pictures: give one, with the columns "
-        "picture and caption (CSV or TSV), or COCO's JSON"
+        f"no file of captions for these pictures lies in {str(images)!r} or beside them: give one, with the "
+        "columns picture and caption (CSV, TSV), or JSON as of COCO or Karpathy"
+        + "".join(f"; {reason}" for reason in others[:3])
     )
 
 
-def _fits(file: Path, names: set[str]) -> bool:
-    if file.suffix.lower() not in _SUFFIXES or ".lemma." in file.name or not file.is_file():
-        return False
+def _unfit(file: Path, names: set[str]) -> str:
+    """Why a file is not that of the pictures' captions; empty if it is."""
     try:
-        return not names.isdisjoint(read_captions(file))
-    except ValueError:
-        return False
-
-
-def read_captions(file: str | Path) -> dict[str, list[str]]:
-    """Read a file of captions, as `caption_pairs` does, by picture.
-
-    Returns
-    -------
-    dict[str, list[str]]
-        Captions by the name of the picture's file, in the file's order; a heading counts as a picture.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read, is of another kind, or holds no caption; quotes the path.
-    """
-    found: dict[str, list[str]] = defaultdict(list)
-    for name, caption in caption_pairs(file):
-        found[name].append(caption)
-    return dict(found)
-
-
-def caption_pairs(file: str | Path) -> list[tuple[str, str]]:
-    """Read a file of captions: COCO's JSON by its suffix, else two columns between tabs or commas.
-
-    Parameters
-    ----------
-    file:
-        UTF-8. The first line tells tabs from commas; a comma inside a caption needs quotes around the
-        caption, and ``#number`` behind a picture's name is dropped.
-
-    Returns
-    -------
-    list[tuple[str, str]]
-        Name of the picture's file, and one caption, in the file's order; a heading is such a pair, too.
-
-    Raises
-    ------
-    ValueError
-        If it cannot be read, is of another kind, or holds no caption; quotes the path.
-    """
-    file = Path(file)
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{str(file)!r} cannot be read as UTF-8 text: {error}") from error
-    pairs = _from_coco(file, text) if file.suffix.lower() == ".json" else _from_table(file, text)
-    found = [(Path(name).name, caption.strip()) for name, caption in pairs if caption.strip()]
-    if not found:
-        raise ValueError(f"{str(file)!r} holds no caption")
-    return found
-
-
-def _from_coco(file: Path, text: str) -> list[tuple[str, str]]:
-    try:
-        tree: Any = json.loads(text)
-        names = {image["id"]: str(image["file_name"]) for image in tree["images"]}
-        return [(names[entry["image_id"]], str(entry["caption"])) for entry in tree["annotations"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{str(file)!r} holds no captions as COCO writes them, images with id and file_name and "
-            f"annotations with image_id and caption: {type(error).__name__}: {error}"
-        ) from error
-
-
-def _from_table(file: Path, text: str) -> list[tuple[str, str]]:
-    tabs = "\t" in text.partition("\n")[0]
-    # Between tabs a quotation mark is a character like any other, and may stay open.
-    layout: dict[str, Any] = {"delimiter": "\t", "quoting": csv.QUOTE_NONE} if tabs else {"strict": True}
-    pairs = []
-    try:
-        for row in filter(None, csv.reader(io.StringIO(text, newline=""), **layout)):
-            if len(row) != 2:
-                raise ValueError(f"{len(row)} columns in {row}")
-            pairs.append((_NUMBER.sub("", row[0].strip()), row[1]))
-    except (ValueError, csv.Error) as error:
-        raise ValueError(
-            f"{str(file)!r} is no table of two columns, picture and caption (quote captions with commas): "
-            f"{str(error)[:160]}"
-        ) from error
-    return pairs
+        with warnings.catch_warnings(action="ignore"):  # said once it is read in earnest
+            table = read_captions(file)
+    except ValueError as error:
+        return str(error)
+    if names.isdisjoint(table):
+        return f"{str(file)!r} names none of them, but {len(table)} others, such as {next(iter(table))!r}"
+    return ""

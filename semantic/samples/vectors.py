@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import tokenize
+import warnings
+import zipfile
+import zlib
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +21,9 @@ __all__ = ["Embedding", "load_embeddings", "sample_embeddings"]
 # What the readers raise on damaged files, headers that promise too much included.
 _READ_ERRORS = (
     *(OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError),
-    *(SafetensorError, tokenize.TokenError),
+    *(SafetensorError, tokenize.TokenError, zipfile.BadZipFile, zlib.error, KeyError),
 )
+_TABLES = (".csv", ".tsv", ".txt")
 
 
 class Embedding(NamedTuple):
@@ -45,18 +49,23 @@ def sample_embeddings() -> list[Embedding]:
         return load_embeddings(path)
 
 
-def load_embeddings(path: Path) -> list[Embedding]:
+def load_embeddings(path: Path, flatten: bool = False) -> list[Embedding]:
     """Read vectors: every row of an array ``[rows, count]``, or a single ``[count]``.
 
     Parameters
     ----------
     path:
-        A ``.npy`` file, or a ``.safetensors`` file with one or more arrays, of any integers or floats.
+        A ``.npy`` file, a ``.npz`` or ``.safetensors`` file with one or more arrays, of any integers or
+        floats, or a ``.csv``, ``.tsv`` or ``.txt`` file with a row of numbers a line, and a heading or none.
+    flatten:
+        Take an array ``[tokens, width]`` for one vector of tokens x width numbers, such as the grid of an
+        image encoder, and one of more dimensions for as many vectors as its first axis has entries.
 
     Raises
     ------
     ValueError
-        If the file cannot be read, holds no finite real numbers, or an array of more dimensions.
+        If the file cannot be read, holds no finite real numbers, or an array of more dimensions that is not
+        to be flattened.
 
     Examples
     --------
@@ -68,10 +77,17 @@ def load_embeddings(path: Path) -> list[Embedding]:
     """
     found: list[Embedding] = []
     for title, array in _arrays(path).items():
-        if array.ndim not in (1, 2) or not array.size or array.dtype.kind not in "fiu":
+        if not array.ndim or not array.size or array.dtype.kind not in "fiu":
             raise ValueError(
                 f"{path}: an embedding is a row of real numbers, "
                 f"got {array.dtype} of shape {list(array.shape)}"
+            )
+        if flatten:
+            array = array.reshape(array.shape[0] if array.ndim > 2 else 1, -1)
+        if array.ndim > 2:
+            raise ValueError(
+                f"{path}: {title} has the shape {list(array.shape)}, which is not one row a vector: give "
+                f"--flatten to send {array.shape[0]} vectors of {array[0].size} numbers"
             )
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found next
             rows = np.atleast_2d(array).astype(np.float32)
@@ -88,11 +104,36 @@ def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
         if path.suffix == ".npy":
             with path.open("rb") as file:
                 return {path.stem: np.lib.format.read_array(file, allow_pickle=False)}
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                return {title: file[title] for title in sorted(file.files)}
+        if path.suffix in _TABLES:
+            return {path.stem: _table(path)}
         if path.suffix == ".safetensors":
             return {title: _as_numpy(tensor) for title, tensor in sorted(load_file(path).items())}
     except _READ_ERRORS as error:
         raise ValueError(f"cannot read embeddings from {path}: {error}") from error
-    raise ValueError(f"embeddings are read from .npy and .safetensors files, got {str(path)!r}")
+    pickled = path.suffix in (".pt", ".pth", ".pkl", ".bin")
+    raise ValueError(
+        f"embeddings are read from .npy, .npz, .safetensors, {', '.join(_TABLES)} files, got {str(path)!r}"
+        + (
+            ", and files that may run code when they are read are not opened: save the tensor with "
+            "safetensors.torch.save_file({'embeddings': tensor}, 'mine.safetensors')"
+        )
+        * pickled
+    )
+
+
+def _table(path: Path) -> NDArray[np.float64]:
+    """Numbers ``[rows, count]`` between commas, semicolons, tabs or blanks."""
+    lines = path.read_text(encoding="utf-8-sig").split("\n")
+    mark = next((character for character in lines[0] if character in ",;\t"), None)
+    try:
+        [float(cell) for cell in lines[0].split(mark)]
+    except ValueError:
+        lines = lines[1:]  # a heading
+    with warnings.catch_warnings(action="ignore"):  # of no data at all, which are found next
+        return np.loadtxt(lines, delimiter=mark, ndmin=2)
 
 
 def _as_numpy(tensor: torch.Tensor) -> NDArray[np.generic]:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from bridge.air.carriage import Analog, Carriage
+from bridge.air.analog import Analog
+from bridge.air.carriage import Carriage
 from bridge.air.transmission import Part, Reception, SymbolPart
 from bridge.payloads import EmbeddingPayload
 from bridge.systems.context import Context
@@ -186,7 +187,8 @@ class PromptEmbedding:
         )
 
     def _payload(self, count: int) -> EmbeddingPayload:
-        return EmbeddingPayload(count, self.quantizer, policy="best-effort")
+        repeats = self.link.header_repeats
+        return EmbeddingPayload(count, self.quantizer, policy="best-effort", repeats=repeats)
 
     def parts(self, source: Source, texts: Sequence[str]) -> tuple[Part | SymbolPart, ...]:
         """Lay the embedding of the fused texts on links."""

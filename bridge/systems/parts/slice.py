@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from bridge.air.carriage import Analog, Carriage, Digital
+from bridge.air.analog import Analog
+from bridge.air.carriage import Carriage, Digital
 from bridge.air.schemes import parse_schemes
 from bridge.air.transmission import Part, Reception, SymbolPart
 from bridge.payloads import PictureSlice, SlicePayload
@@ -106,12 +107,14 @@ class SliceLink:
         return Prompt({"images": [unpacked.value.pixels]}, remark=unpacked.remark)
 
     def _payload(self, size: tuple[int, int], channel_uses: int | None) -> SlicePayload:
+        repeats = self.link.header_repeats
         if self.form == "raw":
-            return SlicePayload(size, "raw")
+            return SlicePayload(size, "raw", repeats=repeats)
         if self.form == "analog":
-            return SlicePayload(size, "analog")
+            return SlicePayload(size, "analog", repeats=repeats)
         codec = CODECS[self.form]()
         if channel_uses is None or not isinstance(self.link, Digital):
             middle = codec.qualities[len(codec.qualities) // 2]
-            return SlicePayload(size, codec, quality=middle if self.quality is None else self.quality)
-        return SlicePayload(size, codec, budget_bits=self.link.room(channel_uses))
+            quality = middle if self.quality is None else self.quality
+            return SlicePayload(size, codec, quality=quality, repeats=repeats)
+        return SlicePayload(size, codec, budget_bits=self.link.room(channel_uses), repeats=repeats)

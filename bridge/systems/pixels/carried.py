@@ -4,7 +4,7 @@
 
     text       -> text coder                 -> [header | bits]   -> code, QAM -> channel -> text
     embedding  -> quantiser                  -> [header | planes] -> code, QAM -> channel -> vector
-    embedding  -> values over their scale, and the scale as header -> I/Q -> channel -> vector
+    embedding  -> values, and their mean and scale as header -> I/Q -> channel -> vector
     picture    -> codec, bit planes or values                      -> likewise      -> picture
 
 On the air: everything the receiver needs but the name of the carriage, the length of a vector and the size
@@ -63,7 +63,7 @@ class Carried:
     >>> system = Carried("embedding", "analog:repeat=2+mmse", AWGN())
     >>> source = Source("ramp", embedding=np.linspace(-1, 1, 768, dtype=np.float32))
     >>> [(e.payload, e.channel_uses) for e in system.encode(source, None, EsN0(3.0)).ledger.entries]
-    [('payload/header', 160), ('payload/values', 768)]
+    [('payload/header', 140), ('payload/values', 768)]
     """
 
     adapts = False
@@ -87,21 +87,24 @@ class Carried:
 
     def _payload(self, count: int | None, shape: tuple[int, int] | None, budget: int | None) -> Payload[Any]:
         """Build the payload from what both ends know; the budget of bits is the sender's."""
+        repeats = self.carriage.header_repeats
         if self.modality == "text":
             if not self._form:
                 raise ValueError(
                     "text has no analog carriage here: learned symbols are a system of their own"
                 )
-            return TextPayload([text_coder(name) for name in self._form.split("|")])
+            return TextPayload([text_coder(name) for name in self._form.split("|")], repeats=repeats)
         if self.modality == "embedding":
             name, _, soft = self._form.partition("+")
             if soft not in ("", "soft"):
                 raise ValueError(f"a quantiser takes +soft, got +{soft} in {self._form!r}")
             quantizer = parse_quantizer(name) if name else None
-            return EmbeddingPayload(count or 1, quantizer, soft=bool(soft), policy=self.policy)
+            return EmbeddingPayload(
+                count or 1, quantizer, soft=bool(soft), policy=self.policy, repeats=repeats
+            )
         size = shape or (1, 1)
         if self._form in ("", "raw"):
-            return SlicePayload(size, "raw" if self._form else "analog")
+            return SlicePayload(size, "raw" if self._form else "analog", repeats=repeats)
         if self._form not in CODECS:
             raise ValueError(f"unknown image codec {self._form!r}: there are raw, {', '.join(CODECS)}")
         if isinstance(self.carriage, Digital) and not _one_rate(self.carriage):
@@ -109,7 +112,7 @@ class Carried:
                 f"{self.carriage.name} does not say how many bits {self._form} may take: an image codec "
                 "needs one scheme with a rate, such as 1/2-qam16"
             )
-        return SlicePayload(size, CODECS[self._form](), budget_bits=budget or 0)
+        return SlicePayload(size, CODECS[self._form](), budget_bits=budget or 0, repeats=repeats)
 
     def check(self, channel_uses: int) -> None:
         """Raise ValueError if ``channel_uses`` are no number at all; sizes show when encoding."""

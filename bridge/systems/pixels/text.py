@@ -2,16 +2,16 @@
 
 ::
 
-    sentence -> [length x 3 | 8-bit characters] -> CRC, channel code -> QAM -> channel
+    sentence -> [length | 8-bit characters] -> CRC, channel code -> QAM -> channel
              -> demapper, decoder -> characters, right or wrong -> sentence, misspelt where bits are wrong
 
-On the air: header, characters, check sums and parity. There is no retransmission, and nothing is dropped
-for a wrong check sum: it only marks the sentence as failed.
+On the air: header (three times without a code), characters, check sums and parity. There is no
+retransmission, and nothing is dropped for a wrong check sum: it only marks the sentence as failed.
 """
 
 from __future__ import annotations
 
-from bridge.air.schemes import Scheme, transport_block
+from bridge.air.schemes import Scheme, header_repeats, transport_block
 from bridge.air.transmission import Reception, Transmission, part_over_link
 from bridge.payloads import TextPayload
 from bridge.systems.system import Reconstruction, Source
@@ -43,7 +43,7 @@ class TextOverLink:
     def __init__(self, family: str, scheme: Scheme, channel: Channel, decoding: Decoding) -> None:
         self.family = family
         self.scheme = scheme
-        self.payload = TextPayload()
+        self.payload = TextPayload(repeats=header_repeats(scheme.code))
         self._channel = channel
         self._decoding = decoding
 

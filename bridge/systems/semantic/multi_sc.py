@@ -10,8 +10,10 @@
                                                                                                    +-> picture
 
 On the air: the slice with its place, and every text with its length, each with check sum and parity on
-channel uses of its own. The query, the number of sub-images and the size of the picture are agreed. Instead
-of texts the *embedding* of the fused text may be sent, which is what the generator reads of it.
+channel uses of its own; one after the other over one channel, or each over fading of its own, as the letter
+has it, with ``links="orthogonal"``. The query, the number of sub-images and the size of the picture are
+agreed. Instead of texts the *embedding* of the fused text may be sent, which is what the generator reads of
+it.
 
 `single_text` sends one caption of the whole picture in place of the sub-images' (the letter's "single-text
 SC"). Numbers in brackets are the letter's equations, which its Algorithm 1 sums up.
@@ -24,10 +26,10 @@ Systems using Visual Language Model", arXiv 2503.19386.
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal
 
-from bridge.air.transmission import Reception, Transmission
+from bridge.air.transmission import LINKS, Reception, Transmission
 from bridge.systems.base import SemanticSystem
 from bridge.systems.context import Context
 from bridge.systems.parts.captions import captions
@@ -46,7 +48,7 @@ __all__ = ["MultiSC", "single_text"]
 
 @dataclass(eq=False)
 class MultiSC(SemanticSystem):
-    """Slice and captions over orthogonal channels, a picture generated from both.
+    """Slice and captions over channel uses of their own, a picture generated from both.
 
     Parameters
     ----------
@@ -74,6 +76,8 @@ class MultiSC(SemanticSystem):
         Whether the corrector mends the fused text (each text by itself where quarters are named).
     scale, steps, guidance:
         IP-Adapter's lambda, denoising steps, and guidance of the text.
+    links:
+        ``sequential`` or ``orthogonal`` (`bridge.air.transmission.LINKS`).
     """
 
     context: Context
@@ -92,12 +96,14 @@ class MultiSC(SemanticSystem):
     scale: float = 0.6
     steps: int = 25
     guidance: float = 7.5
+    links: str = LINKS[0]
     name: str = "multi-sc"
 
     def __post_init__(self) -> None:
         context, (kind, _, form) = self.context, self.coder.partition(":")
         check_split(self.split, self.parts)
         check_fusion(self.fusion, self.split, self.parts)
+        Transmission((), links=self.links)  # raises now what it would raise later
         self.words: Descriptions = (
             PromptEmbedding(context, form, self.fusion, self._generator)
             if kind == "embedding"
@@ -124,13 +130,13 @@ class MultiSC(SemanticSystem):
         """
         models, limit = self.context.models, self.max_tokens
         texts = captions(source, models, self.query, limit, parts=self.parts, split=self.split)  # (2)
-        words = Transmission(self.words.parts(source, texts), source.size)
+        words = Transmission(self.words.parts(source, texts), source.size, links=self.links)
         within(f"the text of {self.name}", words.ledger.channel_uses, channel_uses)
         if self.piece is None:
             return words
         room = None if channel_uses is None else channel_uses - words.ledger.channel_uses
         piece, count = self.piece.parts(source, room)  # (1)
-        return Transmission((*words.parts, *piece), source.size, count)
+        return replace(words, parts=(*words.parts, *piece), count=count)
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Fuse and correct the texts, and generate the picture from them and the slice."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from semantic.models.correction import split_windows
-from semantic.samples.captioned import caption_pairs
+from semantic.samples.captions import caption_pairs
 from semantic.scenes.captions import caption, quadrant_caption
 from semantic.scenes.scene import sample_scene
 
@@ -79,7 +79,7 @@ def _scene(draw: np.random.Generator) -> str:
 
 
 def split_captions(folders: Sequence[Path]) -> Captions:
-    """Read captions (`semantic.samples.captioned.caption_pairs`) and part them by picture.
+    """Read captions (`semantic.samples.captions.caption_pairs`) and part them by picture.
 
     White space before punctuation, which Flickr8k has, is taken out.
 

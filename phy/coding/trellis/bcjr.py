@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from phy.coding.propagation import simd as v
+from phy import simd as v
 from phy.coding.trellis.machine import UNREACHED
 from phy.compiling import compiled, inlined
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from phy.coding.propagation.simd import BYTES
 from phy.coding.workers import in_parts
+from phy.simd import BYTES
 
 __all__ = ["WIDTH", "decode_lanes"]
 

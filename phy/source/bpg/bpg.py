@@ -23,10 +23,12 @@ from numpy.typing import NDArray
 from phy.source.bpg.color import chroma_shape, decimate, gray_plane, interpolate, planes_to_rgb, rgb_to_ycc
 from phy.source.bpg.container import Chroma, Header, read_header, write_header
 from phy.source.bpg.hevc import (
+    PPS,
     SPS,
     START_CODE,
     CodingTools,
     SequenceParameters,
+    bypasses_transform,
     coded_size,
     is_coded,
     nal_layer,
@@ -49,10 +51,12 @@ _PRESETS = (
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
 )  # fmt: skip
 # One IDR picture, nothing but parameter sets and slices; no thread pool, so that the bytes do not depend on
-# the machine. BPG implies asymmetric partitions (amp, which needs rect).
+# the machine. BPG implies asymmetric partitions (amp, which needs rect), and has no levels: long and narrow
+# pictures are coded in blocks that the level of their length does not allow.
 _X265 = (
     "qp={quality}:keyint=1:info={info}:aud=0:hrd=0:hash=0:amp=1:rect=1:repeat-headers=1:pools=none:"
-    "frame-threads=1:wpp=0:slices=1:min-cu-size={block}:log-level=none"
+    "frame-threads=1:wpp=0:slices=1:min-cu-size={block}:"
+    "allow-non-conformance=1:log-level=none"
 )
 # FFmpeg reads ahead of the data; zeros behind a NAL unit are legal (H.265 clause B.2).
 _PADDING = bytes(64)
@@ -69,7 +73,8 @@ class BPG:
     slice header is ``max(0, quality - 3)``: 29, the default of `bpgenc`, is HEVC's QP 26.
 
     `decode` reads any still BPG file of 8, 10 or 12 bits in all of the format's samplings and RGB-like
-    colour spaces, not only files of the same settings. An opacity plane is ignored. Damage in the HEVC data
+    colour spaces, not only files of the same settings, but for lossless ones of the reference HEVC encoder.
+    An opacity plane is ignored. Damage in the HEVC data
     seldom shows: the decoder conceals it and returns a picture. Only a checksum tells.
 
     Parameters
@@ -235,6 +240,12 @@ def _stream(tools: CodingTools, header: Header, data: bytes) -> bytes:
             if started:
                 break
             started = True
+        elif tools.implicit_rdpcm and nal_type(nal) == PPS and bypasses_transform(nal):
+            # FFmpeg filters the edges of such blocks, which H.265, 8.4.4.2.6, says not to do.
+            raise CodecError(
+                "lossless BPG files with implicit residual DPCM (bpgenc -e jctvc -lossless) are not read: "
+                "the HEVC decoder here would show other pixels; write them with bpgenc -e x265"
+            )
         kept += [START_CODE, nal]
     if not started:
         raise CodecError("the BPG file holds no HEVC picture")

@@ -16,10 +16,12 @@ from phy.source.bpg.container import Chroma, read_ue7, write_ue7
 from phy.source.pictures.codec import CodecError
 
 __all__ = [
+    "PPS",
     "SPS",
     "START_CODE",
     "CodingTools",
     "SequenceParameters",
+    "bypasses_transform",
     "coded_size",
     "is_coded",
     "nal_layer",
@@ -40,6 +42,7 @@ START_CODE = b"\x00\x00\x01"
 
 _CHROMA_FORMATS: tuple[Chroma, ...] = ("gray", "420", "422", "444")
 _RANGE_FLAGS = 9
+_IMPLICIT_RDPCM = 2
 # explicit_rdpcm, extended_precision, high_precision_offsets and cabac_bypass_alignment.
 _FORBIDDEN_RANGE_FLAGS = (3, 4, 6, 8)
 
@@ -92,6 +95,11 @@ class CodingTools:
         if self.range_flags and any(self.range_flags[index] for index in _FORBIDDEN_RANGE_FLAGS):
             raise CodecError(f"BPG forbids one of the HEVC range extensions {self.range_flags}")
         return self
+
+    @property
+    def implicit_rdpcm(self) -> bool:
+        """``implicit_rdpcm_enabled_flag``."""
+        return self.range_flags is not None and bool(self.range_flags[_IMPLICIT_RDPCM])
 
 
 @dataclass(frozen=True)
@@ -294,6 +302,26 @@ def parse_sps(nal: bytes) -> SequenceParameters:
     blocks = (log2_min_cb, log2_diff_cb, log2_min_tb, log2_diff_tb)
     tools = CodingTools(*blocks, depth_intra, sao, pcm, strong, _read_range_flags(reader))
     return SequenceParameters(tools.check(), _CHROMA_FORMATS[chroma], depth, height, width)
+
+
+def bypasses_transform(nal: bytes) -> bool:
+    """``transquant_bypass_enabled_flag`` of a PPS (clause 7.3.2.3.1): whether blocks may be lossless.
+
+    Raises
+    ------
+    CodecError
+        If the PPS is cut off.
+    """
+    reader = BitReader(_payload(nal))
+    _skip_ue(reader, 2)
+    reader.u(7)  # dependent slices, output flag, extra header bits, sign hiding, CABAC initialisation
+    _skip_ue(reader, 3)  # reference indices; the initial QP is signed, but as long as an unsigned number
+    reader.u(2)  # constrained intra prediction, transform skip
+    if reader.u(1):  # QP differences
+        reader.ue()
+    _skip_ue(reader, 2)  # chroma offsets
+    reader.u(3)  # slices' chroma offsets, weighted prediction
+    return bool(reader.u(1))
 
 
 def _skip_vui(reader: BitReader) -> None:

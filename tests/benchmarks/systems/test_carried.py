@@ -93,7 +93,7 @@ def test_vectors(run: Run, source: str, tmp_path: Path) -> None:
     np.save(tmp_path / "mine.npy", ROWS)
     safetensors.numpy.save_file({"hidden": ROWS}, tmp_path / "mine.safetensors")
     where = source if source == "sample" else str(tmp_path / source)
-    count, uses = (768, 1696) if source == "sample" else (64, 160 + 4 * 32)
+    count, uses = (768, 1676) if source == "sample" else (64, 140 + 4 * 32)
     ways = ["digital:lloyd-max:2:qpsk", "digital:uniform:2,dither:qam16", "analog:repeat=fill"]
     rows = compare(
         run,
@@ -115,7 +115,7 @@ def test_vectors(run: Run, source: str, tmp_path: Path) -> None:
         check_ledgers(each)
         assert len(each) == 6
     (entries,) = {json.dumps(row["ledger"]) for row in found["embedding-analog:repeat=fill", 15.0]}
-    assert [entry["channel_uses"] for entry in json.loads(entries)] == [160, uses - 160]
+    assert [entry["channel_uses"] for entry in json.loads(entries)] == [140, uses - 140]
 
 
 def test_pictures(run: Run, tmp_path: Path) -> None:
@@ -248,7 +248,6 @@ def test_resuming_and_extending_end_at_the_same_rows(run: Run, tmp_path: Path) -
         (["--payload", "embedding", "--carriage", "analog", "--embedding-metrics", "psnr"], "psnr"),
         (["--payload", "embedding", "--carriage", "analog", "--embeddings", "/nowhere.npy"], "/nowhere.npy"),
         (["--payload", "embedding", "--carriage", "analog", "--embeddings", "zeros.npy"], "zeros"),
-        (["--payload", "embedding", "--carriage", "analog", "--embeddings", "huge.npy"], "65520"),
         (["--payload", "embedding", "--carriage", "analog", "--embeddings", "text.npy"], "text.npy"),
     ],
 )

@@ -29,7 +29,7 @@ def flipped(bits: torch.Tensor, rate: float, seed: int) -> torch.Tensor:
 def test_text_round_trip(text: str) -> None:
     payload = TextPayload()
     packed = payload.pack(text)
-    assert packed.bits.numel() == 48 + 8 * len(text.encode())
+    assert packed.bits.numel() == (8 if len(text.encode()) < 128 else 17) + 8 * len(text.encode())
     assert packed.bits.numel() == packed.source_bits + packed.header_bits + packed.filler_bits
     unpacked = payload.unpack(Arrived(packed.bits))
     assert unpacked.value == text
@@ -39,20 +39,34 @@ def test_text_round_trip(text: str) -> None:
 def test_a_bit_error_in_a_character_stays_there() -> None:
     payload = TextPayload()
     bits = payload.pack("A dog runs.").bits.clone()
-    bits[48 + 8 * 2 + 7] ^= 1  # the last bit of the third character: d (0x64) becomes e (0x65)
+    bits[8 + 8 * 2 + 7] ^= 1  # the last bit of the third character: d (0x64) becomes e (0x65)
     assert payload.unpack(Arrived(bits)).value == "A eog runs."
 
 
-def test_a_length_survives_one_damaged_copy() -> None:
-    payload = TextPayload()
-    bits = payload.pack("A dog runs.").bits.clone()
-    bits[16:32] ^= 1
-    assert payload.unpack(Arrived(bits)).value == "A dog runs."
+@pytest.mark.parametrize("text", ["A dog runs.", "A dog runs. " * 40])
+def test_a_length_survives_one_damaged_copy(text: str) -> None:
+    """Three copies of 8 bits, and of the 9 more that a long one has behind them."""
+    payload = TextPayload(repeats=3)
+    sent = payload.pack(text)
+    assert sent.header_bits == (24 if len(text) < 128 else 24 + 27)
+    for first, last in ((0, 8), (8, 16), (16, 24), (24, 33), (33, 42), (42, 51)):
+        bits = sent.bits.clone()
+        bits[first : min(last, sent.header_bits)] ^= 1
+        assert payload.unpack(Arrived(bits)).value == text
+
+
+@pytest.mark.parametrize("count", [0, 1, 127, 128, 300, 65535])
+def test_a_length_is_a_flag_and_seven_bits_and_nine_more_of_a_long_one(count: int) -> None:
+    bits = TextPayload().pack("x" * count).bits
+    lower = int("".join(map(str, bits[1:8].tolist())), 2)
+    upper = int("".join(map(str, bits[8:17].tolist())), 2) if bits[0] else 0
+    assert (int(bits[0]), 128 * upper + lower) == (int(count > 127), count)
 
 
 def test_a_length_that_claims_too_much_is_remarked() -> None:
     payload = TextPayload()
-    bits = torch.cat([from_bytes((500).to_bytes(2, "big")).repeat(3), from_bytes(b"abc")])
+    header = torch.tensor([int(bit) for bit in f"1{500 % 128:07b}{500 // 128:09b}"], dtype=torch.uint8)
+    bits = torch.cat([header, from_bytes(b"abc")])
     unpacked = payload.unpack(Arrived(bits))
     assert unpacked.value == "abc"
     assert "500" in unpacked.remark
@@ -65,9 +79,17 @@ def test_damaged_texts_are_texts() -> None:
         assert isinstance(payload.unpack(Arrived(flipped(sent, 0.05, seed))).value, str)
 
 
-def test_too_long_a_text_is_refused() -> None:
-    with pytest.raises(ValueError, match="70000"):
-        TextPayload().pack("x" * 70000)
+@pytest.mark.parametrize("name", ["utf-8", "huffman", "arithmetic"])
+def test_too_long_a_text_is_refused_before_it_is_coded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    coder = parse_text_coder(name)
+    monkeypatch.setattr(coder, "encode", lambda text: pytest.fail("coded"))
+    with pytest.raises(ValueError, match="at most 65535 .*, got 1000000"):
+        TextPayload(coder).pack("x" * 1_000_000)
+
+
+def test_a_text_of_too_many_bytes_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 65535 bytes, got 90000"):
+        TextPayload().pack("日" * 30_000)
 
 
 def test_picture_fills_its_budget_exactly() -> None:
@@ -116,10 +138,11 @@ def test_damaged_pictures_are_none_or_pictures() -> None:
 def test_random_bits_are_none_or_pictures() -> None:
     payload = ImagePayload(JPEG())
     generator = np.random.default_rng(1)
-    for length in (8, 31, 32, 40, 500, 4000):
+    for length in (0, 1, 7, 8, 31, 32, 40, 500, 4000):
         bits = torch.from_numpy(generator.integers(0, 2, length, dtype=np.uint8))
         unpacked = payload.unpack(bits, (40, 56))
         assert unpacked.value is None or unpacked.value.shape == (40, 56, 3)
+        assert length >= 32 or unpacked.remark == f"{length} of 32 bits of the header arrived"
 
 
 # -- texts with other coders --------------------------------------------------------------------------------
@@ -136,8 +159,8 @@ def test_text_round_trip_with_every_coder(name: str) -> None:
     for text in [CAPTION, "", "A"]:
         packed = payload.pack(text)
         coded, count = coder.encode(text)
-        assert packed.bits.numel() == 48 + coded.numel()
-        assert packed.bits[:48].tolist() == 3 * [count >> (15 - place) & 1 for place in range(16)]
+        assert packed.bits.numel() == 8 + coded.numel()
+        assert packed.bits[:8].tolist() == [count >> (7 - place) & 1 for place in range(8)]
         got = payload.unpack(Arrived(packed.bits))
         assert (got.value, got.remark) == (text, "")
 
@@ -146,7 +169,7 @@ def test_the_shortest_of_several_coders_is_named_in_the_header() -> None:
     """Five coders take three bits for the mode; the choice is known from the coders' own lengths."""
     coders = [parse_text_coder(name) for name in CODERS]
     payload = TextPayload(coders)
-    assert (payload.name, payload.header_bits) == ("|".join(CODERS), 3 * (3 + 16))
+    assert payload.name == "|".join(CODERS)
     expected = {SCORE: "arithmetic", "©®±²³¼½¾": "latin-1", "日本語のテキスト": "utf-8", "{{}}~~^^": "ascii7"}
     for text, name in expected.items():
         packed = payload.pack(text)
@@ -156,6 +179,7 @@ def test_the_shortest_of_several_coders_is_named_in_the_header() -> None:
                 lengths[coder.name] = coder.encode(text)[0].numel()
             except ValueError:
                 continue
+        assert packed.header_bits == 3 + 8
         assert packed.source_bits == min(lengths.values()) == lengths[name]
         assert packed.notes == {"coder": name}
         assert int("".join(map(str, packed.bits[:3].tolist())), 2) == CODERS.index(name)
@@ -164,16 +188,14 @@ def test_the_shortest_of_several_coders_is_named_in_the_header() -> None:
 
 
 def test_one_coder_costs_no_mode() -> None:
-    assert TextPayload(parse_text_coder("huffman")).header_bits == 48
-    assert TextPayload([parse_text_coder(name) for name in CODERS[:2]]).header_bits == 51
+    assert TextPayload(parse_text_coder("huffman")).pack("A dog").header_bits == 8
+    assert TextPayload([parse_text_coder(name) for name in CODERS[:2]]).pack("A dog").header_bits == 9
 
 
 def test_a_mode_that_no_coder_has_is_remarked() -> None:
     payload = TextPayload([parse_text_coder(name) for name in CODERS])
     bits = payload.pack(CAPTION).bits.clone()
-    width = payload.header_bits // 3
-    for copy in range(3):
-        bits[copy * width : copy * width + 3] = torch.tensor([1, 1, 0], dtype=torch.uint8)
+    bits[:3] = torch.tensor([1, 1, 0], dtype=torch.uint8)
     got = payload.unpack(Arrived(bits))
     assert got.value == ""
     assert "coder 6 of 5" in got.remark
@@ -194,8 +216,9 @@ def test_any_bits_are_a_text(names: list[str]) -> None:
         damaged = payload.unpack(Arrived(flipped(sent, 0.01, trial), intact=False))
         assert isinstance(damaged.value, str)
         assert "check sum wrong" in damaged.remark or "header damaged" in damaged.remark
-    # A count of at least 2^15 units in a few hundred bits is more than any coder can mean.
-    greedy = torch.cat([torch.ones(payload.header_bits, dtype=torch.uint8), sent[payload.header_bits :]])
+    # A count of 65,535 units in a few hundred bits is more than any coder can mean.
+    mode = (len(names) - 1).bit_length()
+    greedy = torch.cat([torch.ones(mode + 17, dtype=torch.uint8), sent[mode + 8 :]])
     assert payload.unpack(Arrived(greedy)).remark
 
 
@@ -206,3 +229,5 @@ def test_what_no_coder_can_write_is_refused() -> None:
         TextPayload([parse_text_coder("ascii7"), parse_text_coder("latin-1")]).pack("日")
     with pytest.raises(ValueError, match="at least one coder"):
         TextPayload([])
+    with pytest.raises(ValueError, match="odd number of times, got repeats 2"):
+        TextPayload(repeats=2)

@@ -70,7 +70,7 @@ def test_round_trip(content: str, masked: bool) -> None:
     got = payload.unpack(Arrived(packed.bits, values=packed.values))
     assert got.remark == ""
     assert got.value.box == BOX
-    if content in ("raw", "analog"):  # binary16's scale moves no pixel by half a level
+    if content in ("raw", "analog"):  # the scale's rounding moves no pixel by half a level
         np.testing.assert_array_equal(got.value.pixels, sent.pixels)
     elif content != "bpg":  # the file, as Pillow reads it by itself
         file = np.packbits(packed.bits[packed.header_bits : packed.header_bits + packed.source_bits].numpy())
@@ -83,17 +83,17 @@ def test_round_trip(content: str, masked: bool) -> None:
 
 
 def test_header_says_where_it_lies() -> None:
+    """Sides of 48 and 64 pixels take 6 bits each."""
     bits = payload_of("jpeg").pack(piece()).bits
-    size = 4 * 16 + 8 + 24
-    assert torch.equal(bits[:size].repeat(3), bits[: 3 * size])
-    fields = [number(part) for part in torch.split(bits[:size], [16, 16, 16, 16, 8, 24])]
-    assert fields == [5, 11, 33, 41, 0, (bits.numel() - 3 * size) // 8]
+    size = 4 * 6 + 8 + 24
+    fields = [number(part) for part in torch.split(bits[:size], [6, 6, 6, 6, 8, 24])]
+    assert fields == [5, 11, 33 - 1, 41 - 1, 0, (bits.numel() - size) // 8]
 
 
 def test_raw_planes_start_with_the_most_significant() -> None:
     packed = payload_of("raw").pack(piece())
-    assert (packed.planes, packed.header_bits) == (8, 192)
-    planes = packed.bits[192:].reshape(8, -1).numpy()
+    assert (packed.planes, packed.header_bits) == (8, 24)
+    planes = packed.bits[24:].reshape(8, -1).numpy()
     pixels = piece().pixels.reshape(-1)
     for place, plane in enumerate(planes):
         np.testing.assert_array_equal(plane, pixels >> (7 - place) & 1)
@@ -174,7 +174,7 @@ def test_impossible_payloads_are_refused(options: dict[str, object], words: str)
 
 def test_a_budget_too_small_is_named() -> None:
     with pytest.raises(ValueError, match="too small"):
-        SlicePayload(SHAPE, JPEG(), budget_bits=400).pack(piece())
+        SlicePayload(SHAPE, JPEG(), budget_bits=200).pack(piece())
 
 
 # -- what is made of anything -------------------------------------------------------------------------------
@@ -191,8 +191,6 @@ def test_random_bits_are_slices(content: str, trials: int, masked: bool) -> None
         values = torch.from_numpy(generator.normal(size=generator.integers(0, 6000))).float()
         got = payload.unpack(Arrived(bits, values=values))
         check_slice(got.value, masked)
-        # That the three copies agree on a box within the picture by chance happens once in 10^6 strings.
-        assert "header damaged" in got.remark
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -247,8 +245,8 @@ def test_a_missing_mask_end_is_remarked() -> None:
 
 
 def test_one_damaged_copy_of_the_header_does_nothing() -> None:
-    payload = payload_of("jpeg")
+    payload = SlicePayload(SHAPE, JPEG(), quality=75, repeats=3)
     bits = payload.pack(piece()).bits.clone()
-    bits[96:192] ^= 1
+    bits[56:112] ^= 1
     got = payload.unpack(Arrived(bits))
     assert (got.value.box, got.remark) == (BOX, "")

@@ -165,6 +165,7 @@ def test_any_payload_survives_a_clean_channel(payload: int) -> None:
     assert decoded.block_ok.all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "rate"),
     [("polar5g", 0.5), ("polar5g", 0.3), ("conv", 0.7), ("conv", 0.25), ("turbo", 0.5), ("none", 1.0)],

@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import io
 import json
+import resource
 import struct
 import subprocess
 import sys
@@ -115,6 +116,7 @@ def test_wrong_arguments_are_named(codec: ImageCodec) -> None:
         codec.encode(smooth(8, 8).astype(float), codec.qualities[0])
 
 
+@pytest.mark.slow
 def test_bytes_are_the_same_in_another_process(codec: ImageCodec) -> None:
     image = (np.arange(150 * 200 * 3).reshape(150, 200, 3) * 7 % 256).astype(np.uint8)
     quality = codec.qualities[len(codec.qualities) // 2]
@@ -216,11 +218,12 @@ def damage(rng: np.random.Generator, data: bytes, kind: int) -> bytes:
     return np.packbits(bits ^ wrong).tobytes()
 
 
-def main(name: str) -> None:
-    """Decode 300 damaged files, and print how many of each outcome there were."""
+def main(name: str, count: int) -> None:
+    """Decode so many damaged files, and print how many of each outcome there were, and megabytes grown."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     codec, outcomes, rng = FACTORIES[name](), Counter[str](), np.random.default_rng(5)
     data = codec.encode(smooth(64, 96), codec.qualities[len(codec.qualities) // 2])
-    for number in range(300):
+    for number in range(count):
         faulthandler.dump_traceback_later(20, exit=True)
         try:
             picture = codec.decode(damage(rng, data, number % 4), (64, 96))
@@ -228,16 +231,28 @@ def main(name: str) -> None:
         except CodecError:
             outcomes["error"] += 1
     faulthandler.cancel_dump_traceback_later()
-    print(json.dumps(outcomes))
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
+    print(json.dumps([outcomes, grown]))
 
 
-def test_damaged_files_give_a_picture_or_a_codec_error(codec: ImageCodec) -> None:
-    command = [sys.executable, __file__, codec.name]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+def check_damaged(codec: ImageCodec, count: int, seconds: int) -> None:
+    command = [sys.executable, __file__, codec.name, str(count)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
     assert ran.returncode == 0 and ran.stderr == "", f"{ran.returncode}: {ran.stderr[-2000:]}"
-    outcomes = json.loads(ran.stdout)
-    assert "wrong" not in outcomes and sum(outcomes.values()) == 300 and outcomes["error"] > 50
+    outcomes, megabytes = json.loads(ran.stdout)
+    assert "wrong" not in outcomes and sum(outcomes.values()) == count and outcomes["error"] > count / 6
+    assert megabytes < 512
+
+
+@pytest.mark.slow
+def test_damaged_files_give_a_picture_or_a_codec_error(codec: ImageCodec) -> None:
+    check_damaged(codec, 300, 60)
+
+
+@pytest.mark.slow
+def test_two_thousand_damaged_files(codec: ImageCodec) -> None:
+    check_damaged(codec, 2000, 300)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

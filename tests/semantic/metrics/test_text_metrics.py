@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import random
 from collections import Counter
@@ -10,7 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from semantic.metrics.bleu import bleu, bleu_counts, bleu_n, corpus_bleu, pooled_bleu
+from semantic.metrics.bleu import TOKENIZERS, bleu, bleu_counts, bleu_n, corpus_bleu, pooled_bleu
+from semantic.metrics.catalog import describe, measure, network
 from semantic.metrics.text import character_error_rate, chrf, word_error_rate
 
 DAMAGED = [
@@ -198,3 +200,31 @@ def test_counts_of_sentences_add_to_corpus_bleu() -> None:
     # Two of three words are right, and one of two pairs; the reference has four words.
     assert bleu_counts("a red dog runs", "a red cat").tolist() == [2, 1, 0, 0, 3, 2, 1, 0, 3, 4]
     assert pooled_bleu(bleu_counts("a red dog runs", "a red cat")) == 0
+
+
+# -- other ways of cutting texts into words ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tokenize", ["zh", "char"])
+def test_a_wrong_chinese_character_is_one_of_eight_words(tokenize: str) -> None:
+    """Of 8, 7, 6 and 5 n-grams 1, 2, 3 and 3 hold the third character, which is wrong."""
+    reference, hypothesis = "一只狗在沙滩上跑", "一只猫在沙滩上跑"
+    shares = (7 / 8, 5 / 7, 3 / 6, 2 / 5)
+    for n in (1, 2, 3, 4):
+        expected = math.prod(shares[:n]) ** (1 / n)
+        assert bleu_n(reference, hypothesis, n, tokenize) == pytest.approx(expected)
+        assert measure(f"bleu-{n}:{tokenize}")(reference, hypothesis) == pytest.approx(expected)
+    assert bleu(reference, hypothesis, tokenize) == pytest.approx(math.prod(shares) ** 0.25)
+    assert bleu(reference, hypothesis) == 0.0  # the whole sentence is one word
+
+
+def test_names_of_metrics_say_the_tokeniser() -> None:
+    assert describe("bleu:zh").label == "BLEU (zh)" and network("bleu:zh") is None
+    assert describe("bleu:zh").higher_is_better and describe("bleu:zh").received == "text"
+    with pytest.raises(ValueError, match=f"{', '.join(TOKENIZERS)}, got 'klingon'"):
+        measure("bleu:klingon")
+    with pytest.raises(ValueError, match="unknown metric 'cer:zh'"):
+        describe("cer:zh")
+    if importlib.util.find_spec("MeCab") is None:
+        with pytest.raises(ImportError, match=r'pip install "sacrebleu\[ja\]"'):
+            measure("bleu:ja-mecab")

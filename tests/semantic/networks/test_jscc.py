@@ -407,3 +407,11 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("[")
     with pytest.raises(ValueError, match="is no JSON"):
         jscc.load_jscc(tmp_path)
+
+
+def test_pictures_beyond_the_largest_transform_are_refused_before_any_work() -> None:
+    network = NestedJSCC(channels=4, stride=4, width=8, depth=1, context=8)
+    assert network.channel_uses((4096, 4)) == 2 * 1024
+    for shape in ((10_000, 1), (16, 4097)):
+        with pytest.raises(ValueError, match=f"at most 4096 pixels a side, got {shape[0]} x {shape[1]}"):
+            network.least_channel_uses(shape)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from semantic.samples.captioned import load_captioned, read_captions
+from semantic.samples.captioned import load_captioned
+from semantic.samples.captions import read_captions
 from semantic.samples.pictures import resize_square
 
 
@@ -86,7 +87,7 @@ def test_what_cannot_work_is_said(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"none of the 2 pictures.*'a\.png'.*names 2 others.*'other\.png'"):
         load_captioned(tmp_path / "p", tmp_path / "c.csv")
     (tmp_path / "c.csv").write_text("a.png,one, two\n")
-    with pytest.raises(ValueError, match=r"two columns.*quote.*3 columns"):
+    with pytest.raises(ValueError, match=r"line 1 has 3 columns where two.*quote"):
         load_captioned(tmp_path / "p", tmp_path / "c.csv")
     (tmp_path / "c.csv").write_text("a.png,one\n")
     (tmp_path / "d.tsv").write_text("a.png\tone\n")
@@ -103,6 +104,122 @@ def test_what_cannot_work_is_said(tmp_path: Path) -> None:
     for name in ("bad.json", "missing.csv"):
         with pytest.raises(ValueError, match=name):
             read_captions(tmp_path / name)
+
+
+NAMES = ("1000092795.jpg", "10002456.jpg")
+A, B = NAMES
+DOG = ("A dog runs",)
+TREE = {"images": [{"filename": n, "split": "test", "sentences": [{"raw": "A dog runs"}]} for n in NAMES]}
+
+# As published, or as people make them: the file, its content, and what is read.
+KINDS: dict[str, tuple[str, str, dict[str, tuple[str, ...]]]] = {
+    "Flickr30k by Kaggle": (
+        "results.csv",
+        "image_name| comment_number| comment\n"
+        f'{A}| 0| A dog , big , runs .\n{A}| 1   A dog across the grass .\n{B}| 0| It\'s a "dog" .\n',
+        {A: ("A dog , big , runs .", "A dog across the grass ."), B: ('It\'s a "dog" .',)},
+    ),
+    "Flickr30k": (
+        "results_20130124.token",
+        f"{A}#0\tA dog, big.\n{A}#1\tOne.\n",
+        {A: ("A dog, big.", "One.")},
+    ),
+    "Flickr8k-CN": (
+        "flickr8kzhc.caption.txt",
+        "1000092795#zh:0#0 一只狗在沙滩上奔跑\n1000092795#zh:1#0 狗, 跑\n",
+        {A: ("一只狗在沙滩上奔跑", "狗, 跑")},
+    ),
+    "Excel": ("captions.csv", f"\ufeffimage;caption\r\n{A};A dog runs, fast\r\n", {A: ("A dog runs, fast",)}),
+    "commas without quotes": (
+        "captions.txt",
+        f"image,caption\n{A},A dog , a cat, and a bird\n{B},A dog runs\n",
+        {A: ("A dog , a cat, and a bird",), B: DOG},
+    ),
+    "odd texts": (
+        "captions.csv",
+        f'image,caption\n{A},"A ""big"" dog,\nruns 🐕"\n{B},"כלב; רץ"\n',
+        {A: ('A "big" dog,\nruns 🐕',), B: ("כלב; רץ",)},
+    ),
+    "semicolons in a caption": ("c.csv", f"{A},A dog; asleep\n", {A: ("A dog; asleep",)}),
+    "pandas": ("captions.csv", f",image,caption\n0,{A},A dog runs\n1,{B},A dog runs\n", {A: DOG, B: DOG}),
+    "an index without a heading": ("captions.csv", f"0,{A},A dog runs\n1,{B},A dog runs\n", {A: DOG, B: DOG}),
+    "swapped": ("captions.csv", f"caption,image\nA dog, it runs,{A}\n", {A: ("A dog, it runs",)}),
+    "more columns": ("c.tsv", f"id\tFile_Name\tText\tsplit\n7\tp/{A}\tA dog runs\ttest\n", {A: DOG}),
+    "an image folder": (
+        "metadata.jsonl",
+        "".join(json.dumps({"file_name": name, "text": "A dog runs"}) + "\n" for name in NAMES),
+        {A: DOG, B: DOG},
+    ),
+    "a dictionary": ("captions.json", json.dumps({A: ["A dog runs", "A dog"]}), {A: (*DOG, "A dog")}),
+    "a list": ("captions.json", json.dumps([{"image": A, "caption": "A dog runs"}]), {A: DOG}),
+    "Karpathy": ("dataset_flickr8k.json", json.dumps(TREE), {A: DOG, B: DOG}),
+    "no suffix": ("captions.csv", f"{A[:-4]},A dog runs\n{B[:-4]},A dog runs\n", {A: DOG, B: DOG}),
+    "gaps": ("captions.csv", f"{A},A dog runs\n{B},\n", {A: DOG}),
+    "UTF-16": ("captions.txt", f"\N{BYTE ORDER MARK}image\tcaption\r\n{A}\tUn café\r\n", {A: ("Un café",)}),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.filterwarnings("error")
+def test_files_of_captions_as_they_are(kind: str, tmp_path: Path) -> None:
+    name, content, wanted = KINDS[kind]
+    draw(tmp_path, *NAMES)
+    encoding = "utf-16-le" if kind == "UTF-16" else "utf-8"
+    (tmp_path / name).write_text(content, encoding=encoding, newline="")
+    assert found(tmp_path) == wanted
+
+
+def test_latin_1_is_read_with_a_remark(tmp_path: Path) -> None:
+    draw(tmp_path, *NAMES)
+    (tmp_path / "captions.csv").write_bytes(f"image,caption\n{A},Un café à la plage\n".encode("latin-1"))
+    with pytest.warns(UserWarning, match=r"captions\.csv' is no UTF-8 in line 2, and is read as Latin-1"):
+        assert found(tmp_path) == {A: ("Un café à la plage",)}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("c.csv", b"image,caption\na.png,x\nb.png\n", "line 3 has 1 columns where the heading has 2"),
+        ("c.csv", b'a.png,x\nb.png,"open\n', "line 2: unexpected end"),
+        ("c.tsv", b"a.png\tx\nb.png\ty\tz\n", "line 2 has 3 columns"),
+        ("c.txt", b"a.png#0 A dog\nnothing here\n", "line 2 has no tab"),
+        ("c.csv", b"\x00\xff\x01", "UTF-8"),
+        ("c.jsonl", b'{"file_name": "a.png", "text": "x"}\n{"file_name"\n', "line 2 is no JSON"),
+        ("c.jsonl", b'{"file_name": "a.png"}\n', "line 1 has no image.*it has file_name"),
+        ("c.jsonl", b"[1]\n", "line 1 is list"),
+        ("c.json", b'{"a.png": [1]}', "a caption of 'a.png' is no text: 1"),
+        ("c.json", b'{"a.png": 5}', "not iterable"),
+        ("c.json", b"[" * 100_000, "holds no captions"),
+        ("c.json", b"7", "a list or an object is expected"),
+        ("c.json", b'{"images": [{"id": 1}], "annotations": []}', "COCO has images with id and file_name"),
+        ("c.csv", b"", "holds no caption"),
+    ],
+)
+def test_what_is_no_file_of_captions_is_one_line(
+    name: str, content: bytes, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=words) as caught:
+        read_captions(tmp_path / name)
+    assert str(tmp_path / name) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_files_that_are_not_it_say_why(tmp_path: Path) -> None:
+    draw(tmp_path, *NAMES)
+    (tmp_path / "captions.csv").write_text(f"{A},A dog, running\n")
+    (tmp_path / "others.csv").write_text("x.png,A dog\n")
+    with pytest.raises(ValueError, match=r"captions\.csv'.*line 1 has 3 columns.*others\.csv' names none"):
+        load_captioned(tmp_path)
+
+
+def test_captions_of_sub_folders(tmp_path: Path) -> None:
+    """Folders are not entered, which is said; captions name their pictures by paths."""
+    draw(tmp_path / "train", *NAMES)
+    draw(tmp_path / "test", *NAMES)
+    (tmp_path / "captions.csv").write_text(f"train/{A},A dog runs\n")
+    with pytest.raises(ValueError, match="several folders of pictures: give one of test, train"):
+        load_captioned(tmp_path)
+    assert found(tmp_path / "train") == {A: DOG}
 
 
 def test_flickr8k_as_it_lies_here(data_dir: Path) -> None:

@@ -71,6 +71,55 @@ def test_the_short_floats_of_models_are_read(dtype: torch.dtype, tmp_path: Path)
     assert torch.equal(torch.from_numpy(np.stack([each.vector for each in found])), rows.float())
 
 
+def test_arrays_of_an_npz_file(tmp_path: Path) -> None:
+    np.savez(tmp_path / "two.npz", b=ROWS[:2], a=ROWS[2])
+    assert [each.name for each in load_embeddings(tmp_path / "two.npz")] == ["a-1", "b-1", "b-2"]
+
+
+@pytest.mark.parametrize("heading", [False, True])
+@pytest.mark.parametrize(("suffix", "mark"), [("csv", ","), ("csv", ";"), ("tsv", "\t"), ("txt", " ")])
+def test_tables_of_numbers(suffix: str, mark: str, heading: bool, tmp_path: Path) -> None:
+    top = mark.join(f"dim{place}" for place in range(5))
+    np.savetxt(tmp_path / f"t.{suffix}", ROWS, delimiter=mark, header=top if heading else "", comments="")
+    found = load_embeddings(tmp_path / f"t.{suffix}")
+    assert [each.name for each in found] == ["t-1", "t-2", "t-3"]
+    np.testing.assert_allclose(np.stack([each.vector for each in found]), ROWS, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("shape", "vectors"), [((4, 6), 1), ((1, 4, 6), 1), ((3, 4, 6), 3), ((24,), 1)])
+def test_grids_are_vectors_when_they_are_flattened(
+    shape: tuple[int, ...], vectors: int, tmp_path: Path
+) -> None:
+    grid = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    np.save(tmp_path / "grid.npy", grid)
+    found = load_embeddings(tmp_path / "grid.npy", flatten=True)
+    np.testing.assert_array_equal(np.stack([each.vector for each in found]), grid.reshape(vectors, 24))
+    if len(shape) == 3:
+        with pytest.raises(ValueError, match=f"--flatten to send {vectors} vectors of 24 numbers"):
+            load_embeddings(tmp_path / "grid.npy")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("t.csv", b"1,2\n3,x\n", "'x'"),
+        ("t.csv", b"1,2\n3\n", "columns"),
+        ("t.csv", b"", "shape"),
+        ("t.csv", b"\xff\xfe", "decode"),
+        ("t.npz", b"PK\x03\x04 no archive", "cannot read"),
+        ("t.npz", b"", "cannot read"),
+        ("t.pt", b"PK", "safetensors.torch.save_file"),
+    ],
+)
+def test_what_is_no_table_of_numbers_is_one_line(
+    name: str, content: bytes, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=words) as caught:
+        load_embeddings(tmp_path / name)
+    assert str(tmp_path / name) in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("array", "words"),
     [
