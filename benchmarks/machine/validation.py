@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from phy.coding.convolutional import Convolutional
+from phy.coding.trellis.convolutional import Convolutional
 from scipy import stats
 
 from benchmarks.runs.table import Column
