@@ -1,5 +1,6 @@
 from .commands import ber as ber
 from .commands import compare as compare
+from .commands import crossing as crossing
 from .commands import mcs as mcs
 from .commands import plot as plot
 from .commands import reproduce as reproduce
@@ -9,7 +10,7 @@ from .links.collect import collect as collect
 from .links.mcs import run_mcs as run_mcs
 from .links.results import PointStats as PointStats
 from .links.sweepable import Sweepable as Sweepable
-from .runs.statistics import bootstrap_interval as bootstrap_interval
+from .runs.resampling import bootstrap_interval as bootstrap_interval
 from .runs.statistics import clustered_rate_interval as clustered_rate_interval
 from .runs.statistics import rate_interval as rate_interval
 from .runs.store import Store as Store
@@ -19,5 +20,4 @@ from .settings.compare import CompareSpec as CompareSpec
 from .settings.errors import InputError as InputError
 from .settings.mcs import McsSpec as McsSpec
 from .systems.compare import run_compare as run_compare
-from .systems.crossing import crossing as crossing
 from .systems.curves import CurveRow as CurveRow

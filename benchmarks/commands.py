@@ -8,6 +8,7 @@ number of processes; a script that asks for several needs ``if __name__ == "__ma
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from benchmarks.links.mcs import McsRun
     from benchmarks.papers.reproduce import Reproduction
     from benchmarks.systems.compare import CompareRun
+    from benchmarks.systems.crossing import Crossing
 
-__all__ = ["ber", "compare", "mcs", "plot", "reproduce"]
+__all__ = ["ber", "compare", "crossing", "mcs", "plot", "reproduce"]
 
 Place = str | Path
 
@@ -38,7 +40,7 @@ def ber(
         As for `run_ber`, and see the module.
     **settings:
         ``code``, ``k``, ``n``, ``modulation``, ``channel``, ``ebno`` or ``esno``, ``decoder`` and so on:
-        the options of ``semphy ber``.
+        the options of ``semphy ber``. All but the SNR of these take lists: a curve for each combination.
 
     Raises
     ------
@@ -126,6 +128,60 @@ def compare(
     return run_compare(read_settings(CompareSpec, _config(config), (), settings), _out(out), workers)
 
 
+def crossing(
+    run: Place,
+    first: str,
+    second: str,
+    metric: str,
+    cbr: str | None = None,
+    *,
+    refine: float | None = None,
+    workers: int = 1,
+) -> Crossing:
+    """Find the SNR at which system ``second`` becomes better than ``first`` in a run of ``compare``.
+
+    Parameters
+    ----------
+    run:
+        Run directory.
+    first, second:
+        Names of its rows, a family standing for its envelope.
+    metric, cbr:
+        By which metric, and of several bandwidth ratios, at which.
+    refine:
+        Compute further SNRs in the run, by its own settings, until they lie so close around the crossing, in
+        decibels.
+    workers:
+        Processes for that.
+
+    Raises
+    ------
+    InputError
+        If the run lacks a system or the metric or has it under several settings, or both systems share
+        fewer than two SNRs or no source.
+
+    Examples
+    --------
+    From where on a code helps:
+
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     run = compare(systems="text-uncoded,text-ldpc", snr="-4:4:4", max_sources=8, out=folder)
+    ...     names = "text-uncoded[1-qpsk]", "text-ldpc[1/2-qpsk]"
+    ...     coarse = crossing(folder, *names, metric="cer")
+    ...     fine = crossing(folder, *names, metric="cer", refine=1)
+    >>> (coarse.at.before_db, coarse.at.after_db), fine.at.after_db - fine.at.before_db
+    ((-4.0, 0.0), 1.0)
+    """
+    from benchmarks.systems.crossing import find_crossing
+
+    if refine is None:
+        return find_crossing(run, first, second, metric, cbr)
+    from benchmarks.systems.refining import refine_crossing
+
+    return refine_crossing(run, first, second, metric, cbr, refine, workers)
+
+
 def reproduce(
     paper: str,
     *,
@@ -169,7 +225,12 @@ def reproduce(
     return run_reproduction(paper, spec, _out(out) or Path("runs") / paper, workers)
 
 
-def plot(*runs: Place, out: Place | None = None) -> list[Path]:
+def plot(
+    *runs: Place,
+    out: Place | None = None,
+    overlay: Place | Sequence[Place] = (),
+    paired: str | None = None,
+) -> list[Path]:
     """Draw the figures of a run, or of several in one, as PNG, SVG and PDF.
 
     A result that is at hand has a ``plot()`` of its own, which gives a figure instead of files.
@@ -180,6 +241,11 @@ def plot(*runs: Place, out: Place | None = None) -> list[Path]:
         Run directories.
     out:
         Folder of the figures; ``figures`` in the first run unless given.
+    overlay:
+        Files with curves of other programs, AFF3CT's text or CSV (`benchmarks.links.imported`), drawn beside
+        those of ``ber`` and ``mcs``.
+    paired:
+        A system of one comparison: the others' differences to it on the same sources, instead.
 
     Returns
     -------
@@ -202,7 +268,8 @@ def plot(*runs: Place, out: Place | None = None) -> list[Path]:
     from benchmarks.cli.plotting import plot_runs
 
     folders = [Path(run) for run in runs]
-    return plot_runs(folders, _out(out) or folders[0] / "figures")
+    files = [overlay] if isinstance(overlay, str | Path) else overlay
+    return plot_runs(folders, _out(out) or folders[0] / "figures", [Path(file) for file in files], paired)
 
 
 def _config(place: Place | None) -> Path | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 import torch
 
+from bridge.spelling import meant
 from semantic.models import captioning, correction, features, generation, projection, segmentation, textjscc
 from semantic.networks.jscc import JSCC, load_jscc
 from semantic.zoo.digests import Stamp, digest_of, digest_of_model, stamp
@@ -46,6 +48,35 @@ no public checkpoint fills (VLM-CSC's text codec, the bridge from feature to pic
 ROLES = tuple(TIERS["tiny"])
 """What models are there for."""
 
+_CAPTIONER = ("config.json", "model_type", ("llava", "blip"))
+_KINDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "captioner": _CAPTIONER,
+    "blip": _CAPTIONER,
+    "corrector": ("config.json", "model_type", ("bart",)),
+    "segmenter": ("config.json", "architectures", ("FCN", "MobileNetFCN")),
+    "feature": ("config.json", "model_type", ("blip-2",)),
+    "projection": ("config.json", "architectures", ("FeatureProjection",)),
+    "feature-image": ("model_index.json", "_class_name", ("StableDiffusionPipeline", "KandinskyV22Pipeline")),
+    "jscc": ("config.json", "architectures", ("DeepJSCC2019", "ADJSCC", "NestedJSCC")),
+    "text-jscc": ("config.json", "architectures", ("TextJSCC",)),
+}
+"""File and entry that say what a checkpoint is, and what plays the role."""
+
+
+def _entry(file: Path, entry: str) -> str | None:
+    """What a configuration says of itself: the entry, or else its class or type; None without one."""
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(config, dict):
+        return None
+    for name in (entry, "architectures", "model_type", "_class_name"):
+        value = config.get(name)
+        if value:
+            return str(value[0] if isinstance(value, list) else value)
+    return "of no known kind"
+
 
 @dataclass(frozen=True)
 class Models:
@@ -82,6 +113,47 @@ class Models:
             return Path(place)
         name, _, inside = place.partition("/")
         return resolve(name) / inside if name in PRESETS else resolve(place)
+
+    def check_places(self) -> None:
+        """Raise ValueError if a place is neither a folder, a file nor a preset; opens nothing."""
+        for role, place in self.places:
+            special = place == "none" or (role, place) == ("corrector", "dictionary")
+            if (
+                not special
+                and place.partition("/")[0] not in PRESETS
+                and not Path(place).expanduser().exists()
+            ):
+                near = meant(place, PRESETS)
+                raise ValueError(f"{role}={place} is neither a folder on this machine nor a preset{near}")
+
+    def check(self, role: str) -> Path:
+        """Return where a role's checkpoint lies, once its configuration has said that it can play the role.
+
+        Raises
+        ------
+        ValueError
+            If no checkpoint plays the role, or one of another kind; says what it is and what is needed.
+        semantic.zoo.weights.WeightsMissing
+            If it is not on this machine.
+
+        Examples
+        --------
+        >>> load_models(parse_models("tiny,jscc=tiny-text-jscc")).check("jscc")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ValueError: jscc=...tiny-text-jscc is TextJSCC, and must be DeepJSCC2019, ADJSCC or NestedJSCC
+        """
+        folder = self.folder(role)
+        file, entry, kinds = _KINDS.get(role, ("", "", ()))
+        if not kinds or folder.is_file():
+            return folder
+        found = _entry(folder / file, entry)
+        if found not in kinds:
+            *others, last = kinds
+            needed = f"{', '.join(others)} or {last}" if others else last
+            raise ValueError(
+                f"{role}={folder} is {found or f'a folder without {file}'}, and must be {needed}"
+            )
+        return folder
 
     def identity(self, role: str) -> str:
         """Digest of what plays a role, by content (`semantic.zoo.digests`), and of what it runs in and on.

@@ -1,6 +1,8 @@
 from . import theory as theory
 from .chain.chain import CompiledChain as CompiledChain
 from .channels import AWGN as AWGN
+from .channels import BEC as BEC
+from .channels import BSC as BSC
 from .channels import TDL as TDL
 from .channels import Channel as Channel
 from .channels import Rayleigh as Rayleigh
@@ -21,6 +23,7 @@ from .coding import TransportFormat as TransportFormat
 from .coding import Turbo as Turbo
 from .coding import Uncoded as Uncoded
 from .links import AnalogLink as AnalogLink
+from .links import BinaryLink as BinaryLink
 from .links import DigitalLink as DigitalLink
 from .links import HarqLDPC5G as HarqLDPC5G
 from .links import HarqLink as HarqLink
@@ -44,3 +47,4 @@ from .units import BandwidthRatio as BandwidthRatio
 from .units import BudgetExceeded as BudgetExceeded
 from .units import EbN0 as EbN0
 from .units import EsN0 as EsN0
+from .units import EventProbability as EventProbability

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,9 @@ def cache_folder() -> Path | None:
         state.update(str(file.relative_to(root)).encode() + hashlib.sha256(file.read_bytes()).digest())
     places = [Path(config.CACHE_DIR)] if config.CACHE_DIR else []
     own = os.environ.get("XDG_CACHE_HOME")
-    for place in (*places, Path(own) if own else Path.home() / ".cache"):
+    with suppress(RuntimeError):  # a container's user may have no home
+        places.append(Path(own) if own else Path.home() / ".cache")
+    for place in places:
         folder = place / "semphy" / state.hexdigest()[:16]
         if _writable(folder):
             return folder

@@ -1,4 +1,4 @@
-"""Constellations, mapper and demapper: BPSK, QPSK and square QAM up to 1024 points."""
+"""Mapper and demapper of all constellations (`phy.constellations.names.MODULATIONS`)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import Literal, get_args
 
 import torch
 
+from phy.constellations.demapping import label_llrs, planar_llrs
+from phy.constellations.names import MODULATIONS, NATURAL, TURNING, canonical
+from phy.constellations.planar import planar_points, turn
+
 __all__ = ["Demapping", "Modulation"]
 
 Demapping = Literal["app", "maxlog"]
 
-_BITS = {"bpsk": 1, "qpsk": 2, "qam16": 4, "qam64": 6, "qam256": 8, "qam1024": 10}
-_ALIASES = {"4qam": "qpsk", "qam4": "qpsk"} | {f"{name[3:]}qam": name for name in _BITS if name[:3] == "qam"}
-_NATURAL = "-natural"
 _SMALLEST_NO = 1e-20  # keeps every exponent within float32: |llr| stays below about 1e22
 _CHUNK = 1 << 14  # real samples demapped at a time: the exponents of one chunk stay in the cache
 
@@ -22,9 +23,11 @@ class Modulation:
     """A memoryless modulation with perfect knowledge of the noise variance at the receiver.
 
     Points and labels are those of TS 38.211, 5.1 (Gray labels, unit mean energy), and Sionna's to the last
-    digit; BPSK is +1 for bit 0 and -1 for bit 1 on the real axis. A square QAM carries its even
-    label bits on the real and its odd ones on the imaginary axis, so the demapper works on each axis by
-    itself: the same LLRs as over all points, from ``2 sqrt(M)`` instead of ``M`` distances.
+    digit; BPSK is +1 for bit 0 and -1 for bit 1 on the real axis, and PAM has the levels of one axis of a QAM
+    there. A square QAM carries its even label bits on the real and its odd ones on the imaginary axis, so the
+    demapper works on each axis by itself: the same LLRs as over all points, from ``2 sqrt(M)`` instead of
+    ``M`` distances. 8-PSK, APSK, 32-QAM and pi/2-BPSK are those of `phy.constellations.planar`; the symbols
+    of pi/2-BPSK turn by 90 degrees from each even position of a row to the next.
 
     ``qam16-natural`` and so on count the levels of each axis from the largest down in binary instead, which
     is Ungerboeck's set partitioning. Its bits depend on each other: worse than Gray labels to a receiver
@@ -33,8 +36,9 @@ class Modulation:
     Parameters
     ----------
     name:
-        ``bpsk``, ``qpsk`` (also ``4qam``), ``qam16``, ``qam64``, ``qam256`` or ``qam1024`` (also ``16qam``
-        and so on). `Modulation.name` is the first spelling. From 16 points on, ``-natural`` may follow.
+        One of `phy.constellations.names.MODULATIONS`, such as ``bpsk``, ``qam16`` (also ``16qam``), ``psk8``
+        or ``apsk16-3/4``. `Modulation.name` is the first spelling. Behind square QAM from 16 points on,
+        ``-natural`` may follow.
     demapping:
         ``"app"`` for exact a-posteriori LLRs, ``"maxlog"`` for the nearest point of either bit value. The
         signs of max-log LLRs are minimum-distance decisions; those of exact ones minimise the error rate
@@ -58,29 +62,50 @@ class Modulation:
     def __init__(self, name: str, demapping: Demapping = "app", device: str | torch.device = "cpu") -> None:
         if demapping not in get_args(Demapping):
             raise ValueError(f"demapping must be one of {', '.join(get_args(Demapping))}, got {demapping!r}")
-        self.name = _canonical(name)
+        self.name = canonical(name)
         self.demapping = demapping
         self.device = torch.empty(0, device=device).device
-        self.bits_per_symbol = _BITS[self.name.removesuffix(_NATURAL)]
+        self.bits_per_symbol = MODULATIONS[self.name.removesuffix(NATURAL)]
+        planar = planar_points(self.name)
+        self.separable = planar is None
+        if planar is not None:
+            self._points = planar.to(self.device)
+            return
         levels = _gray_levels(self.bits_per_symbol // self.axes, self.axes)
-        if self.name.endswith(_NATURAL):
+        if self.name.endswith(NATURAL):
             levels = levels.sort(descending=True).values
         self._levels = levels.to(self.device)
         self._points = _points(self._levels, self.axes)
 
     @property
     def points(self) -> torch.Tensor:
-        """Points in the order of their labels, first bit in front: ``[2**m]``, ``torch.complex64``."""
+        """Points in the order of their labels, first bit in front: ``[2**m]``, ``torch.complex64``.
+
+        Of pi/2-BPSK those at even positions.
+        """
         return self._points
 
     @property
     def axes(self) -> int:
-        """Real dimensions that carry bits: 1 for BPSK, 2 otherwise."""
-        return min(self.bits_per_symbol, 2)
+        """Axes that symbols use, and receivers look at: 1 for BPSK and PAM, the real one, 2 otherwise."""
+        return 1 if self.name == "bpsk" or self.name.startswith("pam") else 2
+
+    @property
+    def dimensions(self) -> int:
+        """Real dimensions that the points span: 2, or 1 where they lie on a line through 0."""
+        return 1 if self.name == TURNING else self.axes
 
     @property
     def levels(self) -> torch.Tensor:
-        """Amplitudes on one axis in the order of its labels: ``[2**(m / axes)]``, ``torch.float32``."""
+        """Amplitudes on one axis in the order of its labels: ``[2**(m / axes)]``, ``torch.float32``.
+
+        Raises
+        ------
+        ValueError
+            If the constellation is not `separable`.
+        """
+        if not self.separable:
+            raise ValueError(f"the axes of {self.name} carry no bits of their own, so it has no levels")
         return self._levels
 
     def map(self, bits: torch.Tensor) -> torch.Tensor:
@@ -111,7 +136,7 @@ class Modulation:
         labels = each[..., 0].to(torch.int32)
         for place in range(1, self.bits_per_symbol):
             labels = 2 * labels + each[..., place]
-        return self._points[labels]
+        return self._turned(self._points[labels], 1)
 
     def demap(
         self, symbols: torch.Tensor, no: torch.Tensor, prior: torch.Tensor | None = None
@@ -143,6 +168,11 @@ class Modulation:
         """
         self._check_device(symbols, "symbols")
         noise = no.to(torch.float32).clamp_min(_SMALLEST_NO).expand(symbols.shape)
+        if not self.separable:
+            if prior is not None:
+                self._check_prior(prior, symbols)
+            straight, exact = self._turned(symbols, -1), self.demapping == "app"
+            return planar_llrs(straight, noise, self._points, exact, prior)
         samples = torch.view_as_real(symbols)[..., : self.axes].reshape(-1)
         variance = noise.unsqueeze(-1).expand(*symbols.shape, self.axes).reshape(-1)
         levels = self._levels.unsqueeze(-1)
@@ -153,12 +183,22 @@ class Modulation:
         by_axis = llr.reshape(self.bits_per_symbol // self.axes, symbols.numel(), self.axes)
         return by_axis.transpose(0, 1).reshape(*symbols.shape[:-1], symbols.shape[-1] * self.bits_per_symbol)
 
-    def _by_axis(self, prior: torch.Tensor, symbols: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Priors as chunks ``[bits of an axis, samples]``."""
+    def _turned(self, symbols: torch.Tensor, sense: int) -> torch.Tensor:
+        """Symbols ``[batch, N]`` as pi/2-BPSK turns them, or back where ``sense`` is -1."""
+        if self.name != TURNING:
+            return symbols
+        phase = turn(symbols.shape[-1], self.device)
+        return symbols * (phase if sense > 0 else phase.conj())
+
+    def _check_prior(self, prior: torch.Tensor, symbols: torch.Tensor) -> None:
         expected = (*symbols.shape[:-1], symbols.shape[-1] * self.bits_per_symbol)
         if prior.shape != expected:
             raise ValueError(f"priors must have shape {list(expected)}, one a bit, got {list(prior.shape)}")
         self._check_device(prior, "priors")
+
+    def _by_axis(self, prior: torch.Tensor, symbols: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Priors as chunks ``[bits of an axis, samples]``."""
+        self._check_prior(prior, symbols)
         bits = prior.to(torch.float32).reshape(-1, self.bits_per_symbol // self.axes, self.axes)
         return torch.split(bits.transpose(0, 1).flatten(1), _CHUNK, dim=-1)
 
@@ -171,19 +211,6 @@ class Modulation:
 
     def __repr__(self) -> str:
         return f"Modulation({self.name!r}, {self.demapping!r}, device={str(self.device)!r})"
-
-
-def _canonical(name: str) -> str:
-    spelled = name.strip().lower()
-    key = spelled.removesuffix(_NATURAL).replace("-", "")
-    key = _ALIASES.get(key, key)
-    natural = spelled.endswith(_NATURAL)
-    if key not in _BITS or (natural and _BITS[key] < 4):
-        raise ValueError(
-            f"unknown modulation {name!r}: use one of {', '.join(_BITS)} (16qam for qam16 etc.), "
-            f"from qam16 on also with {_NATURAL}"
-        )
-    return key + _NATURAL if natural else key
 
 
 def _gray_levels(bits: int, axes: int) -> torch.Tensor:
@@ -226,37 +253,4 @@ def _axis_llr(
     drown the rest in float32 where a deep fade makes y large.
     """
     exponents = (2 * y * levels - levels.square()) / no
-    count = levels.shape[0]
-    combine = _maximum if demapping == "maxlog" else _log_sum_exp
-    if prior is not None:
-        for bit, known in enumerate(prior):
-            halves = exponents.reshape(2**bit, 2, count >> (bit + 1), len(y))
-            exponents = torch.stack([halves[:, 0], halves[:, 1] + known], dim=1).reshape(count, len(y))
-    rows = []
-    for bit in range(int(math.log2(count))):
-        # [bits before, this bit, bits behind, samples] -> [this bit, all others, samples]
-        by_label = exponents.reshape(2**bit, 2, count >> (bit + 1), len(y))
-        split = by_label.transpose(0, 1).reshape(2, count // 2, len(y))
-        zero, one = combine(split)
-        rows.append(one - zero if prior is None else one - zero - prior[bit])
-    return torch.stack(rows)
-
-
-def _maximum(x: torch.Tensor) -> torch.Tensor:
-    return x.amax(dim=1)
-
-
-def _log_sum_exp(x: torch.Tensor) -> torch.Tensor:
-    """Over dimension 1, whose length is a power of two.
-
-    Halves are added pairwise because the rounding of torch.logsumexp depends on the position in a buffer,
-    hence on the size of the batch.
-    """
-    if x.shape[1] == 1:
-        return x[:, 0]
-    largest = x.amax(dim=1)
-    terms = (x - largest.unsqueeze(1)).exp()
-    while terms.shape[1] > 1:
-        half = terms.shape[1] // 2
-        terms = terms[:, :half] + terms[:, half:]
-    return largest + terms[:, 0].log()
+    return label_llrs(exponents, demapping == "app", prior)

@@ -16,7 +16,7 @@ import torch
 
 from phy import philox
 
-__all__ = ["Stream", "bits", "complex_normal"]
+__all__ = ["Stream", "bits", "complex_normal", "events"]
 
 
 class Stream:
@@ -63,13 +63,9 @@ class Stream:
         """Start a NumPy generator at the beginning of this stream."""
         return np.random.Generator(np.random.Philox(key=_hash(self.path, 16)))
 
-    def torch_generator(self, device: str = "cpu") -> torch.Generator:
-        """Start a PyTorch generator at the beginning of this stream (for samplers that ask for one)."""
-        return torch.Generator(device).manual_seed(self.seed)
-
     @property
     def seed(self) -> int:
-        """A 63-bit number that identifies the path, for generators that take a seed."""
+        """A 63-bit number that identifies the path, for generators that take one, such as PyTorch's."""
         return _hash(self.path, 8) >> 1
 
     def __repr__(self) -> str:
@@ -96,6 +92,24 @@ def bits(streams: Sequence[Stream], count: int) -> torch.Tensor:
         philox.fill_words(row, *_place(stream))
     unpacked = np.unpackbits(words.view(np.uint8), axis=1, bitorder="little")
     return torch.from_numpy(unpacked[:, :count].copy())
+
+
+def events(streams: Sequence[Stream], count: int, probability: float) -> torch.Tensor:
+    """Draw whether something happens: ``[len(streams), count]``, ``torch.bool``, to 2^-53 of a probability.
+
+    The i-th number is made of words 2 i (low) and 2 i + 1 (high): of its 64 bits the upper 53 are a fraction
+    u from 0 to below 1, and what happens is u < probability.
+
+    Examples
+    --------
+    >>> round(float(events(Stream(1).batch(range(10)), 10_000, 0.25).double().mean()), 2)
+    0.25
+    """
+    words = np.empty((len(streams), 2 * count), dtype="<u4")
+    for row, stream in zip(words, streams, strict=True):
+        philox.fill_words(row, *_place(stream))
+    fraction = (words.view("<u8") >> np.uint64(11)) * 2.0**-53
+    return torch.from_numpy(fraction < probability)
 
 
 def complex_normal(streams: Sequence[Stream], count: int) -> torch.Tensor:

@@ -16,12 +16,13 @@ References
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import erfc, hyperu, logsumexp, ndtr, ndtri, roots_hermite
+from scipy.special import entr, erfc, hyperu, logsumexp, ndtr, ndtri, roots_hermite
 
 from phy.units import EsN0
 
@@ -29,9 +30,13 @@ if TYPE_CHECKING:
     from phy.modulation import Modulation
 
 __all__ = [
+    "bec_capacity",
+    "bec_limit",
     "ber_awgn",
     "ber_rayleigh",
     "bicm_capacity",
+    "bsc_capacity",
+    "bsc_limit",
     "capacity",
     "capacity_snr",
     "coded_modulation_capacity",
@@ -46,6 +51,7 @@ __all__ = [
 ]
 
 _NODES = 128  # of Gauss-Hermite quadrature: mutual information to 1e-6 bits
+_NEGLIGIBLE = 1e-18  # weight of a node in the plane; most have less
 
 
 def position_ber_awgn(bits_per_symbol: int, snr: EsN0) -> NDArray[np.float64]:
@@ -158,6 +164,50 @@ def capacity_snr(rate: float) -> EsN0:
     return EsN0(10.0 * math.log10(math.expm1(rate * math.log(2.0))))
 
 
+def bsc_capacity(p: float) -> float:
+    """Capacity of the binary symmetric channel, 1 + p log2 p + (1 - p) log2(1 - p), in bits a use.
+
+    Examples
+    --------
+    >>> round(bsc_capacity(0.11), 3)
+    0.5
+    """
+    return float(1.0 - (entr(p) + entr(1.0 - p)) / math.log(2.0))
+
+
+def bec_capacity(p: float) -> float:
+    """Capacity of the binary erasure channel, 1 - p, in bits a use.
+
+    Examples
+    --------
+    >>> bec_capacity(0.25)
+    0.75
+    """
+    return 1.0 - p
+
+
+def bsc_limit(rate: float) -> float:
+    """Crossover probability, up to 1/2, at which `bsc_capacity` is ``rate``: more than a code can stand.
+
+    Examples
+    --------
+    >>> round(bsc_limit(0.5), 4)
+    0.11
+    """
+    return float(brentq(lambda p: bsc_capacity(p) - rate, 0.0, 0.5)) if 0 < rate < 1 else 0.5 * (rate <= 0)
+
+
+def bec_limit(rate: float) -> float:
+    """Erasure probability at which `bec_capacity` is ``rate``, 1 - rate.
+
+    Examples
+    --------
+    >>> bec_limit(0.75)
+    0.25
+    """
+    return 1.0 - rate
+
+
 def ergodic_capacity(snr: EsN0) -> float:
     """Capacity of fast Rayleigh fading known to the receiver, log2(e) exp(1/g) E1(1/g), [4]_.
 
@@ -202,8 +252,8 @@ def outage_capacity(probability: float, snr: EsN0) -> float:
 def coded_modulation_capacity(modulation: Modulation, snr: EsN0) -> float:
     """Mutual information between equiprobable symbols and their reception on AWGN.
 
-    The axes of BPSK and square QAM are independent channels, so each is integrated by itself with
-    Gauss-Hermite quadrature.
+    The axes of BPSK, PAM and square QAM are independent channels, so each is integrated by itself with
+    Gauss-Hermite quadrature; other constellations are integrated over the plane.
 
     Parameters
     ----------
@@ -226,10 +276,10 @@ def coded_modulation_capacity(modulation: Modulation, snr: EsN0) -> float:
     >>> coded_modulation_capacity(qam16, EsN0(10.0)) < capacity(EsN0(10.0))
     True
     """
-    likelihood, weights = _log_likelihoods(modulation, snr)
-    sent = np.einsum("ssq->sq", likelihood)
-    loss = (logsumexp(likelihood, axis=1) - sent) @ weights
-    return modulation.bits_per_symbol - modulation.axes * float(loss.mean()) / math.log(2.0)
+    loss = 0.0
+    for sent, likelihood, weights in _log_likelihoods(modulation, snr):
+        loss += float((logsumexp(likelihood, axis=0) - likelihood[sent]) @ weights)
+    return modulation.bits_per_symbol - loss / math.log(2.0)
 
 
 def bicm_capacity(modulation: Modulation, snr: EsN0) -> float:
@@ -245,23 +295,40 @@ def bicm_capacity(modulation: Modulation, snr: EsN0) -> float:
     >>> 0 < coded_modulation_capacity(qam16, snr) - bicm_capacity(qam16, snr) < 0.01  # little, Gray-labelled
     True
     """
-    likelihood, weights = _log_likelihoods(modulation, snr)
-    total = logsumexp(likelihood, axis=1)
-    labels = np.arange(likelihood.shape[0])
     loss = 0.0
-    for bit in range(modulation.bits_per_symbol // modulation.axes):
-        same = (labels[:, None] >> bit & 1) == (labels >> bit & 1)
-        agreeing = logsumexp(np.where(same[:, :, None], likelihood, -np.inf), axis=1)
-        loss += float(((total - agreeing) @ weights).mean())
-    return modulation.bits_per_symbol - modulation.axes * loss / math.log(2.0)
+    for sent, likelihood, weights in _log_likelihoods(modulation, snr):
+        total = logsumexp(likelihood, axis=0)
+        labels = np.arange(len(likelihood))
+        for bit in range(int(math.log2(len(labels)))):
+            agreeing = likelihood[labels >> bit & 1 == sent >> bit & 1]
+            loss += float((total - logsumexp(agreeing, axis=0)) @ weights)
+    return modulation.bits_per_symbol - loss / math.log(2.0)
 
 
-def _log_likelihoods(modulation: Modulation, snr: EsN0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Log densities on an axis, ``[sent, candidate, node]``, up to a constant; weights of the nodes."""
-    levels = modulation.levels.cpu().numpy().astype(np.float64)
+def _log_likelihoods(
+    modulation: Modulation, snr: EsN0
+) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
+    """What may be sent, one by one: levels of an axis, or points of the plane.
+
+    Each as its label; log densities of all candidates, up to a constant, ``[candidates, nodes]``; and the
+    weights of the nodes, which add up to the number of axes over all levels, and to 1 over all points.
+    """
     nodes, weights = roots_hermite(_NODES)
-    received = levels[:, None, None] + math.sqrt(snr.no) * nodes
-    return -((received - levels[:, None]) ** 2) / snr.no, weights / math.sqrt(math.pi)
+    weights = weights / math.sqrt(math.pi)
+    spread = math.sqrt(snr.no)
+    if modulation.separable:
+        levels = modulation.levels.cpu().numpy().astype(np.float64)
+        for label, level in enumerate(levels):
+            received = level + spread * nodes
+            distances = (received - levels[:, None]) ** 2
+            yield label, -distances / snr.no, weights * modulation.axes / len(levels)
+        return
+    points = modulation.points.cpu().numpy().astype(np.complex128)
+    plane, both = (nodes[:, None] + 1j * nodes).ravel(), np.outer(weights, weights).ravel()
+    kept = both > _NEGLIGIBLE
+    for label, point in enumerate(points):
+        distances = np.abs(point + spread * plane[kept] - points[:, None]) ** 2
+        yield label, -distances / snr.no, both[kept] / len(points)
 
 
 def finite_length_rate(snr: EsN0, n: int, error_probability: float) -> float:

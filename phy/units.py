@@ -10,7 +10,10 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-__all__ = ["BandwidthRatio", "BudgetExceeded", "EbN0", "EsN0"]
+__all__ = ["LARGEST_DB", "BandwidthRatio", "BudgetExceeded", "EbN0", "EsN0", "EventProbability"]
+
+LARGEST_DB = 300.0
+"""Largest SNR either way: noise of 1e-30, or 1e30, is still a plain float32 beside a symbol of 1."""
 
 _FINEST_RATIO = 1_000_000
 """Largest denominator of a bandwidth ratio: 0.020833333333333332 is 1/48."""
@@ -29,10 +32,10 @@ class BudgetExceeded(ValueError):  # noqa: N818 - what it says is the name of th
     """
 
 
-def _finite(db: float, name: str) -> float:
+def _decibels(db: float, name: str) -> float:
     value = float(db)
-    if not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number of decibels, got {db!r}")
+    if not abs(value) <= LARGEST_DB:
+        raise ValueError(f"{name} must be from -{LARGEST_DB:g} to {LARGEST_DB:g} dB, got {db!r}")
     return value
 
 
@@ -48,7 +51,7 @@ class EsN0:
     Raises
     ------
     ValueError
-        If ``db`` is not finite.
+        If ``db`` is beyond `LARGEST_DB` either way, or no number.
 
     Examples
     --------
@@ -59,7 +62,7 @@ class EsN0:
     db: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "db", _finite(self.db, "Es/N0"))
+        object.__setattr__(self, "db", _decibels(self.db, "Es/N0"))
 
     @property
     def linear(self) -> float:
@@ -88,7 +91,7 @@ class EbN0:
     Raises
     ------
     ValueError
-        If ``db`` is not finite.
+        If ``db`` is beyond `LARGEST_DB` either way, or no number.
 
     Examples
     --------
@@ -99,11 +102,40 @@ class EbN0:
     db: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "db", _finite(self.db, "Eb/N0"))
+        object.__setattr__(self, "db", _decibels(self.db, "Eb/N0"))
 
     def to_esn0(self, bits_per_use: float) -> EsN0:
         """Es/N0 of a link that carries ``bits_per_use`` information bits a channel use: Es = Eb R."""
         return EsN0(self.db + 10.0 * math.log10(bits_per_use))
+
+
+@dataclass(frozen=True, order=True)
+class EventProbability:
+    """Probability that a binary channel does something to a bit: flips it (BSC), or erases it (BEC).
+
+    Parameters
+    ----------
+    value:
+        From 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+
+    Examples
+    --------
+    >>> EventProbability(0.05).value
+    0.05
+    """
+
+    value: float
+
+    def __post_init__(self) -> None:
+        value = float(self.value)
+        if not 0.0 <= value <= 1.0:
+            raise ValueError(f"a probability is from 0 to 1, got {self.value!r}")
+        object.__setattr__(self, "value", value)
 
 
 @dataclass(frozen=True, order=True)

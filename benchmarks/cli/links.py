@@ -26,13 +26,24 @@ __all__ = ["ber", "mcs"]
     ",shorten=...); "
     "several with commas, which take of the other options what they have.  [default: ldpc5g]",
 )
-@click.option("--k", type=int, help="Information bits a block.  [default: 512; 1024 without a code]")
-@click.option("--n", type=int, help="Coded bits a block.  [default: 2 k; conv, turbo and files: their own]")
-@click.option("--modulation", help="bpsk, qpsk, qam16, qam64, qam256 or qam1024.  [default: bpsk]")
+@click.option("--k", metavar="COUNTS", help="Information bits a block.  [default: 512; 1024 without a code]")
+@click.option(
+    "--n", metavar="COUNTS", help="Coded bits a block.  [default: 2 k; conv, turbo and files: their own]"
+)
+@click.option(
+    "--modulation",
+    metavar="NAMES",
+    help="bpsk, qpsk, psk8, qam16 to qam1024, pam4 ... (semphy list).  [default: bpsk]",
+)
 @click.option("--demapping", help="app or maxlog.  [default: app]")
-@click.option("--channel", help="awgn, rayleigh, rayleigh-block, rician:k_db=6, tdl-a ...  [default: awgn]")
+@click.option(
+    "--channel",
+    metavar="NAMES",
+    help="awgn, rayleigh, rayleigh-block, rician:k_db=6, tdl-a ..., bsc or bec.  [default: awgn]",
+)
 @click.option("--ebno", metavar="RANGE", help="Eb/N0 in dB: first:last:step, or numbers with commas.")
 @click.option("--esno", metavar="RANGE", help="Es/N0 in dB, instead of --ebno.")
+@click.option("--p", metavar="RANGE", help="Probability of a flip (bsc) or an erasure (bec), instead.")
 @click.option(
     "--target-bler",
     metavar="RATES",
@@ -51,7 +62,9 @@ __all__ = ["ber", "mcs"]
 @click.option("--engine", help="auto, sionna, compiled or torch.  [default: auto]")
 @click.option("--device", help="cpu, cuda ...: where torch and sionna demap and decode.  [default: cpu]")
 @click.option(
-    "--decoder", help="sum-product, minsum, offset-minsum ... (semphy list).  [default: the code's first]"
+    "--decoder",
+    metavar="NAMES",
+    help="sum-product, minsum, offset-minsum ... (semphy list).  [default: the code's first]",
 )
 @click.option("--schedule", help="flooding or layered, for LDPC codes.  [default: flooding]")
 @click.option("--iterations", type=int, help="Most decoder iterations.  [default: 20; turbo: 8]")
@@ -84,14 +97,19 @@ def ber(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """BER and BLER against the SNR for one or several codes, a modulation and a channel.
+    """BER and BLER against the SNR for codes, modulations and channels.
+
+    --code, --k, --n, --modulation, --channel and --decoder take several values with commas: a curve for each
+    combination.
 
     \b
     semphy ber --k 512 --n 1024 --modulation bpsk --ebno 0:3:0.5 --out runs/ldpc
     semphy ber --code ldpc5g,polar5g,conv,turbo,none --k 128 --n 256 --ebno 0:6:1 --out runs/codes
+    semphy ber --n 768,1024,1536 --modulation qpsk,qam16 --ebno 0:8:1 --out runs/rates
     semphy ber --code none --modulation qam16 --esno 0:12:2 --block-errors 1000
     semphy ber --code alist:WIFI_540_648.alist --decoder minsum --target-bler 0.1,0.01
     semphy ber --k 1024 --n 1280 --modulation qam16 --harq ir:4 --rv 0,2,3,1 --esno 0:9:1
+    semphy ber --k 512 --channel bsc --p 0.02:0.1:0.01
     semphy ber --link mine.py:link --ebno 0:4:1 --out runs/mine
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.runs.sweep import quiet_threads

@@ -69,7 +69,8 @@ def captioners(
 
 @click.command()
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
-def fetch(names: tuple[str, ...]) -> None:
+@as_json_option
+def fetch(names: tuple[str, ...], as_json: bool) -> None:
     """Download weights and data sets; says size and licence first.
 
     \b
@@ -78,16 +79,20 @@ def fetch(names: tuple[str, ...]) -> None:
     semphy fetch lpips-alex lpips-vgg         networks of metrics
     semphy fetch kodak24 voc2012 flickr8k     data sets, into SEMPHY_DATA or ~/.local/share/semphy
     """  # noqa: D301 - click's mark for lines kept apart
-    from benchmarks.machine.fetching import fetch as get
-    from benchmarks.machine.fetching import plan
+    from benchmarks.machine.fetching import bring, plan, summary
     from benchmarks.settings.errors import input_errors
 
     with input_errors():
-        items = plan(names)
-    for item in items:
-        click.echo(item.to_text(), err=True)
-    for item in items:
-        click.echo(get(item))
+        things = plan(names)
+    for thing in things:
+        click.echo(summary(thing), err=True)
+    found = []
+    for thing in things:
+        found.append({"name": thing.fetched_as, "path": str(bring(thing)), "licence": thing.licence})
+        if not as_json:
+            click.echo(found[-1]["path"])
+    if as_json:
+        click.echo(json.dumps({"files": found}, indent=2))
 
 
 @click.command(cls=_OfModels)
@@ -153,12 +158,18 @@ def evaluate(as_json: bool, **options: Any) -> None:
 
 
 @click.command(name="list")
+@click.argument("kinds", metavar="[KIND]...", nargs=-1)
 @as_json_option
-def list_(as_json: bool) -> None:
-    """Codes, decoders, modulations, channels, codecs, systems, models, data sets, metrics and presets."""
+def list_(kinds: tuple[str, ...], as_json: bool) -> None:
+    """Codes, decoders, modulations, channels, codecs, systems, models, data sets, metrics and presets.
+
+    \b
+    semphy list             all of them
+    semphy list systems     what --systems takes
+    """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.machine.catalogue import catalogue
 
-    found = catalogue()
+    found = catalogue(kinds)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -176,9 +187,13 @@ def list_(as_json: bool) -> None:
 
 
 @click.command()
+@click.option("--validate", is_flag=True, help="Hold results of this machine against published ones instead.")
 @as_json_option
-def doctor(as_json: bool) -> None:
+def doctor(validate: bool, as_json: bool) -> None:
     """What works on this machine, and what to type if it does not."""
+    if validate:
+        _validate(as_json)
+        return
     from benchmarks.machine.doctor import examine
 
     checks = examine()
@@ -187,4 +202,23 @@ def doctor(as_json: bool) -> None:
     else:
         click.echo("\n".join(check.to_text() for check in checks))
     if any(check.needed and not check.works for check in checks):
+        sys.exit(1)
+
+
+def _validate(as_json: bool) -> None:
+    from benchmarks.machine.validation import COLUMNS, validate
+    from benchmarks.runs.table import LiveTable, plain
+
+    found = []
+    with LiveTable(COLUMNS) as table:
+        for one in validate():
+            found.append(one)
+            table.update(one.name, one, done=True)
+    wrong = [one for one in found if not one.holds]
+    if as_json:
+        click.echo(json.dumps({"validations": [one.to_json() for one in found]}, indent=2))
+    else:
+        click.echo(plain(COLUMNS, found))
+        click.echo(f"{len(found) - len(wrong)} of {len(found)} hold")
+    if wrong:
         sys.exit(1)

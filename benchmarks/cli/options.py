@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import click
 
+from benchmarks.cli import signals
 from benchmarks.settings import presets
 
 __all__ = [
     "ERRORS",
-    "INTERRUPTED",
     "as_json_option",
     "end_with",
     "find_config",
@@ -25,8 +25,6 @@ __all__ = [
 ERRORS = 1
 """Status where some rows are errors and everything else is data."""
 Command = TypeVar("Command", bound=Callable[..., Any])
-INTERRUPTED = 130
-"""Status after Ctrl-C, that of the shells."""
 
 
 def as_json_option(command: Command) -> Command:
@@ -80,7 +78,7 @@ def find_config(context: click.Context, parameter: click.Parameter, value: str |
 
 
 def end_with(broken: Sequence[str], interrupted: bool, out: Path | None) -> None:
-    """Say what raised, and that Ctrl-C came; end with status 1, or 130, where there is anything to say."""
+    """Say what raised, with status 1, and that a signal ended the command, with the signal's status."""
     if broken:
         are = "row is an error" if len(broken) == 1 else "rows are errors"
         click.echo(
@@ -93,11 +91,11 @@ def end_with(broken: Sequence[str], interrupted: bool, out: Path | None) -> None
 
 
 def say_interrupted(out: Path | None) -> None:
-    """Say how to resume what Ctrl-C ended, and end with status 130."""
+    """Say how to resume what a signal ended, and end with its status, 130 after Ctrl-C."""
     from benchmarks.runs.versions import command_line
 
     if out is None:
         click.echo("interrupted; nothing is kept without --out", err=True)
     else:
         click.echo(f"interrupted; {out} keeps what is done, resume with: {command_line()}", err=True)
-    sys.exit(INTERRUPTED)
+    sys.exit(signals.status())

@@ -148,62 +148,105 @@ def reproduce(
 @click.argument("second")
 @click.option("--metric", required=True, help="One that the run has measured.")
 @click.option("--cbr", help="Of several bandwidth ratios, which.")
+@click.option(
+    "--refine",
+    metavar="DB",
+    type=float,
+    help="Compute further SNRs in the run until they lie so close around the crossing.",
+)
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes for that.")
 @as_json_option
-def crossing(run: Path, first: str, second: str, metric: str, cbr: str | None, as_json: bool) -> None:
-    """At which SNR system SECOND becomes better than FIRST in a RUN of compare, with an interval."""
-    from dataclasses import asdict
+def crossing(as_json: bool, **options: Any) -> None:
+    """At which SNR system SECOND becomes better than FIRST in a RUN of compare, with an interval.
 
-    from benchmarks.systems.crossing import crossing as find
+    The interval ends at the nearest SNRs of the run at which either is surely better: between two SNRs a
+    curve may fall off a cliff. --refine computes some between, as the RUN was computed.
+    """
+    from benchmarks.commands import crossing as find
 
-    found = find(run, first, second, metric, cbr)
-    if as_json:
-        click.echo(json.dumps(asdict(found), indent=2))
-    elif found.snr_db is None:
-        click.echo(f"{second} does not become better than {first} within the run")
-    else:
-        between = "" if found.low is None else f" [{found.low:.2f}, {found.high:.2f}]"
-        click.echo(f"{second} becomes better than {first} at {found.snr_db:.2f} dB{between}")
+    found = find(**options)
+    click.echo(json.dumps(found.to_json(), indent=2) if as_json else found.to_text())
 
 
 @click.command()
-@click.option("--system", default="bpg-ldpc", show_default=True, help="As for compare.")
 @click.option(
-    "--image", metavar="FILE", help="A picture, or the name of a bundled one: astronaut, chelsea ..."
+    "--system", default="bpg-ldpc", show_default=True, help="As for compare (semphy list systems); one."
+)
+@click.option(
+    "--image",
+    metavar="FILE",
+    help="A picture, the name of a bundled one (astronaut, chelsea ...), or scenes:medium, a drawn one.",
 )
 @click.option("--text", help="A sentence.")
+@click.option("--image-size", type=int, help="As for compare.")
 @click.option("--snr", required=True, help="Es/N0 in dB.")
 @click.option("--cbr", default="1/24", show_default=True, help="Complex channel uses per subpixel.")
 @click.option("--channel", default="awgn", show_default=True, help="As for compare.")
-@click.option("--scheme", default="1/2-qpsk", show_default=True, help="One modulation-coding scheme.")
+@click.option("--scheme", default="1/2-qpsk", show_default=True, help="One, of files and of texts.")
 @click.option("--policy", default="mean", show_default=True, help="Shown for a failed picture.")
+@click.option("--models", help="As for compare.  [default: tiny]")
 @click.option(
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="Root of every random draw."
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="NAME=VALUE", help="One setting, such as iterations=50."
 )
 @click.option(
     "--out", type=folder(), default=Path("arrived"), show_default=True, help="Folder for what arrived."
 )
 @as_json_option
-def send(out: Path, as_json: bool, **options: Any) -> None:
+def send(
+    system: str,
+    image: str | None,
+    text: str | None,
+    scheme: str,
+    overrides: tuple[str, ...],
+    out: Path,
+    as_json: bool,
+    **settings: Any,
+) -> None:
     """One picture or sentence through one system at one SNR; writes what arrived.
 
     \b
     semphy send --image chelsea --snr 4 --scheme 2/3-qpsk
     semphy send --system text-uncoded --text "A dog runs on the beach." --snr 6
+    semphy send --system multi-sc --image scenes:medium --image-size 256 --snr 6 --cbr 1/48
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.systems.send import send_one
 
-    sent = send_one(**options)
-    path = sent.write(out)
-    click.echo(json.dumps(sent.to_json(), indent=2) if as_json else f"{sent.to_text()}\n{path}")
+    sent = send_one(system, image, text, scheme, settings, overrides)
+    files = [str(file) for file in sent.write(out)]
+    click.echo(json.dumps(sent.to_json(), indent=2) if as_json else "\n".join([sent.to_text(), *files]))
 
 
 @click.command()
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=folder())
 @click.option("--out", type=folder(), help="Folder of the figures.  [default: figures in the first RUN]")
+@click.option(
+    "--overlay",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Curves of others beside those of ber and mcs: AFF3CT's text, or CSV with ebno_db or esno_db, ber, "
+    "bler; may be repeated.",
+)
+@click.option(
+    "--paired",
+    metavar="BASE",
+    help="Differences of a comparison's systems to this one on the same sources, with their intervals.",
+)
 @as_json_option
-def plot(runs: tuple[Path, ...], out: Path | None, as_json: bool) -> None:
-    """Figures of one run, or of several in one, as PNG, SVG and PDF."""
+def plot(
+    runs: tuple[Path, ...], out: Path | None, overlay: tuple[Path, ...], paired: str | None, as_json: bool
+) -> None:
+    """Figures of one run, or of several of a kind in one, as PNG, SVG and PDF.
+
+    \b
+    semphy plot runs/kodak
+    semphy plot runs/ldpc runs/polar --out figures
+    semphy plot runs/bch --overlay BCH_N127_K71.txt --overlay published.csv
+    """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.cli.plotting import plot_runs
 
-    files = [str(path) for path in plot_runs(runs, out or runs[0] / "figures")]
+    files = [str(path) for path in plot_runs(runs, out or runs[0] / "figures", overlay, paired)]
     click.echo(json.dumps({"files": files}, indent=2) if as_json else "\n".join(files))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.links.chains import Chain, SpecifiedLink
 from benchmarks.links.counting import Counts, count
+from benchmarks.links.labels import labels_of
 from benchmarks.links.points import Point, Session
 from benchmarks.links.results import COUNT_COLUMNS, PointStats, TargetRow, load_points
 from benchmarks.links.search import RequiredSnr, find_required_snr, reachable
@@ -20,9 +22,11 @@ from benchmarks.runs.results import Result, write_csv
 from benchmarks.runs.store import Store
 from benchmarks.runs.sweep import open_pool, run
 from benchmarks.runs.table import Column, LiveTable, decibels, duration, plain, rate
-from benchmarks.settings.ber import BerSpec
+from benchmarks.settings.ber import SWEPT, BerSpec
+from benchmarks.settings.codes import CodeSpec
 from benchmarks.settings.errors import InputError
 from phy import theory
+from phy.units import EsN0
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,9 +34,12 @@ if TYPE_CHECKING:
 
 __all__ = ["BerRun", "Outcome", "check_targets", "keep_points", "run_ber", "simulate"]
 
-_POINTS: tuple[Column[PointStats], ...] = (
+_SNR: tuple[Column[PointStats], ...] = (
     Column("Es/N0", lambda point: decibels(point.esno_db), 7),
     Column("Eb/N0", lambda point: decibels(point.ebno_db), 7),
+)
+_P: tuple[Column[PointStats], ...] = (Column("p", lambda point: f"{point.p:g}", 9),)
+_COUNTS: tuple[Column[PointStats], ...] = (
     Column("blocks", lambda point: str(point.blocks), 9),
     Column("block_err", lambda point: str(point.block_errors), 9),
     Column("bits", lambda point: str(point.bits), 12, rank=5),
@@ -47,12 +54,15 @@ _POINTS: tuple[Column[PointStats], ...] = (
 )
 _REPEATED: tuple[Column[PointStats], ...] = (
     Column("sent", lambda point: f"{point.transmissions:.3f}", 6),
+    Column("sent_low", lambda point: f"{point.transmissions_low:.3f}", 8),
+    Column("sent_high", lambda point: f"{point.transmissions_high:.3f}", 9),
     Column("bit/use", lambda point: f"{point.throughput:.4f}", 7),
+    Column("bit/use_low", lambda point: f"{point.throughput_low:.4f}", 11),
+    Column("bit/use_high", lambda point: f"{point.throughput_high:.4f}", 12),
 )
-"""Of links that may send a block again: mean number of transmissions, and throughput."""
+"""Of links that may send a block again: mean number of transmissions, and throughput, with intervals."""
 
 _LIVE: tuple[Column[Point], ...] = (
-    *(column.of(attrgetter("stats")) for column in _POINTS[:-1]),
     Column("left", lambda point: duration(point.seconds_left()), 8),
     Column("stop", lambda point: "..." if point.stop is None else point.stop.replace(" ", "-"), 12),
 )
@@ -67,6 +77,11 @@ _TARGETS: tuple[Column[TargetRow], ...] = (
     Column("blocks", lambda target: "-" if target.blocks is None else str(target.blocks), 9),
     Column("block_err", lambda target: "-" if target.block_errors is None else str(target.block_errors), 9),
 )
+
+
+def _level(kind: str) -> tuple[Column[PointStats], ...]:
+    """Columns of where points lie."""
+    return _P if kind == "p" else _SNR
 
 
 def _megabits(bits_per_second: float | None) -> str:
@@ -84,7 +99,8 @@ class BerRun(Result):
     Attributes
     ----------
     spec:
-        Resolved settings; with several codes ``code`` is a list, and ``engine`` is auto where they differ.
+        Resolved settings; with several codes, modulations or channels these are lists, and ``engine`` is
+        auto where the curves' differ.
     versions:
         See `benchmarks.runs.versions`.
     points:
@@ -112,6 +128,8 @@ class BerRun(Result):
     def to_json(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""
         points = [point.to_json() for point in self.points]
+        if self._several:
+            points = [point.of_curve() | row for point, row in zip(self.points, points, strict=True)]
         found = {"spec": self.spec, "versions": self.versions, "points": points}
         targets = [target.to_json() for target in self.targets]
         return {**found, "targets": targets} if self.spec["target_bler"] else found
@@ -121,13 +139,27 @@ class BerRun(Result):
         if self.spec["target_bler"]:
             code = Column[TargetRow]("code", attrgetter("code"), _widest(row.code for row in self.targets))
             return plain((code, *_TARGETS), self.targets)
-        columns = _POINTS
+        columns = _COUNTS
         if any(point.transmissions != 1 for point in self.points):
-            columns = (*_POINTS[:8], *_REPEATED, *_POINTS[8:])
-        if len({point.code for point in self.points}) > 1:
-            widest = _widest(point.code for point in self.points)
-            columns = (Column[PointStats]("code", attrgetter("code"), widest), *columns)
+            columns = (*_COUNTS[:6], *_REPEATED, *_COUNTS[6:])
+        columns = (*_level(self.spec["snr"]["kind"]), *columns)
+        labels = self._labels()
+        if len(set(labels.values())) > 1:
+            column = Column[PointStats]("code", lambda point: labels[id(point)], _widest(labels.values()))
+            columns = (column, *columns)
         return plain(columns, self.points)
+
+    @property
+    def _several(self) -> bool:
+        """Whether there are several curves of one code."""
+        return len(set(self._labels().values())) > len({point.code for point in self.points})
+
+    def _labels(self) -> dict[int, str]:
+        """What each point's curve is called, by the point's identity."""
+        own = {id(point): point.name for point in self.points if point.name is not None}
+        specified = [point for point in self.points if point.name is None]
+        names = labels_of([point.condition for point in specified])
+        return own | dict(zip(map(id, specified), names, strict=True))
 
     def __add__(self, other: BerRun) -> BerRun:
         """Join the points of two runs; those of one link at one SNR with different seeds add.
@@ -166,12 +198,13 @@ def run_ber(
     workers: int = 1,
     batch_size: int | None = None,
 ) -> BerRun:
-    """Simulate every point of a spec, or of several that differ in their code, or what a former run left.
+    """Simulate every point of a spec, or of several, or what a former run left.
 
     Parameters
     ----------
     spec:
-        What to simulate.
+        What to simulate; several are all combinations of some codes, modulations and channels, as
+        `benchmarks.settings.reading.read_curves` makes them, and share everything else.
     out:
         Run directory; None stores nothing on disk.
     workers:
@@ -191,18 +224,21 @@ def run_ber(
     >>> [(point.blocks, point.block_errors) for point in run_ber(spec).points]
     [(64, 64), (64, 0)]
     """
-    links = [SpecifiedLink.of(one) for one in ([spec] if isinstance(spec, BerSpec) else spec)]
-    described = _described([link.spec for link in links])
-    identity = links[0].spec.identity()
-    for link in links:
-        for difference in differences(identity, link.spec.identity()):
-            raise InputError(f"curves of one run share all settings but the code, got {difference}")
-    chains = [link.chain() for link in links]
+    links = _distinct([SpecifiedLink.of(one) for one in ([spec] if isinstance(spec, BerSpec) else spec)])
+    specs = [link.spec for link in links]
+    described, identity = _described(specs), _identity(specs)
+    names = labels_of([link.describe() for link in links])
+    chains = [link.chain(name) for link, name in zip(links, names, strict=True)]
     check_targets(chains)
     with Store(out, "ber", COUNT_COLUMNS, described, identity) as store:
         outcome = simulate(chains, store, workers, batch_size)
         points = keep_points(store, outcome, chains[0].plan.confidence)
     return BerRun(described, store.versions, points, outcome.targets, outcome.interrupted)
+
+
+def _distinct(links: Sequence[SpecifiedLink]) -> list[SpecifiedLink]:
+    """Links without those that come to the same: qam16 and 16qam are two spellings, but one curve."""
+    return list({condition_id(link.describe()): link for link in reversed(links)}.values())[::-1]
 
 
 def keep_points(store: Store, outcome: Outcome, confidence: float) -> list[PointStats]:
@@ -213,13 +249,55 @@ def keep_points(store: Store, outcome: Outcome, confidence: float) -> list[Point
     return [found[name] for name in outcome.conditions if name in found]
 
 
+def _identity(specs: Sequence[BerSpec]) -> dict[str, Any]:
+    """What a run directory holds, whatever the codes; several modulations or channels as a sorted list.
+
+    Raises
+    ------
+    InputError
+        If the specs differ in something else.
+    """
+    shared, *others = [
+        {name: value for name, value in spec.identity().items() if name not in SWEPT} for spec in specs
+    ]
+    for other in others:
+        for difference in differences(shared, other):
+            raise InputError(
+                f"curves of one run share all settings but code, modulation and channel, got {difference}"
+            )
+    swept = {name: sorted({getattr(spec, name) for spec in specs}) for name in SWEPT}
+    return shared | {name: values if len(values) > 1 else values[0] for name, values in swept.items()}
+
+
 def _described(specs: Sequence[BerSpec]) -> dict[str, Any]:
-    first = specs[0].model_dump(mode="json")
-    if len(specs) == 1:
-        return first
-    engines = {spec.engine for spec in specs}
-    codes = [spec.model_dump(mode="json")["code"] for spec in specs]
-    return {**first, "code": codes, "engine": engines.pop() if len(engines) == 1 else "auto"}
+    """Settings that mean all curves of a run, as ``--config`` reads them again.
+
+    Raises
+    ------
+    InputError
+        If the specs are not all combinations of their codes, modulations and channels.
+    """
+    described = specs[0].model_dump(mode="json")
+    axes = {name: list(dict.fromkeys(getattr(spec, name) for spec in specs)) for name in SWEPT}
+    codes: dict[CodeSpec, CodeSpec] = {}
+    for spec in specs:  # Sionna never stops early: that is its engine's, not what the code was told
+        stopping = spec.code.decoder.model_copy(update={"early_stop": True})
+        same = spec.code.model_copy(update={"decoder": stopping})
+        codes[same] = codes.get(same, spec.code) if not spec.code.decoder.early_stop else spec.code
+    if len(specs) != math.prod(map(len, axes.values())) * len(codes):
+        raise InputError(
+            "curves of one run are all combinations of their codes, modulations and channels, "
+            f"got {len(specs)} of {len(codes)} codes with {axes}; give the others a run of their own"
+        )
+    if len(codes) > 1:
+        described["code"] = [code.model_dump(mode="json") for code in codes.values()]
+    else:
+        (code,) = codes.values()
+        described["code"] = code.model_dump(mode="json")
+    described |= {name: values for name, values in axes.items() if len(values) > 1}
+    if len({spec.engine for spec in specs}) > 1:
+        described["engine"] = "auto"
+    return described
 
 
 def check_targets(chains: Sequence[Chain]) -> None:
@@ -275,7 +353,9 @@ def simulate(
     """
     outcome = Outcome()
     label = Column[Point](title, attrgetter("chain.label"), _widest(chain.label for chain in chains))
-    with LiveTable((label, *_LIVE) if len(chains) > 1 else _LIVE) as table:
+    shown = (*_level(chains[0].plan.snr.kind), *_COUNTS[:-1])
+    live = (*(column.of(_stats) for column in shown), *_LIVE)
+    with LiveTable((label, *live) if len(chains) > 1 else live) as table:
 
         def show(point: Point) -> None:
             table.update(point.condition, point, done=point.stop is not None)
@@ -299,10 +379,15 @@ def simulate(
     return outcome
 
 
+def _stats(point: Point) -> PointStats:
+    return point.stats
+
+
 def _climb(
     session: Session, chains: Sequence[Chain], workers: int, table: LiveTable[Point], outcome: Outcome
 ) -> None:
-    points = [Point(session, chain, esno_db) for chain in chains for esno_db in chain.values_esno_db]
+    with session.store.transaction():
+        points = [Point(session, chain, level) for chain in chains for level in chain.levels]
     outcome.conditions = list(dict.fromkeys(point.condition for point in points))
     run(points, count, workers)
     for chain in chains:
@@ -314,12 +399,12 @@ def _climb(
 def _search(
     session: Session, chain: Chain, workers: int, pool: ProcessPoolExecutor | None, outcome: Outcome
 ) -> None:
-    plan, values = chain.plan, chain.values_esno_db
+    plan, values = chain.plan, [level.db for level in chain.levels if isinstance(level, EsN0)]
     guess_db = theory.capacity_snr(chain.bits_per_use).db + 2.0
     tried: dict[float, Point] = {}
 
     def probe(esno_db: float, enough: Callable[[Counts], bool]) -> Counts:
-        point = Point(session, chain, esno_db, enough)
+        point = Point(session, chain, EsN0(esno_db), enough)
         tried[esno_db] = point
         run([point], count, workers, pool)
         return point.counts

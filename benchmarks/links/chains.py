@@ -10,17 +10,19 @@ from typing import Any
 import torch
 
 from benchmarks.links.counting import RULES_VERSION, Chunk, build_link, link_of
+from benchmarks.links.levels import Level, columns, key, levels
 from benchmarks.links.own import source_of
 from benchmarks.links.sweepable import Decided, Sweepable
 from benchmarks.runs.conditions import condition_id
 from benchmarks.settings.ber import BerSpec, SnrSpec, StopSpec
 from benchmarks.settings.codes import from_file
 from benchmarks.settings.errors import InputError
+from phy.links.binary import BinaryLink
 from phy.links.digital import DigitalLink
 from phy.links.harq import HarqLink
 from phy.links.iterative import IterativeLink
 from phy.random import Stream
-from phy.units import EbN0, EsN0
+from phy.units import EsN0
 
 __all__ = ["Chain", "Plan", "SpecifiedLink"]
 
@@ -38,7 +40,7 @@ class SpecifiedLink:
     """
 
     spec: BerSpec
-    link: DigitalLink | HarqLink | IterativeLink
+    link: DigitalLink | BinaryLink | HarqLink | IterativeLink
 
     @classmethod
     def of(cls, spec: BerSpec) -> SpecifiedLink:
@@ -61,7 +63,12 @@ class SpecifiedLink:
         digest = getattr(link.code, "digest", None)
         if spec.code.digest not in (None, digest):
             raise InputError(f"the matrix of {spec.code.name} is not the one that the settings are about")
-        names = link.modulation.name, link.channel.name
+        binary = isinstance(link, BinaryLink)
+        if binary != (spec.snr.kind == "p"):
+            raise InputError(
+                f"channel {link.channel.name} is swept by {'--p' if binary else '--ebno or --esno'}"
+            )
+        names = spec.modulation if isinstance(link, BinaryLink) else link.modulation.name, link.channel.name
         resolved = spec.resolved(link.code.n, *names, k=link.code.k, digest=digest)
         return cls(resolved, link_of(resolved))
 
@@ -84,7 +91,7 @@ class SpecifiedLink:
         """What all points of its curve share, apart from the seed."""
         return {name: value for name, value in self.spec.condition().items() if name != "seed"}
 
-    def __call__(self, bits: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> Decided:
+    def __call__(self, bits: torch.Tensor, snr: Any, streams: Sequence[Stream]) -> Decided:
         """Send one block a row, decoded by the spec's engine; see `phy.links.digital.DigitalLink`."""
         return link_of(self.spec, self.spec.engine)(bits, snr, streams)
 
@@ -132,7 +139,7 @@ class Chain:
     plan:
         Where, and how far.
     chunk:
-        Makes the work of ``(esno_db, first, blocks, batch_size)``.
+        Makes the work of ``(level, first, blocks, batch_size)``.
     label:
         What it is called among others.
     filler_bits:
@@ -145,7 +152,7 @@ class Chain:
 
     link: Sweepable
     plan: Plan
-    chunk: Callable[[float, int, int, int], Chunk]
+    chunk: Callable[[Level, int, int, int], Chunk]
     label: str
     filler_bits: int = 0
     source: str | None = None
@@ -168,12 +175,9 @@ class Chain:
         return max(1, min(256, 2**17 // max(self.link.k, self.link.channel_uses)))
 
     @property
-    def values_esno_db(self) -> list[float]:
-        """Es/N0 of the plan's values."""
-        values = self.plan.snr.values_db
-        if self.plan.snr.kind == "esno":
-            return list(values)
-        return [EbN0(value).to_esn0(self.bits_per_use).db for value in values]
+    def levels(self) -> list[Level]:
+        """Es/N0, or probabilities, of the plan's values."""
+        return levels(self.plan.snr, self.bits_per_use)
 
     def to_ebno(self, esno_db: float) -> float:
         """Eb/N0 of an Es/N0."""
@@ -184,15 +188,20 @@ class Chain:
         own = {} if self.source is None else {"source": self.source}
         return {"counting": RULES_VERSION, **self.link.describe(), **own, "seed": self.plan.seed}
 
-    def describe(self, esno_db: float) -> tuple[str, dict[str, Any]]:
-        """Id and description of one point."""
-        esno_db = round(esno_db, 6) + 0.0  # what names the condition is what is simulated, to the last digit
-        condition = {**self.condition(), "esno_db": f"{esno_db:.6f}"}
+    def describe(self, level: Level) -> tuple[str, dict[str, Any]]:
+        """Id and description of a point at a `rounded` level."""
+        name, text = key(level)
+        condition = {**self.condition(), name: text}
         return condition_id(condition), {
-            "condition": condition,
-            "esno_db": esno_db,
-            "ebno_db": round(self.to_ebno(esno_db), 6) + 0.0,
+            "condition": self._readable(condition),
+            **columns(level, self.bits_per_use),
             "channel_uses": self.link.channel_uses,
             "filler_bits": self.filler_bits,
             **({} if isinstance(self.link, SpecifiedLink) else {"name": self.label}),
         }
+
+    def _readable(self, condition: dict[str, Any]) -> dict[str, Any]:
+        """A matrix by its file's name, which says more than the digest that identifies it."""
+        if not isinstance(self.link, SpecifiedLink):
+            return condition
+        return {**condition, "code": {**condition["code"], "name": self.link.spec.code.label}}

@@ -16,11 +16,12 @@ from benchmarks.settings.ber import SnrSpec, StopSpec
 from benchmarks.settings.errors import InputError
 from benchmarks.settings.links import SweepSpec
 from benchmarks.settings.reading import checked
-from phy.units import EbN0, EsN0
+from phy.units import EbN0, EsN0, EventProbability
 
 __all__ = ["collect"]
 
-Snr = SnrSpec | EsN0 | EbN0 | Sequence[EsN0] | Sequence[EbN0]
+Level = EsN0 | EbN0 | EventProbability
+Snr = SnrSpec | Level | Sequence[EsN0] | Sequence[EbN0] | Sequence[EventProbability]
 
 
 def collect(
@@ -43,7 +44,8 @@ def collect(
         One or several objects with the members of `benchmarks.links.sweepable.Sweepable`: the links of
         `phy.links`, with codes and decoders of one's own in them, or a class of one's own.
     snr:
-        Points, all `phy.units.EsN0` or all `phy.units.EbN0`; with ``target_bler`` the ends of the search.
+        Points, all `phy.units.EsN0`, all `phy.units.EbN0`, or, for links over binary channels, all
+        `phy.units.EventProbability`; with ``target_bler`` the ends of the search.
     stop:
         When a point has been simulated enough (`benchmarks.settings.ber.StopSpec`), such as
         ``{"block_errors": 200, "max_blocks": 1e7}``.
@@ -110,13 +112,18 @@ def sweep(
 def _points(snr: Snr) -> SnrSpec:
     if isinstance(snr, SnrSpec):
         return snr
-    values = [snr] if isinstance(snr, EsN0 | EbN0) else list(snr)
-    kinds = {"ebno": EbN0, "esno": EsN0}
+    values: list[Any] = [snr] if isinstance(snr, Level) else list(snr)
+    kinds = {"ebno": EbN0, "esno": EsN0, "p": EventProbability}
     for kind, unit in kinds.items():
         if values and all(isinstance(value, unit) for value in values):
-            decibels = tuple(value.db for value in values if isinstance(value, EsN0 | EbN0))
-            return SnrSpec.model_validate({"kind": kind, "values_db": decibels})
-    raise InputError(f"snr takes EsN0 or EbN0, all of one kind, such as [EbN0(1.0), EbN0(2.0)], got {snr!r}")
+            numbers = tuple(
+                value.value if isinstance(value, EventProbability) else value.db for value in values
+            )
+            return SnrSpec.model_validate({"kind": kind, "values_db": numbers})
+    raise InputError(
+        "snr takes EsN0, EbN0 or EventProbability, all of one kind, such as [EbN0(1.0), EbN0(2.0)], "
+        f"got {snr!r}"
+    )
 
 
 def _check_names(links: Sequence[Sweepable]) -> None:

@@ -7,29 +7,33 @@ into chunks by a rule that knows nothing of batch sizes or workers.
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 import torch
 
+from benchmarks.links.levels import Level, key
 from benchmarks.links.sweepable import Sweepable
 from benchmarks.settings.ber import BerSpec
 from benchmarks.settings.codes import CodeSpec
 from benchmarks.settings.errors import InputError
 from phy import random
 from phy.chain.chain import ChainCode, CompiledChain
-from phy.channels.names import parse_channel
+from phy.channels.names import parse_bit_channel, parse_channel
 from phy.coding.catalog import code_kind
+from phy.coding.decoding import HARD
 from phy.coding.ldpc.ldpc5g import LDPC5G
+from phy.links.binary import BinaryLink
 from phy.links.digital import DigitalLink
 from phy.links.harq import HarqLDPC5G, HarqLink
 from phy.links.iterative import IterativeLink
 from phy.modulation import Modulation
 from phy.random import Stream
-from phy.units import EsN0
+from phy.units import EsN0, EventProbability
 
 __all__ = [
     "RULES_VERSION",
@@ -38,15 +42,17 @@ __all__ = [
     "build_chain",
     "build_link",
     "chunk_end",
+    "chunk_start",
     "count",
     "link_of",
     "on_grid",
 ]
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Version of the rules by which a block draws and a point is cut; part of every condition."""
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 64, 65536
+_STEP_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,10 @@ class Counts:
         Sum over the blocks of the squared number of wrong bits: the bits of a block fail together.
     channel_uses:
         Complex channel uses spent, of all transmissions of all blocks.
+    squared_channel_uses:
+        Sum over the blocks of their squared number: a block that is sent again is not independent of itself.
+    right_channel_uses:
+        Those of blocks without a wrong bit.
     seconds:
         Time it took.
     """
@@ -73,6 +83,8 @@ class Counts:
     bit_errors: int = 0
     squared_bit_errors: int = 0
     channel_uses: int = 0
+    squared_channel_uses: int = 0
+    right_channel_uses: int = 0
     seconds: float = 0.0
 
     def __add__(self, other: Counts) -> Counts:
@@ -89,24 +101,31 @@ class Chunk:
         A link, or the settings of one, from which other processes build it once.
     seed, channel:
         Root of the random draws: links that share both meet the same channel.
-    esno_db:
+    level:
         The point.
     first, blocks, batch_size:
         Which blocks, and how many at once.
+    pace:
+        Seconds that a block is known to take; None before the first.
+    seconds:
+        Time after which `count` leaves the rest of the blocks.
     """
 
     link: BerSpec | Sweepable
     seed: int
     channel: str
-    esno_db: float
+    level: Level
     first: int
     blocks: int
     batch_size: int
+    pace: float | None = None
+    seconds: float = math.inf
 
     @property
     def root(self) -> Stream:
         """Parent of the blocks' streams."""
-        return Stream(self.seed, self.channel, f"esno={self.esno_db:.6f}")
+        name, text = key(self.level)
+        return Stream(self.seed, self.channel, f"{name.removesuffix('_db')}={text}")
 
 
 def chunk_end(done: int) -> int:
@@ -117,6 +136,12 @@ def chunk_end(done: int) -> int:
     """
     size = _chunk_size(done)
     return (done // size + 1) * size
+
+
+def chunk_start(done: int) -> int:
+    """Block at which the chunk begins that block ``done`` belongs to."""
+    size = _chunk_size(done)
+    return done // size * size
 
 
 def on_grid(done: int) -> bool:
@@ -136,7 +161,7 @@ def build_link(
     channel: str,
     engine: str | None = None,
     device: str = "cpu",
-) -> DigitalLink:
+) -> DigitalLink | BinaryLink:
     """Build the chain that a spec describes, decoded by an engine (None: the code's first) on a device.
 
     Raises
@@ -146,6 +171,12 @@ def build_link(
     """
     with _refusals():
         mapping = Modulation(modulation, demapping, device)  # type: ignore[arg-type]
+        bare = parse_bit_channel(channel)
+        if bare is not None and (mapping.name, demapping) != ("bpsk", "app"):
+            raise ValueError(
+                f"channel {bare.name} takes bits as they are: leave modulation and demapping out, "
+                f"got {modulation} and {demapping}"
+            )
         kind, m = code_kind(code.name), mapping.bits_per_symbol
         made = kind.build(
             code.k,
@@ -156,11 +187,11 @@ def build_link(
             bits_per_symbol=m if code.n and code.n % m == 0 else None,
             name=code.name,
         )
-        return DigitalLink(made, mapping, parse_channel(channel))
+        return BinaryLink(made, bare) if bare else DigitalLink(made, mapping, parse_channel(channel))
 
 
 @lru_cache(maxsize=4)
-def link_of(spec: BerSpec, engine: str | None = None) -> DigitalLink | HarqLink | IterativeLink:
+def link_of(spec: BerSpec, engine: str | None = None) -> DigitalLink | BinaryLink | HarqLink | IterativeLink:
     """Build the link of a spec: plain, with HARQ, or with a receiver that demaps in turns.
 
     Raises
@@ -174,6 +205,8 @@ def link_of(spec: BerSpec, engine: str | None = None) -> DigitalLink | HarqLink 
     code, decoding = plain.code, spec.code.decoder.of("compiled")
     if not isinstance(code, LDPC5G):
         raise InputError(f"--harq and --turns take code ldpc5g, got {spec.code.label}")
+    if isinstance(plain, BinaryLink):
+        raise InputError(f"--harq and --turns take a channel of symbols, got {spec.channel}")
     with _refusals():
         if spec.harq is None:
             mother = LDPC5G(code.k, code.n, bits_per_symbol=code.bits_per_symbol, decoding=decoding)
@@ -194,22 +227,26 @@ def _refusals() -> Iterator[None]:
 
 
 @lru_cache(maxsize=4)
-def build_chain(code: CodeSpec, modulation: str, demapping: str, channel: str) -> CompiledChain:
-    """Build the same in compiled code, if it is covered (`benchmarks.settings.ber.resolve_engine`)."""
+def build_chain(code: CodeSpec, modulation: str, demapping: str, channel: str) -> CompiledChain | None:
+    """Build the same in one piece of compiled code; None where a link and a compiled decoder do it."""
     link = build_link(code, modulation, demapping, channel, "compiled")
+    if code.decoder.algorithm in HARD:
+        return None
+    if isinstance(link, BinaryLink) or not CompiledChain.covers(link.modulation, link.channel):
+        return None
     return CompiledChain(ChainCode.of(link.code), link.modulation, link.channel)
 
 
 @lru_cache(maxsize=4)
-def _warm_link(spec: BerSpec) -> DigitalLink | HarqLink | IterativeLink:
+def _warm_link(spec: BerSpec) -> Sweepable:
     """Build a link and send one block: what libraries set up on first use is no part of a measured time."""
     link = link_of(spec, spec.engine)
-    _send(link, EsN0(0.0), [Stream(0)])
+    _send(link, EventProbability(0.5) if isinstance(link, BinaryLink) else EsN0(0.0), [Stream(0)])
     return link
 
 
 def count(chunk: Chunk) -> Counts:
-    """Send the blocks of a chunk and count what arrives wrong.
+    """Send the blocks of a chunk, or those for which its time suffices, and count what arrives wrong.
 
     Raises
     ------
@@ -223,44 +260,69 @@ def count(chunk: Chunk) -> Counts:
             raise
         except Exception as error:
             raise InputError(f"link {chunk.link.name} raised {type(error).__name__}: {error}") from error
-    if chunk.link.engine == "compiled" and not chunk.link.repeats:
-        return _count_compiled(chunk.link, chunk)
-    return _count_through(_warm_link(chunk.link), chunk)
+    chain = _chain_of(chunk.link)
+    return _count_through(_warm_link(chunk.link), chunk) if chain is None else _count_compiled(chain, chunk)
+
+
+def _chain_of(spec: BerSpec) -> CompiledChain | None:
+    if spec.engine != "compiled" or spec.repeats:
+        return None
+    return build_chain(spec.code, spec.modulation, spec.demapping, spec.channel)
+
+
+def _in_steps(chunk: Chunk, most: int, send: Callable[[int, int], Counts]) -> Counts:
+    """Send so many blocks at once as take about a second, until all are sent or the chunk's time is over.
+
+    Machine code cannot be interrupted: a step is what Ctrl-C has to wait for.
+    """
+    begin, total, pace = time.perf_counter(), Counts(), chunk.pace
+    while not total.blocks or (total.blocks < chunk.blocks and time.perf_counter() - begin < chunk.seconds):
+        step = min(most, chunk.blocks - total.blocks)
+        step = min(step, 1 if pace is None else max(1, int(_STEP_SECONDS / max(pace, 1e-9))))
+        start = time.perf_counter()
+        total += send(chunk.first + total.blocks, step)
+        pace = (time.perf_counter() - start) / step
+    return replace(total, seconds=time.perf_counter() - begin)
 
 
 def _count_through(link: Sweepable, chunk: Chunk) -> Counts:
-    start = time.perf_counter()
-    total = Counts()
-    for first in range(chunk.first, chunk.first + chunk.blocks, chunk.batch_size):
-        last = min(first + chunk.batch_size, chunk.first + chunk.blocks)
-        total += _send(link, EsN0(chunk.esno_db), chunk.root.batch(range(first, last)))
-    return total + Counts(seconds=time.perf_counter() - start)
+    def send(first: int, blocks: int) -> Counts:
+        return _send(link, chunk.level, chunk.root.batch(range(first, first + blocks)))
+
+    return _in_steps(chunk, chunk.batch_size, send)
 
 
-def _count_compiled(spec: BerSpec, chunk: Chunk) -> Counts:
-    chain = build_chain(spec.code, spec.modulation, spec.demapping, spec.channel)
+def _count_compiled(chain: CompiledChain, chunk: Chunk) -> Counts:
+    snr = chunk.level
+    if not isinstance(snr, EsN0):
+        raise TypeError(f"the compiled chain has channels of symbols, got {snr}")
     if chain not in _WARM:
-        chain.count(chunk.root, EsN0(chunk.esno_db), 0, 1)
+        chain.count(chunk.root, snr, 0, 1)
         _WARM.add(chain)
-    start = time.perf_counter()
-    found = chain.count(chunk.root, EsN0(chunk.esno_db), chunk.first, chunk.blocks, torch.get_num_threads())
-    return Counts(
-        chunk.blocks,
-        found.block_errors,
-        chunk.blocks * chain.code.k,
-        found.bit_errors,
-        found.squared_bit_errors,
-        chunk.blocks * link_of(spec).channel_uses,
-        time.perf_counter() - start,
-    )
+    threads = torch.get_num_threads()
+
+    def send(first: int, blocks: int) -> Counts:
+        found = chain.count(chunk.root, snr, first, blocks, threads)
+        return Counts(
+            blocks,
+            found.block_errors,
+            blocks * chain.code.k,
+            found.bit_errors,
+            found.squared_bit_errors,
+            blocks * chain.symbols,
+            blocks * chain.symbols**2,
+            (blocks - found.block_errors) * chain.symbols,
+        )
+
+    return _in_steps(chunk, chunk.blocks, send)
 
 
 _WARM: set[object] = set()
 
 
-def _send(link: Sweepable, snr: EsN0, streams: Sequence[Stream]) -> Counts:
+def _send(link: Sweepable, level: Level, streams: Sequence[Stream]) -> Counts:
     sent = random.bits([stream.child("bits") for stream in streams], link.k)
-    bits, uses = _received(link, sent, snr, streams)
+    bits, uses = _received(link, sent, level, streams)
     wrong = (bits != sent).sum(dim=1)
     return Counts(
         blocks=len(streams),
@@ -268,20 +330,27 @@ def _send(link: Sweepable, snr: EsN0, streams: Sequence[Stream]) -> Counts:
         bits=sent.numel(),
         bit_errors=int(wrong.sum()),
         squared_bit_errors=int((wrong * wrong).sum()),
-        channel_uses=uses,
+        channel_uses=int(uses.sum()),
+        squared_channel_uses=int((uses * uses).sum()),
+        right_channel_uses=int(uses[wrong == 0].sum()),
     )
 
 
 def _received(
-    link: Sweepable, sent: torch.Tensor, snr: EsN0, streams: Sequence[Stream]
-) -> tuple[torch.Tensor, int]:
-    """Bits on the CPU, and the channel uses that all rows took together."""
-    found = link(sent, snr, streams)
+    link: Sweepable, sent: torch.Tensor, level: Level, streams: Sequence[Stream]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Bits, and the channel uses that each row took, on the CPU."""
+    found = link(sent, level, streams)
     bits = found.bits.detach().cpu()
-    uses = torch.as_tensor(getattr(found, "channel_uses", link.channel_uses))
+    uses = torch.as_tensor(getattr(found, "channel_uses", link.channel_uses)).detach().cpu()
     if bits.shape != sent.shape or bits.dtype != torch.uint8:
         raise InputError(
             f"link {link.name} must deliver bits {list(sent.shape)} of torch.uint8, "
             f"got {list(bits.shape)} of {bits.dtype}"
         )
-    return bits, int(uses.expand(len(streams)).sum())
+    if uses.min() < link.channel_uses:
+        raise InputError(
+            f"a row of link {link.name} takes {link.channel_uses} channel uses or, sent again, more, "
+            f"got {int(uses.min())}"
+        )
+    return bits, uses.to(torch.int64).expand(len(streams))

@@ -25,6 +25,7 @@ from benchmarks.settings.errors import input_errors
 from benchmarks.settings.mcs import McsSpec
 from bridge.air.schemes import parse_schemes
 from phy import theory
+from phy.modulation import Modulation
 from phy.units import EsN0
 
 if TYPE_CHECKING:
@@ -196,7 +197,8 @@ def run_mcs(
 
 def _row(link: SpecifiedLink, target: TargetRow) -> SchemeRow:
     code, modulation, efficiency = link.link.code, link.spec.modulation, link.link.bits_per_use
-    limit = limit_db(link.spec.channel, efficiency, target.target_bler, modulation == "bpsk")
+    real = Modulation(modulation).dimensions == 1
+    limit = limit_db(link.spec.channel, efficiency, target.target_bler, real)
     return SchemeRow(target.code, modulation, code.k, code.n, efficiency, target, limit)
 
 

@@ -17,7 +17,6 @@ from benchmarks.links.sweepable import Decided, Sweepable, check_link
 from benchmarks.settings.errors import InputError, input_errors
 from bridge.own import OwnCode
 from phy.random import Stream
-from phy.units import EsN0
 from semantic.zoo.digests import digest_of
 
 __all__ = ["OwnLink", "source_of"]
@@ -82,7 +81,7 @@ class OwnLink:
         """What the object says of itself, and the digest of its code."""
         return {**self.link.describe(), "own": self.digest}
 
-    def __call__(self, bits: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> Decided:
+    def __call__(self, bits: torch.Tensor, snr: Any, streams: Sequence[Stream]) -> Decided:
         """Send bits through the object."""
         return self.link(bits, snr, streams)
 

@@ -1,7 +1,8 @@
 """Points of a curve as tasks: blocks at one SNR until a rule ends them, kept in a store.
 
 The rules that end a point are asked at the ends of chunks, in order, so the counts are the same however the
-work was divided, interrupted or resumed.
+work was divided, interrupted or resumed. A chunk that takes long is stored piece by piece, and the last piece
+makes one row of all.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 
 from benchmarks.links.chains import Chain
-from benchmarks.links.counting import Chunk, Counts, chunk_end, on_grid
+from benchmarks.links.counting import Chunk, Counts, chunk_end, chunk_start, on_grid
+from benchmarks.links.levels import Level, rounded
 from benchmarks.links.results import PointStats, counted
+from benchmarks.runs import sweep
 from benchmarks.runs.store import Store
 
 __all__ = ["Point", "Session"]
@@ -41,26 +44,33 @@ class Session:
 
 
 class Point:
-    """One SNR of a chain: a task for `benchmarks.runs.sweep.run`, known to the store from here on.
+    """One level of a chain: a task for `benchmarks.runs.sweep.run`, known to the store from here on.
 
     Parameters
     ----------
-    session, chain, esno_db:
+    session, chain, level:
         What, and where.
     enough:
         A further rule that ends the point.
     """
 
     def __init__(
-        self, session: Session, chain: Chain, esno_db: float, enough: Callable[[Counts], bool] | None = None
+        self, session: Session, chain: Chain, level: Level, enough: Callable[[Counts], bool] | None = None
     ) -> None:
         self._session = session
         self._enough = enough
+        self._pace: float | None = None
         self.chain = chain
-        self.condition, self.description = chain.describe(esno_db)
-        session.store.register(self.condition, self.description)
-        self.counts = counted(session.store, self.condition)
-        self.stop = self._rule()
+        self.level = rounded(level)
+        self.condition, self.description = chain.describe(self.level)
+        with session.store.transaction():
+            session.store.register(self.condition, self.description)
+            stored = counted(session.store, self.condition)
+            self.counts = sum(stored.values(), Counts())
+            begun = chunk_start(self.counts.blocks)
+            self._pieces = {first: each for first, each in stored.items() if first >= begun}
+            self.stop = self._rule()
+            session.store.finish(self.condition, self.stop)
 
     @property
     def finished(self) -> bool:
@@ -75,32 +85,48 @@ class Point:
             self._end()
             self._session.show(self)
             return
-        self._session.store.finish(self.condition, None)
         batch_size = self._session.batch_size or self.chain.batch_size
         done, most = self.counts.blocks, self.chain.plan.stop.max_blocks
         while done < most:
             end = min(chunk_end(done), most)
-            yield self.chain.chunk(self.description["esno_db"], done, end - done, batch_size)
+            chunk = self.chain.chunk(self.level, done, end - done, batch_size)
+            yield replace(chunk, pace=self._pace, seconds=sweep.SLICE_SECONDS)
             done = end
 
-    def accept(self, item: Chunk, result: Counts) -> None:
-        """Store the counts of a chunk and ask the rules."""
+    def accept(self, item: Chunk, result: Counts) -> Chunk | None:
+        """Store the counts of a chunk, or of its first blocks, and ask the rules; return the other blocks."""
         now = time.perf_counter()
         # Workers compute side by side, and starting them is no part of the point: whichever is shorter.
         seconds = min(result.seconds, now - self._session.clock)
         self._session.clock = now
-        result = replace(result, seconds=seconds)
-        self._session.store.add(self.condition, item.first, asdict(result))
-        self.counts += result
+        self._pace = result.seconds / result.blocks
+        self._pieces[item.first] = replace(result, seconds=seconds)
+        self.counts += self._pieces[item.first]
         self.stop = self._rule()
+        with self._session.store.transaction():
+            self._store(item.first, whole=result.blocks == item.blocks)
+            self._session.store.finish(self.condition, self.stop)
         self._session.show(self)
         if self.stop is not None:
             self._end()
+            return None
+        first, blocks = item.first + result.blocks, item.blocks - result.blocks
+        return replace(item, first=first, blocks=blocks, pace=self._pace) if blocks else None
+
+    def _store(self, first: int, whole: bool) -> None:
+        """Store the newest piece; where it makes a chunk whole, one row of all its pieces."""
+        store, pieces = self._session.store, self._pieces
+        if not whole or len(pieces) == 1:
+            store.add(self.condition, first, asdict(pieces[first]))
+        else:
+            former = [each for each in pieces if each != first]
+            total = sum(pieces.values(), Counts())
+            store.merge(self.condition, former, min(pieces), asdict(total))
+            self._pieces = {min(pieces): total}
+        if on_grid(self.counts.blocks):
+            self._pieces = {}
 
     def _end(self) -> None:
-        if self.stop is None:
-            return
-        self._session.store.finish(self.condition, self.stop)
         floor = self.chain.plan.stop.below_bler
         if floor is not None and self.counts.block_errors < floor * self.counts.blocks:
             self.chain.ended = True

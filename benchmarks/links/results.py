@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from benchmarks.links.counting import Counts
-from benchmarks.runs.statistics import Interval, clustered_rate_interval, rate_interval
+from benchmarks.runs.statistics import (
+    Interval,
+    Sums,
+    clustered_rate_interval,
+    rate_interval,
+    summed_ratio_interval,
+)
 from benchmarks.runs.store import Store
 from benchmarks.settings.codes import DecoderSpec
 
@@ -20,6 +27,8 @@ COUNT_COLUMNS = {
     "bit_errors": "INTEGER NOT NULL",
     "squared_bit_errors": "INTEGER NOT NULL",
     "channel_uses": "INTEGER NOT NULL",
+    "squared_channel_uses": "INTEGER NOT NULL",
+    "right_channel_uses": "INTEGER NOT NULL",
     "seconds": "REAL NOT NULL",
 }
 """Columns of a chunk in the store, those of `Counts`; its item is its first block."""
@@ -30,7 +39,8 @@ _INTERRUPTED = "interrupted"
 _JSON = (
     *("code", "esno_db", "ebno_db", "blocks", "block_errors", "bits", "bit_errors"),
     *("ber", "ber_low", "ber_high", "bler", "bler_low", "bler_high"),
-    *("transmissions", "throughput"),
+    *("transmissions", "transmissions_low", "transmissions_high"),
+    *("throughput", "throughput_low", "throughput_high"),
     *("engine", "info_bits_per_second", "seconds", "stop"),
 )
 
@@ -42,9 +52,9 @@ class PointStats:
     Attributes
     ----------
     condition:
-        What names the point: link, channel, seed, Es/N0.
+        What names the point: link, channel, seed, Es/N0 or probability.
     esno_db, ebno_db:
-        The SNR in decibels.
+        The SNR in decibels; None over a binary channel.
     channel_uses:
         Complex channel uses of one transmission of a block.
     filler_bits:
@@ -55,6 +65,8 @@ class PointStats:
         Which rule ended it.
     confidence:
         Of the intervals; `dataclasses.replace` gives those of another.
+    p:
+        Probability of a binary channel's flips or erasures; None at an SNR.
     name:
         Of a link that is an object; None for the link of settings, which goes by its code's.
 
@@ -64,7 +76,7 @@ class PointStats:
 
     >>> condition = {"code": {"name": "none"}, "engine": "compiled", "seed": 1}
     >>> squares = 10**2 + 12**2 + 14**2
-    >>> counts = Counts(1000, 3, 64_000, 36, squares, channel_uses=64_000, seconds=0.5)
+    >>> counts = Counts(1000, 3, 64_000, 36, squares, 64_000, 64_000 * 64, 997 * 64, seconds=0.5)
     >>> point = PointStats(condition, 3.0, 3.0, 64, 0, counts)
     >>> point.bler, round(point.bler_low, 4), round(point.bler_high, 4)
     (0.003, 0.001, 0.0088)
@@ -76,14 +88,15 @@ class PointStats:
     """
 
     condition: Mapping[str, Any]
-    esno_db: float
-    ebno_db: float
+    esno_db: float | None
+    ebno_db: float | None
     channel_uses: int
     filler_bits: int
     counts: Counts
     stop: str = _INTERRUPTED
     confidence: float = 0.95
     name: str | None = None
+    p: float | None = None
 
     @classmethod
     def of(
@@ -114,7 +127,8 @@ class PointStats:
         return total
 
     def _named(self) -> str:
-        return f"{self.code} at {self.esno_db:g} dB of Es/N0, confidence {self.confidence:g}"
+        place = f"p = {self.p:g}" if self.esno_db is None else f"{self.esno_db:g} dB of Es/N0"
+        return f"{self.code} at {place}, confidence {self.confidence:g}"
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -208,10 +222,58 @@ class PointStats:
         return self.counts.channel_uses / (self.blocks * self.channel_uses)
 
     @property
+    def transmissions_interval(self) -> Interval:
+        """Limits of the mean number of transmissions: those of the share of first ones among all, inverted.
+
+        Where no block was sent again, as many may be as Clopper and Pearson allow of blocks that never were.
+        """
+        low, high = self._share_of_transmissions(self.blocks, self.counts.channel_uses)
+        return Interval(1.0 / high, 1.0 / low if low else math.inf)
+
+    @property
     def throughput(self) -> float:
         """Information bits of blocks that arrived right, a channel use."""
         right = (self.blocks - self.block_errors) * (self.bits // self.blocks)
         return right / self.counts.channel_uses
+
+    @property
+    def throughput_interval(self) -> Interval:
+        """Limits of the throughput: those of the share of transmissions that brought a block.
+
+        A block that is sent often and lost counts with all its transmissions, so blocks are the groups of
+        `benchmarks.runs.statistics.summed_ratio_interval`.
+        """
+        right = self.blocks - self.block_errors
+        low, high = self._share_of_transmissions(right, self.counts.right_channel_uses)
+        most = self.bits / self.blocks / self.channel_uses
+        return Interval(most * low, most * high)
+
+    def _share_of_transmissions(self, blocks: int, uses: int) -> Interval:
+        """Limits of the share that some of the blocks, with these channel uses, are of all transmissions."""
+        one, counts = self.channel_uses, self.counts
+        squares = (one**2 * blocks, one * uses, counts.squared_channel_uses)
+        sums = Sums(one * blocks, counts.channel_uses, *squares, groups=self.blocks)
+        return summed_ratio_interval(sums, self.confidence)
+
+    @property
+    def transmissions_low(self) -> float:
+        """Lower limit of the mean number of transmissions."""
+        return self.transmissions_interval.low
+
+    @property
+    def transmissions_high(self) -> float:
+        """Upper limit of the mean number of transmissions."""
+        return self.transmissions_interval.high
+
+    @property
+    def throughput_low(self) -> float:
+        """Lower limit of the throughput."""
+        return self.throughput_interval.low
+
+    @property
+    def throughput_high(self) -> float:
+        """Upper limit of the throughput."""
+        return self.throughput_interval.high
 
     @property
     def info_bits_per_second(self) -> float | None:
@@ -219,18 +281,32 @@ class PointStats:
         return self.bits / self.seconds if self.seconds else None
 
     def to_json(self) -> dict[str, Any]:
-        """Return what ``--json`` prints of it."""
-        return {name: getattr(self, name) for name in _JSON}
+        """Return what ``--json`` prints of it; a limit that is not known is None."""
+        names = _JSON if self.p is None else ["p", *(name for name in _JSON if not name.endswith("no_db"))]
+        return {name: None if (value := getattr(self, name)) == math.inf else value for name in names}
 
-    def to_csv_row(self) -> dict[str, Any]:
-        """Return its row of ``curves.csv``: the parts of the link, then what ``--json`` prints."""
-        known = self.condition.get("code")
-        code: Mapping[str, Any] = known if isinstance(known, Mapping) else {}
-        decoder = code.get("decoder", {})
+    def of_curve(self) -> dict[str, Any]:
+        """Return the settings of which one command takes several values, as columns of ``curves.csv``."""
+        code = self._code
         return {
             "code": self.code,
             "k": self.bits // self.blocks,
             "n": code.get("n"),
+            "algorithm": code.get("decoder", {}).get("algorithm"),
+            **{name: self.condition.get(name) for name in ("modulation", "channel")},
+        }
+
+    @property
+    def _code(self) -> Mapping[str, Any]:
+        """Settings of its code; empty for an object that has none."""
+        known = self.condition.get("code")
+        return known if isinstance(known, Mapping) else {}
+
+    def to_csv_row(self) -> dict[str, Any]:
+        """Return its row of ``curves.csv``: the parts of the link, then what ``--json`` prints."""
+        curve, decoder = self.of_curve(), self._code.get("decoder", {})
+        return {
+            **{name: curve[name] for name in ("code", "k", "n")},
             **{name: decoder.get(name) for name in DecoderSpec.model_fields},
             **{name: self.condition.get(name) for name in ("modulation", "demapping", "channel")},
             "seed": self.seeds[0] if len(self.seeds) == 1 else "+".join(map(str, self.seeds)),
@@ -289,13 +365,13 @@ def load_points(store: Store, confidence: float) -> dict[str, PointStats]:
     """
     found = {}
     for condition in store.conditions():
-        counts = counted(store, condition.id)
+        counts = sum(counted(store, condition.id).values(), Counts())
         if counts.blocks:
             found[condition.id] = PointStats.of(condition.description, counts, condition.stop, confidence)
     return found
 
 
-def counted(store: Store, condition: str) -> Counts:
-    """Sum of the counts of a condition so far."""
+def counted(store: Store, condition: str) -> dict[int, Counts]:
+    """Counts of a condition so far, row by row, by the first block of each."""
     rows = store.rows(condition)
-    return sum((Counts(**{name: row[name] for name in COUNT_COLUMNS}) for row in rows), Counts())
+    return {row["item"]: Counts(**{name: row[name] for name in COUNT_COLUMNS}) for row in rows}

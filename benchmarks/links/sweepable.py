@@ -10,7 +10,6 @@ import torch
 
 from benchmarks.settings.errors import InputError
 from phy.random import Stream
-from phy.units import EsN0
 
 __all__ = ["Decided", "Sweepable", "check_link"]
 
@@ -59,8 +58,11 @@ class Sweepable(Protocol):
         Links that share ``channel`` in it meet the same channel at the same SNR.
         """
 
-    def __call__(self, bits: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> Decided:
-        """Send bits ``[batch, k]`` at an Es/N0, with one stream a row for fading and noise."""
+    def __call__(self, bits: torch.Tensor, snr: Any, streams: Sequence[Stream], /) -> Decided:
+        """Send bits ``[batch, k]`` at an Es/N0, with one stream a row for fading and noise.
+
+        The SNR is a `phy.units.EsN0`; of a sweep over probabilities a `phy.units.EventProbability`.
+        """
 
 
 _MEMBERS = ("name", "k", "channel_uses", "describe", "__call__")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from benchmarks.settings.errors import InputError
+from bridge.spelling import meant
+
 __all__ = ["CARRIAGES", "catalogue"]
 
 CARRIAGES = (
@@ -15,17 +20,43 @@ CARRIAGES = (
 """Ways of carrying a payload, with examples (`bridge.air.names.parse_carriage`)."""
 
 
-def catalogue() -> dict[str, list[str]]:
-    """Names that the options take, by kind."""
+def catalogue(kinds: Sequence[str] = ()) -> dict[str, list[str]]:
+    """Names that the options take, by kind.
+
+    Parameters
+    ----------
+    kinds:
+        Which; a word stands for all kinds that have it in their names. All if empty.
+
+    Raises
+    ------
+    InputError
+        If there is no such kind.
+
+    Examples
+    --------
+    >>> list(catalogue(["systems"]))
+    ['systems', 'semantic systems']
+    """
+    found = _all()
+    for kind in kinds:
+        if not any(kind in name for name in found):
+            raise InputError(
+                f"nothing to list under {kind!r}{meant(kind, found)}; there are {', '.join(found)}"
+            )
+    return {name: each for name, each in found.items() if not kinds or any(kind in name for kind in kinds)}
+
+
+def _all() -> dict[str, list[str]]:
     from benchmarks.settings.presets import preset_names
     from bridge.air.schemes import SCHEME_SETS
     from bridge.models import ROLES, TIERS
-    from bridge.systems.catalog import SEMANTIC, carriers
-    from bridge.systems.pixels.bounds import KINDS
+    from bridge.systems.catalog import SEMANTIC, names
     from bridge.systems.pixels.codecs import CODECS
     from phy.coding.catalog import CODES
     from phy.coding.decoding import ENGINES, SCHEDULES
     from phy.coding.fixed_point import LLR_BITS
+    from phy.constellations.names import MODULATIONS
     from semantic.metrics.catalog import METRICS, NETWORK_METRICS
     from semantic.samples.downloads import DATA_SETS
     from semantic.zoo.presets import BUNDLES, PRESETS
@@ -37,7 +68,7 @@ def catalogue() -> dict[str, list[str]]:
         "schedules of LDPC": list(SCHEDULES),
         "llr-bits of LDPC": [str(bits) for bits in LLR_BITS],
         "engines": ["auto", *ENGINES],
-        "modulations": ["bpsk", "qpsk", "qam16", "qam64", "qam256", "qam1024"],
+        "modulations": list(MODULATIONS),
         "demappings": ["app", "maxlog"],
         "channels": [
             *(
@@ -50,11 +81,9 @@ def catalogue() -> dict[str, list[str]]:
             ),
             *(f"tdl-{model}:delay_spread=100e-9,speed=3" for model in "abcde"),
         ],
+        "channels of bits": ["bsc", "bec"],
         "codecs": list(CODECS),
-        "systems": [
-            *(f"{codec}-{carrier}" for codec in CODECS for carrier in (*carriers(), *KINDS)),
-            *(f"text-{carrier}" for carrier in carriers()),
-        ],
+        "systems": names(),
         "schemes": list(SCHEME_SETS),
         "semantic systems": [*SEMANTIC, "FILE.py:CLASS"],
         "carriages": list(CARRIAGES),

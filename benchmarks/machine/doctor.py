@@ -151,13 +151,15 @@ def _compiled() -> str:
     import numba
     from numba.core import event
 
-    from benchmarks.links.counting import build_chain
-    from benchmarks.settings.codes import CodeSpec
+    from phy.chain.chain import ChainCode, CompiledChain
+    from phy.channels.flat import AWGN
+    from phy.coding.ldpc.ldpc5g import LDPC5G
     from phy.coding.propagation.lanes import decode_frames
+    from phy.modulation import Modulation
     from phy.random import Stream
     from phy.units import EsN0
 
-    chain = build_chain(CodeSpec(k=64, n=128), "bpsk", "app", "awgn")
+    chain = CompiledChain(ChainCode.of(LDPC5G(64, 128)), Modulation("bpsk"), AWGN())
     start = time.perf_counter()
     with event.install_recorder("numba:compile") as recorder:  # silent where the cache has the function
         chain.count(Stream(0), EsN0(0.0), 0, 1)
@@ -211,10 +213,10 @@ def _lpips() -> Iterator[Check]:
 
     for checkpoint in BACKBONES.values():
         try:
-            yield Check(checkpoint.name, True, False, str(weights.locate(checkpoint)))
+            yield Check(checkpoint.fetched_as, True, False, str(weights.locate(checkpoint)))
         except weights.WeightsMissing:
-            detail = f"weights are not on this machine ({checkpoint.size / 2**20:.0f} MiB)"
-            yield Check(checkpoint.name, False, False, detail, f"semphy fetch {checkpoint.name}")
+            detail = f"weights are not on this machine ({checkpoint.size_bytes / 2**20:.0f} MiB)"
+            yield Check(checkpoint.fetched_as, False, False, detail, f"semphy fetch {checkpoint.fetched_as}")
 
 
 def _installed(name: str, cure: str, purpose: str) -> Check:
@@ -241,11 +243,11 @@ def _models() -> Iterator[Check]:
 
 
 def _data_sets() -> Iterator[Check]:
-    from semantic.samples.downloads import DATA_SETS, data_directory, is_here
+    from semantic.samples.downloads import DATA_SETS, data_directory
 
     for found in DATA_SETS.values():
         folder = data_directory() / found.name
-        if is_here(found):
+        if found.is_here:
             yield Check(found.name, True, False, str(folder))
         else:
             detail = f"not, or not wholly, in {folder} ({found.size_bytes / 1e9:.2f} GB)"

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine.training import bundled
-from benchmarks.runs.statistics import bootstrap_interval, pooled_interval, ratio_interval
+from benchmarks.runs.resampling import bootstrap_interval, pooled_interval
+from benchmarks.runs.statistics import ratio_interval
 from benchmarks.runs.table import Column, LiveTable, plain
 from benchmarks.runs.versions import command_line, versions
 from benchmarks.settings.errors import input_errors
 from bridge.training.evaluations import ALL, EVALUATIONS, find_evaluation
 from bridge.training.figures import Figure, Mean, Measured, Pooled, Share
+from semantic.files import write_text
 from semantic.zoo.digests import digest_of_model
 
 __all__ = ["Estimate", "Evaluated", "Row", "estimate", "evaluate_model"]
@@ -44,17 +46,21 @@ class Estimate:
     sources: int
 
 
-def estimate(measured: Measured, confidence: float) -> Estimate:
-    """Derive a number and its interval from counts, sources being what is independent."""
+def estimate(measured: Measured, confidence: float, unit: str = "") -> Estimate:
+    """Derive a number and its interval from counts, sources being what is independent.
+
+    A number without a unit lies between 0 and 1.
+    """
+    limits = None if unit else (0.0, 1.0)
     right = total = None
     match measured:
         case Share(of, all_):
             interval = ratio_interval(of, all_, confidence)
             right, total, sources = sum(of), sum(all_), int(np.count_nonzero(all_))
         case Mean(values):
-            interval, sources = bootstrap_interval(values, confidence=confidence), len(values)
+            interval, sources = bootstrap_interval(values, None, confidence, limits), len(values)
         case Pooled(counts, function):
-            interval, sources = pooled_interval(counts, function, confidence), len(counts)
+            interval, sources = pooled_interval(counts, function, confidence, limits), len(counts)
     value, low, high = map(_known, (measured.value, *interval))
     return Estimate(value, low, high, right, total, sources)
 
@@ -113,10 +119,10 @@ _COLUMNS: tuple[Column[Row], ...] = (
 
 
 def _row(figure: Figure, confidence: float) -> Row:
-    found, against = estimate(figure.measured, confidence), figure.baseline
+    found, against = estimate(figure.measured, confidence, figure.unit), figure.baseline
     if against is None:
         return Row(figure.name, figure.at, figure.unit, found, None, None)
-    baseline = estimate(against.measured, confidence)
+    baseline = estimate(against.measured, confidence, figure.unit)
     return Row(figure.name, figure.at, figure.unit, found, against.name, baseline)
 
 
@@ -222,7 +228,7 @@ def evaluate_model(
         tuple(rows),
     )
     if out is not None:
-        out.write_text(json.dumps(made.to_json(), indent=2) + "\n", encoding="utf-8")
+        write_text(out, json.dumps(made.to_json(), indent=2) + "\n")
     return made
 
 

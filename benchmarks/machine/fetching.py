@@ -2,63 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+import errno
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from benchmarks.settings.errors import InputError, input_errors
+from semantic.files import NotWritten
 from semantic.metrics import lpips
 from semantic.samples import downloads
 from semantic.zoo import presets as zoo
-from semantic.zoo import weights
+from semantic.zoo.published import Published
 
-__all__ = ["Item", "fetch", "plan"]
+__all__ = ["bring", "plan", "summary"]
 
 _MODELS = "models:"
+_NO_ROOM = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC)
 
 
-@dataclass(frozen=True)
-class Item:
-    """One thing to download.
-
-    Attributes
-    ----------
-    name:
-        What ``semphy fetch`` calls it.
-    size_bytes:
-        About.
-    licence:
-        As stated where it is published.
-    checked:
-        How it is known to be what it should be.
-    here:
-        Whether nothing is left to do.
-    get:
-        Downloads it and returns where it lies.
-    """
-
-    name: str
-    size_bytes: int
-    licence: str
-    checked: str
-    here: bool
-    get: Callable[[], Path]
-
-    def to_text(self) -> str:
-        """Return what to know before it is downloaded."""
-        state = "already here" if self.here else f"{_size(self.size_bytes)}, {self.checked}"
-        return f"{self.name}: {state}; licence: {self.licence}"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
-
-
-def plan(names: Sequence[str]) -> list[Item]:
+def plan(names: Sequence[str]) -> list[Published]:
     """Look up what names stand for; a bundle ``models:SYSTEM`` is all its models.
 
     Raises
@@ -66,70 +30,59 @@ def plan(names: Sequence[str]) -> list[Item]:
     ValueError
         If there is nothing of a name, or a model is made by ``semphy train`` and not published.
     """
-    items = [item for name in names for item in _items(name)]
-    return list({item.name: item for item in items}.values())
+    found = [each for name in names for each in _published(name)]
+    return list({each.fetched_as: each for each in found}.values())
 
 
-def _items(name: str) -> list[Item]:
-    nets = {f"lpips-{net}": checkpoint for net, checkpoint in lpips.BACKBONES.items()}
-    if name in nets:
-        return [_checkpoint(nets[name])]
-    if name in downloads.DATA_SETS:
-        return [_data_set(downloads.DATA_SETS[name])]
+def _published(name: str) -> Sequence[Published]:
+    known: list[Published] = [*lpips.BACKBONES.values(), *downloads.DATA_SETS.values()]
+    one_by_one = {each.fetched_as: each for each in known}
+    if name in one_by_one:
+        return [one_by_one[name]]
     if name.startswith(_MODELS):
-        return [_preset(preset) for preset in zoo.members(name.removeprefix(_MODELS))]
-    models = [f"{_MODELS}{bundle}" for bundle in (*zoo.BUNDLES, "PRESET")]
-    there = [*nets, *downloads.DATA_SETS, *models]
+        presets = zoo.members(name.removeprefix(_MODELS))
+        for preset in presets:
+            if preset.tier == "tiny":
+                raise ValueError(f"{preset.name!r} is not published; make it with: {preset.command}")
+        return presets
+    there = [*one_by_one, *(f"{_MODELS}{bundle}" for bundle in (*zoo.BUNDLES, "PRESET"))]
     raise ValueError(f"nothing to fetch under {name!r}: there are {', '.join(there)} (semphy list)")
 
 
-def _checkpoint(checkpoint: weights.Checkpoint) -> Item:
-    try:
-        here = weights.locate(checkpoint).is_file()
-    except weights.WeightsMissing:
-        here = False
-    licence = "bsd-3-clause (torchvision)"
-    get = partial(weights.fetch, checkpoint)
-    return Item(checkpoint.name, checkpoint.size, licence, "SHA-256 pinned", here, get)
+def summary(thing: Published) -> str:
+    """What to know of a thing before it is downloaded."""
+    state = "already here" if thing.is_here else f"{_size(thing.size_bytes)}, {thing.checked}"
+    return f"{thing.fetched_as}: {state}; licence: {thing.licence}"
 
 
-def _preset(preset: zoo.Preset) -> Item:
-    if preset.tier == "tiny":
-        raise ValueError(f"{preset.name!r} is not published; make it with: {preset.command}")
-    revision = f"revision {preset.revision[:12]}" if preset.revision else "SHA-256 pinned by its name"
-    here = preset in zoo.cached()
-    get = partial(zoo.fetch, preset.name)
-    return Item(f"{_MODELS}{preset.name}", preset.size_bytes, preset.licence, revision, here, get)
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
 
-def _data_set(found: downloads.DataSet) -> Item:
-    checked = "SHA-256 pinned" if found.pinned else "checked by size and number of files, no SHA-256 is known"
-    get = partial(_with_progress, found)
-    return Item(found.name, found.size_bytes, found.licence, checked, downloads.is_here(found), get)
-
-
-def _with_progress(found: downloads.DataSet) -> Path:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(found.name)
-
-        def report(name: str, done: int, total: int) -> None:
-            progress.update(bar, description=name, completed=done, total=total)
-
-        return downloads.fetch(found, report)
-
-
-def fetch(item: Item) -> Path:
-    """Download one thing unless it is here, and return where it lies.
+def bring(thing: Published) -> Path:
+    """Download one thing unless it is here, with a progress bar, and return where it lies.
 
     Raises
     ------
     InputError
         If it cannot be downloaded, or is not what it should be.
     """
-    with input_errors():
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
+    console = Console(stderr=True)
+    with input_errors(), Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(thing.fetched_as, visible=False)
+
+        def report(name: str, done: int, total: int) -> None:
+            progress.update(bar, description=name, completed=done, total=total, visible=True)
+
         try:
-            return item.get()
+            return thing.fetch(report)
         except OSError as error:
-            raise InputError(f"{item.name} could not be downloaded: {error}") from error
+            wants = isinstance(error, NotWritten) or error.errno in _NO_ROOM
+            cure = f"; {thing.placed_by} names another place for it" if wants else ""
+            raise InputError(f"{thing.fetched_as} could not be downloaded: {error}{cure}") from error

@@ -20,6 +20,7 @@ from benchmarks.runs.versions import versions
 from benchmarks.settings.errors import InputError, input_errors
 from bridge.training.recipes import RECIPES, find_data, prepare
 from bridge.training.trainer import AnotherRun
+from semantic.files import write_text
 
 __all__ = ["Trained", "bundled", "train_model"]
 
@@ -125,7 +126,7 @@ def train_model(
     made = Trained(
         name, steps, seed, device, str(folder), read, found.own, values, size, loss, seconds, resumed
     )
-    (folder / "README.md").write_text(_card(made, versions()), encoding="utf-8")
+    write_text(folder / "README.md", _card(made, versions()))
     return made
 
 

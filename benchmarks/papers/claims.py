@@ -2,28 +2,43 @@
 
 Papers publish curves without values, so what can be held against them is what their text says: who is better
 than whom, by how much, in which range of SNRs. A claim about two systems is judged from differences of the
-same source over the same channel, with an interval over sources.
+same source over the same channel, with an interval over sources; of several claims at once by `judged`, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.runs.statistics import bootstrap_interval
-from benchmarks.settings.errors import InputError
-from benchmarks.systems.crossing import by_source, first_crossing
+from benchmarks.runs.resampling import bootstrap_interval, pooled_interval
+from benchmarks.runs.significance import holm, p_value
+from benchmarks.runs.statistics import Interval
+from benchmarks.systems.crossing import by_source, gain_limits, locate
 from benchmarks.systems.curves import CurveRow
 from semantic.metrics.catalog import describe
 
-__all__ = ["Better", "Between", "Claim", "Finding", "Meets", "Verdict"]
+__all__ = [
+    "Better",
+    "Between",
+    "Claim",
+    "Finding",
+    "Gain",
+    "Meets",
+    "Size",
+    "Verdict",
+    "judged",
+    "not_judged",
+]
 
-Verdict = Literal["holds", "does not hold", "undecided", "reported"]
+Verdict = Literal["holds", "does not hold", "undecided", "reported", "not judged"]
+Size = Literal["as published", "smaller", "larger", "-"]
 Metrics = tuple[str, ...]
 """Metrics or their families (``cosine`` of ``cosine:NETWORK``), the first that a run has counts."""
+Curve = dict[float, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -37,12 +52,18 @@ class Finding:
     published:
         The paper's figure, or a dash.
     metric:
-        The one that the run has.
+        The one that the run has, or a dash.
     here:
-        The run's figures.
+        The run's figures, or why there are none.
     verdict:
-        ``undecided`` where the interval has both signs; ``reported`` where the paper gives nothing to hold
-        the figure against.
+        By itself: ``undecided`` where the interval has both signs; ``reported`` where the paper gives nothing
+        to hold the figure against; ``not judged`` where the run cannot tell.
+    p:
+        Two-sided p-value of no difference; None where nothing is judged.
+    together:
+        The verdict among all claims that are judged (`judged`).
+    size:
+        The gain against the published one: ``smaller`` or ``larger`` if that lies outside its interval.
     """
 
     statement: str
@@ -50,6 +71,30 @@ class Finding:
     metric: str
     here: str
     verdict: Verdict
+    p: float | None = None
+    together: Verdict | None = None
+    size: Size = "-"
+
+
+class Gain(NamedTuple):
+    """A published gain in percent of the worse system's mean, and the metrics of which it is one."""
+
+    percent: float
+    metrics: Metrics
+
+
+def judged(findings: Sequence[Finding], confidence: float) -> tuple[Finding, ...]:
+    """Judge claims together: with this confidence none that holds, or does not, is wrong.
+
+    P-values are Holm's (`benchmarks.runs.significance.holm`); a claim that is decided by itself may be
+    undecided together with others.
+    """
+    asked = [place for place, finding in enumerate(findings) if finding.p is not None]
+    corrected = dict(zip(asked, holm([findings[place].p or 0.0 for place in asked]), strict=True))
+    return tuple(
+        replace(each, together="undecided" if corrected.get(place, 0.0) >= 1.0 - confidence else each.verdict)
+        for place, each in enumerate(findings)
+    )
 
 
 @dataclass(frozen=True)
@@ -62,8 +107,10 @@ class Better:
         Systems.
     metrics:
         By which the claim can be judged.
-    published:
-        The paper's figure.
+    note:
+        What the paper says beside it.
+    gain:
+        By how much, if it says so.
     low_db, high_db:
         Bounds of the SNRs, inclusive.
     """
@@ -71,7 +118,8 @@ class Better:
     better: str
     worse: str
     metrics: Metrics
-    published: str = "-"
+    note: str = "-"
+    gain: Gain | None = None
     low_db: float = -np.inf
     high_db: float = np.inf
 
@@ -80,26 +128,58 @@ class Better:
         """Systems that a run must have."""
         return self.better, self.worse
 
+    @property
+    def statement(self) -> str:
+        """The claim in words."""
+        bounds = {"from": self.low_db, "up to": self.high_db}
+        where = [f"{word} {bound:g} dB" for word, bound in bounds.items() if np.isfinite(bound)]
+        return " ".join([f"{self.better} is better than {self.worse}", *where])
+
+    @property
+    def published(self) -> str:
+        """The paper's figure."""
+        return self.note if self.gain is None else f"{self.gain.percent:g} %"
+
     def hold(self, rows: Sequence[CurveRow], metric: str, cbr: str | None, confidence: float) -> Finding:
         """Judge from the differences of sources."""
-        first, second = (by_source(rows, name, metric, cbr) for name in self.systems)
-        snrs = [snr for snr in sorted(first.keys() & second.keys()) if self.low_db <= snr <= self.high_db]
-        sources = _common([first, second], snrs)
-        sign = 1.0 if describe(metric).higher_is_better else -1.0
-        ours, theirs = (np.array([[curve[x][s] for x in snrs] for s in sources]) for curve in (first, second))
-        gain = sign * (ours - theirs).mean(axis=1)
-        low, high = bootstrap_interval(gain, sources, confidence)
-        share = 100 * float(gain.mean()) / abs(float(theirs.mean())) if theirs.mean() else np.nan
-        verdict: Verdict = "holds" if low > 0 else "does not hold" if high < 0 else "undecided"
-        where = f" at {_range(snrs)}" if np.isfinite(self.low_db) or np.isfinite(self.high_db) else ""
-        return Finding(
-            f"{self.better} is better than {self.worse}{where}",
-            self.published,
-            metric,
-            f"{ours.mean():.3f} against {theirs.mean():.3f}: by {gain.mean():.3f} [{low:.3f}, {high:.3f}], "
-            f"{share:.0f} %",
-            verdict,
+        curves = [by_source(rows, name, metric, cbr) for name in self.systems]
+        shared = sorted(curves[0].keys() & curves[1].keys())
+        snrs = [snr for snr in shared if self.low_db <= snr <= self.high_db]
+        if not snrs:
+            return not_judged(self, metric, "no SNR in its range")
+        sources = _common(curves, snrs)
+        if not sources:
+            return not_judged(self, metric, f"no source in common at {_range(snrs)}")
+        ours, theirs = (
+            np.array([[curve[x][s] for x in snrs] for s in sources]).mean(axis=1) for curve in curves
         )
+        gain = (1.0 if describe(metric).higher_is_better else -1.0) * (ours - theirs)
+        here = f"{ours.mean():.3f} against {theirs.mean():.3f} at {_range(snrs)}: by {gain.mean():.3f}"
+        if len(sources) < 2:
+            return not_judged(self, metric, f"{here}, of one source, which says nothing of others")
+
+        def interval(level: float) -> Interval:
+            return bootstrap_interval(gain, None, level, gain_limits(metric))
+
+        low, high = interval(confidence)
+        verdict: Verdict = "holds" if low > 0 else "does not hold" if high < 0 else "undecided"
+        share, size = self._size(gain, theirs, metric, confidence)
+        here = f"{here} [{low:.3f}, {high:.3f}]{share}"
+        return Finding(self.statement, self.published, metric, here, verdict, p_value(interval), size=size)
+
+    def _size(
+        self, gain: NDArray[np.float64], theirs: NDArray[np.float64], metric: str, confidence: float
+    ) -> tuple[str, Size]:
+        """The gain in percent of the worse system's mean, and how it compares with the published one."""
+        if not theirs.mean():
+            return "", "-"
+        counts = np.stack([gain, theirs], axis=1)
+        low, high = pooled_interval(counts, lambda sums: 100 * float(sums[0] / abs(sums[1])), confidence)
+        text = f", {100 * gain.mean() / abs(theirs.mean()):.0f} % [{low:.0f}, {high:.0f}]"
+        if self.gain is None or metric.partition(":")[0] not in self.gain.metrics:
+            return text, "-"
+        percent = self.gain.percent
+        return text, "smaller" if high < percent else "larger" if low > percent else "as published"
 
 
 @dataclass(frozen=True)
@@ -108,8 +188,10 @@ class Between:
 
     Attributes
     ----------
-    system, metrics, published:
+    system, metrics:
         As in `Better`.
+    published:
+        The paper's figure.
     low, high:
         The values; of another metric than the paper's, or a network of its own, they are only reported.
     """
@@ -125,18 +207,19 @@ class Between:
         """Systems that a run must have."""
         return (self.system,)
 
+    @property
+    def statement(self) -> str:
+        """The claim in words."""
+        return f"{self.system} stays between {self.low:g} and {self.high:g}"
+
     def hold(self, rows: Sequence[CurveRow], metric: str, cbr: str | None, confidence: float) -> Finding:
         """Report the lowest and the highest mean over the sources."""
         curve = by_source(rows, self.system, metric, cbr)
-        means = [float(np.mean(list(values.values()))) for values in curve.values() if values]
-        here = f"{min(means):.3f} to {max(means):.3f} at {_range(sorted(curve))}"
-        return Finding(
-            f"{self.system} stays between {self.low:g} and {self.high:g}",
-            self.published,
-            metric,
-            here,
-            "reported",
-        )
+        means = {snr: float(np.mean(list(values.values()))) for snr, values in curve.items() if values}
+        if not means:
+            return not_judged(self, metric, "no SNR at which a source has it")
+        here = f"{min(means.values()):.3f} to {max(means.values()):.3f} at {_range(sorted(means))}"
+        return Finding(self.statement, self.published, metric, here, "reported")
 
 
 @dataclass(frozen=True)
@@ -148,7 +231,7 @@ class Meets:
     first, second:
         ``second`` becomes better than ``first``.
     metrics, published:
-        As in `Better`.
+        As in `Between`.
     """
 
     first: str
@@ -161,31 +244,38 @@ class Meets:
         """Systems that a run must have."""
         return self.first, self.second
 
+    @property
+    def statement(self) -> str:
+        """The claim in words."""
+        return f"{self.second} becomes better than {self.first}"
+
     def hold(self, rows: Sequence[CurveRow], metric: str, cbr: str | None, confidence: float) -> Finding:
-        """Report the crossing of the mean curves."""
+        """Report the crossing of the mean curves (`benchmarks.systems.crossing.locate`)."""
         curves = [by_source(rows, name, metric, cbr) for name in self.systems]
         snrs = sorted(curves[0].keys() & curves[1].keys())
         sources = _common(curves, snrs)
+        if not sources:
+            return not_judged(self, metric, "no SNR at which both share a source")
         sign = 1.0 if describe(metric).higher_is_better else -1.0
-        gain = sign * np.array([np.mean([curves[1][x][s] - curves[0][x][s] for s in sources]) for x in snrs])
-        found = first_crossing(snrs, gain)
-        here = f"at {found:.1f} dB" if found is not None else f"not at {_range(snrs)}"
-        if found is None and gain[0] >= 0:
+        gains = sign * np.array([[curves[1][x][s] - curves[0][x][s] for x in snrs] for s in sources])
+        found = locate(snrs, gains, confidence, gain_limits(metric))
+        here = f"at {found.to_text()}" if found.snr_db is not None else f"not at {_range(snrs)}"
+        if found.snr_db is None and gains[:, 0].mean() >= 0:
             here = f"better from {snrs[0]:g} dB on"
-        return Finding(
-            f"{self.second} becomes better than {self.first}", self.published, metric, here, "reported"
-        )
+        return Finding(self.statement, self.published, metric, here, "reported")
 
 
 Claim = Better | Between | Meets
 
 
-def _common(curves: Sequence[dict[float, dict[str, float]]], snrs: Sequence[float]) -> list[str]:
+def not_judged(claim: Claim, metric: str, why: str) -> Finding:
+    """Return what there is to say where a run cannot tell."""
+    return Finding(claim.statement, claim.published, metric, why, "not judged")
+
+
+def _common(curves: Sequence[Curve], snrs: Sequence[float]) -> list[str]:
     each = [set(curve[snr]) for curve in curves for snr in snrs]
-    sources = sorted(set.intersection(*each)) if each else []
-    if not sources:
-        raise InputError("the run has no SNR at which the systems of a claim share a source")
-    return sources
+    return sorted(set.intersection(*each)) if each else []
 
 
 def _range(snrs: Sequence[float]) -> str:

@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from benchmarks.papers.claims import Better, Between, Claim, Finding, Meets
+from benchmarks.papers.claims import Better, Between, Claim, Finding, Gain, Meets, judged, not_judged
 from benchmarks.runs.results import Result, write_csv
 from benchmarks.runs.table import Column, plain
 from benchmarks.settings.compare import CompareSpec
@@ -17,6 +17,7 @@ from benchmarks.settings.errors import InputError
 from benchmarks.systems.compare import CompareRun, run_compare
 from benchmarks.systems.curves import CurveRow
 from benchmarks.systems.plots import plot_rows
+from semantic.files import write_text
 
 __all__ = ["CLAIMS", "Reproduction", "check_paper", "run_reproduction"]
 
@@ -24,14 +25,15 @@ _ALIKE = ("cosine", "scene")
 """The letter's cosine of unnamed features; facts that the picture shows, where no network is at hand."""
 _LOOKS = ("lpips-alex", "lpips-vgg", "dists", "ms-ssim")
 """The letter's LPIPS of an unnamed network, or what stands in for it."""
+_LPIPS = ("lpips-alex", "lpips-vgg")
 _TOLD, _SHOWN = ("scene-text", "sentence", "bleu"), ("scene", "cosine", "ms-ssim")
 
 CLAIMS: dict[str, tuple[Claim, ...]] = {
     "multi-sc": (
-        Better("multi-sc", "single-text", _LOOKS, "2 %"),
-        Better("multi-sc", "bpg-ldpc", _LOOKS, "7 %"),
-        Better("multi-sc", "vlm-csc", _LOOKS, "8 %"),
-        Better("multi-sc", "deep-jscc", _LOOKS, "18 %"),
+        Better("multi-sc", "single-text", _LOOKS, gain=Gain(2, _LPIPS)),
+        Better("multi-sc", "bpg-ldpc", _LOOKS, gain=Gain(7, _LPIPS)),
+        Better("multi-sc", "vlm-csc", _LOOKS, gain=Gain(8, _LPIPS)),
+        Better("multi-sc", "deep-jscc", _LOOKS, gain=Gain(18, _LPIPS)),
         Meets("multi-sc", "bpg-ldpc", _LOOKS, "12 dB (Kodak)"),
         Better("multi-sc", "single-text", _ALIKE, high_db=3),
         Better("single-text", "vlm-csc", _ALIKE, high_db=3),
@@ -63,7 +65,7 @@ class Reproduction(Result):
     run:
         The comparison.
     findings:
-        One a claim whose systems and metric are in the run.
+        One a claim.
     files:
         Figures and tables that were written.
     """
@@ -91,13 +93,17 @@ _FINDINGS: tuple[Column[Finding], ...] = (
     Column("published", attrgetter("published")),
     Column("metric", attrgetter("metric")),
     Column("here", attrgetter("here")),
-    Column("verdict", attrgetter("verdict")),
+    Column("alone", attrgetter("verdict")),
+    Column("p", lambda finding: "-" if finding.p is None else f"{finding.p:.2g}"),
+    Column("together", attrgetter("together")),
+    Column("size", attrgetter("size")),
 )
 
 
 def run_reproduction(paper: str, spec: CompareSpec, out: Path, workers: int = 1) -> Reproduction:
     """Run a paper's comparison, or what a former run left to do; draw its figures and judge its claims.
 
+    A claim that the run cannot tell, for want of an SNR, of sources or of a metric, says so in its place.
     Writes what ``semphy compare`` and ``semphy plot`` write, and ``claims.csv`` and ``claims.json``.
 
     Parameters
@@ -120,14 +126,10 @@ def run_reproduction(paper: str, spec: CompareSpec, out: Path, workers: int = 1)
     run = run_compare(spec, out, workers)
     if run.interrupted:
         return Reproduction(paper, run, (), ())
-    findings = tuple(
-        claim.hold(run.rows, metric, spec.cbr[0], spec.confidence)
-        for claim in CLAIMS[paper]
-        if (metric := _metric(claim.metrics, run.rows, claim.systems)) is not None
-    )
+    findings = judged([_finding(claim, run.rows, spec) for claim in CLAIMS[paper]], spec.confidence)
     described = [asdict(finding) for finding in findings]
     write_csv(out / "claims.csv", described)
-    (out / "claims.json").write_text(json.dumps(described, indent=2), encoding="utf-8")
+    write_text(out / "claims.json", json.dumps(described, indent=2))
     return Reproduction(paper, run, findings, tuple(plot_rows(run.rows, out)))
 
 
@@ -135,6 +137,14 @@ def check_paper(paper: str) -> None:
     """Raise an `InputError` unless there is a paper of this name; it lists those that there are."""
     if paper not in CLAIMS:
         raise InputError(f"no paper {paper!r}: there are {', '.join(CLAIMS)}")
+
+
+def _finding(claim: Claim, rows: Sequence[CurveRow], spec: CompareSpec) -> Finding:
+    metric = _metric(claim.metrics, rows, claim.systems)
+    if metric is None:
+        why = f"the run has none of {', '.join(claim.metrics)} of {' and '.join(claim.systems)}"
+        return not_judged(claim, "-", why)
+    return claim.hold(rows, metric, spec.cbr[0], spec.confidence)
 
 
 def _metric(names: Sequence[str], rows: Sequence[CurveRow], systems: Sequence[str]) -> str | None:

@@ -13,19 +13,20 @@ import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.runs.resampling import bootstrap_interval
 from benchmarks.runs.results import Result, write_csv
-from benchmarks.runs.statistics import bootstrap_interval
+from benchmarks.runs.sweep import processes, submit
 from benchmarks.runs.table import Column, LiveTable, plain
 from benchmarks.runs.versions import versions
 from benchmarks.settings.captioners import CaptionersSpec
 from benchmarks.settings.errors import InputError, input_errors
+from semantic.files import write_text
 from semantic.metrics.bleu import bleu, corpus_bleu
 from semantic.samples.captioned import load_captioned
 from semantic.scenes import dataset as scenes
@@ -114,10 +115,9 @@ class Table1(Result):
 
     def write(self, folder: Path) -> None:
         """Write ``table1.csv``, ``captions.csv`` and ``table1.json`` into a folder, made if need be."""
-        folder.mkdir(parents=True, exist_ok=True)
         self.to_csv(folder / "table1.csv")
         write_csv(folder / "captions.csv", [asdict(caption) for caption in self.captions])
-        (folder / "table1.json").write_text(json.dumps(self.to_json(), indent=2), encoding="utf-8")
+        write_text(folder / "table1.json", json.dumps(self.to_json(), indent=2))
 
 
 def _number(name: str, form: str, title: str | None = None) -> Column[dict[str, Any]]:
@@ -186,9 +186,9 @@ def _pictures(spec: CaptionersSpec) -> list[Any]:
 
 
 def _alone(spec: CaptionersSpec, folder: Path) -> _Said:
-    with ProcessPoolExecutor(1, get_context("spawn")) as process:
+    with processes(1) as pool:
         try:
-            return process.submit(_describe, spec.model_dump_json(), folder).result()
+            return submit(pool, partial(_describe, spec.model_dump_json()), folder).result()
         except BrokenProcessPool as error:
             raise InputError(f"the process of {folder} died, likely for want of memory") from error
 
@@ -246,7 +246,8 @@ def _row(
         return sum(getattr(caption, name) for caption in captions) / len(captions)
 
     scores = [caption.bleu for caption in captions]
-    low, high = bootstrap_interval(scores, [caption.picture for caption in captions], spec.confidence)
+    pictures = [caption.picture for caption in captions]
+    low, high = bootstrap_interval(scores, pictures, spec.confidence, limits=(0.0, 1.0))
     known = low == low and high == high  # one picture says nothing about others
     published = PUBLISHED.get(model, (None, None))
     return {

@@ -17,7 +17,19 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "COLUMN_INCHES", "FORMATS", "MARKERS", "drawing", "new_figure", "percent", "save"]
+from semantic.files import written
+
+__all__ = [
+    "COLOURS",
+    "COLUMN_INCHES",
+    "FORMATS",
+    "MARKERS",
+    "drawing",
+    "literal",
+    "new_figure",
+    "percent",
+    "save",
+]
 
 COLUMN_INCHES = 3.5
 """Width of a column of a paper."""
@@ -79,14 +91,25 @@ def save(
     figure: Figure, folder: Path, name: str, formats: Sequence[str] = FORMATS, dpi: int = 300
 ) -> list[Path]:
     """Write a figure as ``folder/name.FORMAT`` in each format, and return the files."""
-    folder.mkdir(parents=True, exist_ok=True)
     files = [folder / f"{name}.{suffix}" for suffix in formats]
     with matplotlib.rc_context(_STYLE):
         for file in files:
-            figure.savefig(file, dpi=dpi)
+            with written(file) as beside:
+                figure.savefig(beside, dpi=dpi)
     return files
 
 
 def percent(confidence: float) -> str:
     """Write a confidence as ``95 %``."""
     return f"{100 * confidence:g} %"
+
+
+def literal(text: str) -> str:
+    r"""Write a name so that a figure shows it as it is, and reads no mathematics between dollar signs.
+
+    Examples
+    --------
+    >>> literal("a$b")
+    'a\\$b'
+    """
+    return text.replace("$", r"\$")

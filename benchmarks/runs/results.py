@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from semantic.files import written
+
 __all__ = ["Result", "write_csv"]
 
 _LINES = 24  # of a repr: what a screen or a notebook's cell takes in
@@ -52,11 +54,24 @@ class Result(ABC):
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows that share their columns, in one step so that a reader never sees half a file."""
-    partial = path.with_suffix(".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    """Write rows that share their columns, in one step so that a reader never sees half a file.
+
+    Texts that a spreadsheet would take for a formula get an apostrophe in front, as spreadsheets write them.
+    """
+    with written(path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
         if rows:
             writer = csv.DictWriter(file, fieldnames=list(rows[0]))
             writer.writeheader()
-            writer.writerows(rows)
-    partial.replace(path)
+            writer.writerows({name: _defused(value) for name, value in row.items()} for row in rows)
+
+
+def _defused(value: Any) -> Any:
+    """A cell that no spreadsheet computes.
+
+    Examples
+    --------
+    >>> _defused("=1+1"), _defused(-0.5), _defused("-"), _defused("a=b")
+    ("'=1+1", -0.5, '-', 'a=b')
+    """
+    risky = isinstance(value, str) and len(value) > 1 and value[0] in "=+-@\t\r"
+    return f"'{value}" if risky else value

@@ -7,7 +7,6 @@ A run directory holds ``spec.yaml`` (for people and ``--config``), ``results.sql
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -18,14 +17,17 @@ from typing import Any, Self
 
 import yaml
 
+from benchmarks.runs import database
 from benchmarks.runs.conditions import Condition, differences
+from benchmarks.runs.database import decoded, refusals
 from benchmarks.runs.versions import command_line, versions
 from benchmarks.settings.errors import InputError
+from semantic.files import write_text
 
 __all__ = ["Row", "Store"]
 
-_DATABASE = "results.sqlite"
-_TABLES = """
+_TABLES = ("meta", "sessions", "conditions", "rows")
+_SCHEMA = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE sessions (
     id INTEGER PRIMARY KEY,
@@ -91,17 +93,16 @@ class Store:
         identity: Mapping[str, Any],
     ) -> None:
         self.folder = folder
+        self.session: int | None = None
         self.columns = tuple(columns)
         self.versions = versions()
         with ExitStack() as undo:
-            with _refusals(folder):
-                self._db = sqlite3.connect(":memory:" if folder is None else _claim(folder), timeout=60)
-                undo.callback(self.close)
-                with self._db:
-                    self._db.execute("BEGIN IMMEDIATE")
-                    if not self._exists():
-                        self._create(kind, columns, identity)
-                    self._db.execute(_ERRORS)  # runs of older versions have no such table
+            self._db = database.open_to_add(folder)
+            undo.callback(self.close)
+            with self.transaction():
+                if not database.examine(self._db, _TABLES):
+                    self._create(kind, columns, identity)
+                self._db.execute(_ERRORS)  # runs of older versions have no such table
             self._check(kind, identity)
             self._begin(kind, spec)
             undo.pop_all()  # it stays open
@@ -109,14 +110,15 @@ class Store:
     def _begin(self, kind: str, spec: Mapping[str, Any]) -> None:
         """Record a session, with what it was told."""
         command = command_line()
-        with self._db:
+        with self.transaction():
             self.session = self._db.execute(
                 "INSERT INTO sessions (started, command, versions, spec) VALUES (?, ?, ?, ?)",
                 (datetime.now(UTC).isoformat(), command, json.dumps(self.versions), json.dumps(spec)),
             ).lastrowid
         if self.folder is not None:
             record = {"kind": kind, "spec": dict(spec), "versions": self.versions, "command": command}
-            (self.folder / "spec.yaml").write_text(yaml.safe_dump(record, sort_keys=False), encoding="utf-8")
+            with refusals(self.folder):
+                write_text(self.folder / "spec.yaml", yaml.safe_dump(record, sort_keys=False))
 
     @classmethod
     def read(cls, folder: str | Path) -> Store:
@@ -127,21 +129,16 @@ class Store:
         InputError
             If there is no run.
         """
-        folder = Path(folder)
-        path = folder / _DATABASE
-        if not path.is_file():
-            raise InputError(f"{str(folder)!r} holds no run (no {_DATABASE}); --out of a command makes one")
         store = cls.__new__(cls)
-        # A run that was killed may need its last transaction rolled back, which takes leave to write.
-        mode = "rw" if os.access(path, os.W_OK) and os.access(folder, os.W_OK) else "ro"
-        with ExitStack() as undo, _refusals(folder):
-            store._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=60)
-            undo.callback(store.close)
-            if not store._exists():
-                raise InputError(f"{str(folder)!r} holds an empty run")
-            store.folder, store.session = folder, None
-            store.columns = tuple(json.loads(store._meta("columns")))
-            store.versions = json.loads(store._latest("versions"))
+        store.folder, store.session = Path(folder), None
+        with ExitStack() as undo:
+            store._db = database.open_to_look(store.folder)
+            undo.callback(store._db.close)
+            with refusals(store.folder):
+                if not database.examine(store._db, _TABLES):
+                    raise InputError(f"{str(folder)!r} holds an empty run")
+            store.columns = tuple(decoded(store._meta("columns")))
+            store.versions = decoded(store._latest("versions"))
             undo.pop_all()  # it stays open
         return store
 
@@ -161,12 +158,47 @@ class Store:
     @property
     def spec(self) -> dict[str, Any]:
         """Resolved settings of the latest session."""
-        spec: dict[str, Any] = json.loads(self._latest("spec"))
+        spec: dict[str, Any] = decoded(self._latest("spec"))
         return spec
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Let all that is written inside be there together or, if anything raises, not at all.
+
+        Transactions may lie inside one another; the outermost counts.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written.
+
+        Examples
+        --------
+        >>> with Store(None, "ber", {"blocks": "INTEGER NOT NULL"}, spec={}, identity={}) as store:
+        ...     try:
+        ...         with store.transaction():
+        ...             store.register("at-0-dB", {"snr_db": 0.0})
+        ...             raise KeyError
+        ...     except KeyError:
+        ...         store.conditions()
+        []
+        """
+        if self._db.in_transaction:
+            yield
+            return
+        with refusals(self.folder):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # a full disk has ended it already
+                    self._db.execute("ROLLBACK")
+                raise
 
     def register(self, condition: str, description: Mapping[str, Any]) -> None:
         """Make a condition known; one that is known already goes on, under the names of this session."""
-        with self._db:
+        with self.transaction():
             self._db.execute(
                 "INSERT INTO conditions (id, description) VALUES (?, ?) "
                 "ON CONFLICT (id) DO UPDATE SET description = excluded.description",
@@ -180,23 +212,20 @@ class Store:
             if each not in kinds:
                 kinds.append(each)
         found = {"items": kinds, "conditions": {name: kinds.index(each) for name, each in items.items()}}
-        with _refusals(self.folder), self._db:
+        with self.transaction():
             self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", ("wanted", json.dumps(found)))
 
     def wanted(self) -> dict[str, dict[str, str]] | None:
         """What the latest session recorded by `want`; None where none did."""
-        if not self._db.execute("SELECT 1 FROM meta WHERE name = 'wanted'").fetchone():
+        if not self._query("SELECT 1 FROM meta WHERE name = 'wanted'"):
             return None
-        found = json.loads(self._meta("wanted"))
+        found = decoded(self._meta("wanted"))
         return {name: found["items"][kind] for name, kind in found["conditions"].items()}
 
     def makers(self) -> list[tuple[str, str, dict[str, str | None]]]:
         """Condition and item of every row, with the versions of the session that made it."""
-        known = {
-            session: json.loads(text)
-            for session, text in self._db.execute("SELECT id, versions FROM sessions")
-        }
-        found = self._db.execute("SELECT condition, item, session FROM rows")
+        known = {session: decoded(text) for session, text in self._query("SELECT id, versions FROM sessions")}
+        found = self._query("SELECT condition, item, session FROM rows")
         return [(condition, item, known[session]) for condition, item, session in found]
 
     def add(self, condition: str, item: int | str, values: Mapping[str, Any]) -> None:
@@ -223,22 +252,50 @@ class Store:
         marks = ", ".join("?" * len(self.columns))
         statement = f"INSERT INTO rows (condition, item, session, {names}) VALUES (?, ?, ?, {marks})"
         records = [
-            (condition, item, self.session, *(values[name] for name in self.columns))
+            (condition, item, self.session, *(_storable(values[name]) for name in self.columns))
             for condition, item, values in rows
         ]
+        with self._alone(), self.transaction():
+            self._db.executemany(statement, records)
+            self._db.executemany(
+                "DELETE FROM errors WHERE condition = ? AND item = ?", [row[:2] for row in rows]
+            )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO errors VALUES (?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        condition,
+                        item,
+                        self.session,
+                        *(_storable(about[name]) for name in ("source", "trial", "reason")),
+                    )
+                    for condition, item, about in errors
+                ],
+            )
+
+    def merge(
+        self, condition: str, items: Sequence[int | str], item: int | str, values: Mapping[str, Any]
+    ) -> None:
+        """Put one row in the place of several.
+
+        Raises
+        ------
+        InputError
+            If one of them is gone: another process works on the same run.
+        """
+        with self._alone(), self.transaction():
+            for each in items:
+                gone = self._db.execute(
+                    "DELETE FROM rows WHERE condition = ? AND item = ?", (condition, each)
+                )
+                if gone.rowcount != 1:
+                    raise sqlite3.IntegrityError(f"there is no row {each}")
+            self.add(condition, item, values)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
         try:
-            with _refusals(self.folder), self._db:
-                self._db.executemany(statement, records)
-                self._db.executemany(
-                    "DELETE FROM errors WHERE condition = ? AND item = ?", [row[:2] for row in rows]
-                )
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO errors VALUES (?, ?, ?, ?, ?, ?)",
-                    [
-                        (condition, item, self.session, about["source"], about["trial"], about["reason"])
-                        for condition, item, about in errors
-                    ],
-                )
+            yield
         except sqlite3.IntegrityError as error:
             raise InputError(
                 f"another process works on {str(self.folder)!r}; wait for it or stop it"
@@ -246,41 +303,49 @@ class Store:
 
     def finish(self, condition: str, stop: str | None) -> None:
         """Record why a condition ended, or with None that it goes on."""
-        with _refusals(self.folder), self._db:
+        with self.transaction():
             self._db.execute("UPDATE conditions SET stop = ? WHERE id = ?", (stop, condition))
 
     def conditions(self) -> list[Condition]:
         """All conditions in the order in which they were registered."""
-        found = self._db.execute("SELECT id, description, stop FROM conditions ORDER BY rowid")
-        return [Condition(name, json.loads(description), stop) for name, description, stop in found]
+        found = self._query("SELECT id, description, stop FROM conditions ORDER BY rowid")
+        return [Condition(name, decoded(description), stop) for name, description, stop in found]
+
+    def items(self, condition: str) -> set[int | str]:
+        """Items of a condition that have a row."""
+        return {item for (item,) in self._query("SELECT item FROM rows WHERE condition = ?", condition)}
 
     def rows(self, condition: str) -> list[dict[str, Any]]:
         """Rows of a condition in the order of their items, with ``item`` among their columns."""
         names = ("item", *self.columns)
-        found = self._db.execute(
-            f"SELECT {', '.join(names)} FROM rows WHERE condition = ? ORDER BY item", (condition,)
+        found = self._query(
+            f"SELECT {', '.join(names)} FROM rows WHERE condition = ? ORDER BY item", condition
         )
         return [dict(zip(names, row, strict=True)) for row in found]
 
     def errors(self, condition: str) -> list[dict[str, Any]]:
         """What raised in a condition: ``item``, ``source``, ``trial`` and ``reason`` of each."""
-        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'errors'").fetchone():
+        if not self._query("SELECT 1 FROM sqlite_master WHERE name = 'errors'"):
             return []  # a run of an older version, opened to look at it
         names = ("item", "source", "trial", "reason")
-        found = self._db.execute(
-            f"SELECT {', '.join(names)} FROM errors WHERE condition = ? ORDER BY item", (condition,)
+        found = self._query(
+            f"SELECT {', '.join(names)} FROM errors WHERE condition = ? ORDER BY item", condition
         )
         return [dict(zip(names, row, strict=True)) for row in found]
 
     def close(self) -> None:
         """Release the file."""
-        self._db.close()
+        if self.session is None:  # opened to look at it
+            self._db.close()
+        else:
+            database.settle(self._db)
 
-    def _exists(self) -> bool:
-        return bool(self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone())
+    def _query(self, statement: str, *given: object) -> list[tuple[Any, ...]]:
+        with refusals(self.folder):
+            return self._db.execute(statement, given).fetchall()
 
     def _create(self, kind: str, columns: Mapping[str, str], identity: Mapping[str, Any]) -> None:
-        for statement in _TABLES.split(";"):
+        for statement in _SCHEMA.split(";"):
             self._db.execute(statement)
         fields = ", ".join(f"{name} {sqltype}" for name, sqltype in columns.items())
         self._db.execute(
@@ -293,39 +358,30 @@ class Store:
     def _check(self, kind: str, identity: Mapping[str, Any]) -> None:
         if self.kind != kind:
             raise InputError(f"{str(self.folder)!r} holds a run of semphy {self.kind}; choose another --out")
-        if json.loads(self._meta("columns")) != list(self.columns):
+        if decoded(self._meta("columns")) != list(self.columns):
             raise InputError(
                 f"{str(self.folder)!r} was made by another version of semphy; choose another --out"
             )
         # Through JSON, as the stored one went: tuples become lists.
-        changed = differences(json.loads(self._meta("identity")), json.loads(json.dumps(identity)))
+        changed = differences(decoded(self._meta("identity")), json.loads(json.dumps(identity)))
         if changed:
             raise InputError(
                 f"{str(self.folder)!r} holds another run ({'; '.join(changed)}); choose another --out"
             )
 
     def _meta(self, name: str) -> str:
-        value: str = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()[0]
-        return value
+        found = self._query("SELECT value FROM meta WHERE name = ?", name)
+        if not found:
+            raise InputError(f"{str(self.folder)!r} holds a damaged run: it does not say its {name}")
+        return str(found[0][0])
 
     def _latest(self, name: str) -> str:
-        value: str = self._db.execute(f"SELECT {name} FROM sessions ORDER BY id DESC LIMIT 1").fetchone()[0]
-        return value
+        found = self._query(f"SELECT {name} FROM sessions ORDER BY id DESC LIMIT 1")
+        if not found:
+            raise InputError(f"{str(self.folder)!r} holds an empty run")
+        return str(found[0][0])
 
 
-def _claim(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    database = folder / _DATABASE
-    if not database.exists() and any(folder.iterdir()):
-        raise InputError(f"{str(folder)!r} has files in it and no run; choose another --out")
-    return database
-
-
-@contextmanager
-def _refusals(folder: Path | None) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.IntegrityError:
-        raise
-    except (OSError, sqlite3.Error) as error:
-        raise InputError(f"cannot use {str(folder)!r} as a run directory: {error}") from error
+def _storable(value: Any) -> Any:
+    """Text without surrogates, which SQLite does not take; names of files have them that are no UTF-8."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value

@@ -1,7 +1,8 @@
 """Work items through one or several local processes, accepted in order.
 
 Items are computed ahead but accepted strictly in the order in which their tasks yield them, so what a task
-sees, and when it calls itself finished, does not depend on the number of workers.
+sees, and when it calls itself finished, does not depend on the number of workers. An item that takes long is
+worked off in slices, each of which is accepted, so that little is lost whenever a process ends.
 """
 
 from __future__ import annotations
@@ -19,11 +20,16 @@ from typing import Protocol, TypeVar
 
 from benchmarks.settings.errors import InputError
 
-__all__ = ["Task", "cores", "open_pool", "quiet_threads", "run"]
+__all__ = ["SLICE_SECONDS", "Task", "cores", "open_pool", "processes", "quiet_threads", "run", "submit"]
 
 Work = TypeVar("Work")
 Done = TypeVar("Done")
 Taken = TypeVar("Taken", contravariant=True)
+
+SLICE_SECONDS = 15.0
+"""Work that takes longer comes back in parts, where it can be parted."""
+
+_STOPPING = {getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)}
 
 
 class Task(Protocol[Work, Taken]):
@@ -36,8 +42,8 @@ class Task(Protocol[Work, Taken]):
     def items(self) -> Iterator[Work]:
         """Work items in order, drawn lazily and possibly ahead of their acceptance."""
 
-    def accept(self, item: Work, result: Taken) -> None:
-        """Take the result of the next item."""
+    def accept(self, item: Work, result: Taken) -> Work | None:
+        """Take the result of the next item, and return what it leaves to do of it, as an item."""
 
 
 def run(
@@ -63,16 +69,18 @@ def run(
     Raises
     ------
     InputError
-        If ``workers`` is not positive, or a worker was killed from outside.
+        If ``workers`` is not positive, no other process can be started, or one was killed from outside.
     """
     stream = ((task, item) for task in tasks for item in _wanted(task))
-    with open_pool(workers) if pool is None else nullcontext(pool) as processes:
-        if processes is None:
+    with open_pool(workers) if pool is None else nullcontext(pool) as others:
+        if others is None:
             for task, item in stream:
-                task.accept(item, work(item))
+                left: Work | None = item
+                while left is not None and not task.finished:
+                    left = task.accept(left, work(left))
             return
         try:
-            _run_ahead(stream, work, processes, ahead=workers + 1)
+            _run_ahead(stream, work, others, ahead=workers + 1)
         except BrokenProcessPool as error:
             raise InputError(
                 "a worker process ended from outside, most likely for want of memory; "
@@ -96,14 +104,51 @@ def _run_ahead(
     pending: deque[tuple[Task[Work, Done], Work, Future[Done]]] = deque()
     while True:
         while len(pending) < ahead and (drawn := next(stream, None)) is not None:
-            pending.append((*drawn, pool.submit(work, drawn[1])))
+            pending.append((*drawn, submit(pool, work, drawn[1])))
         if not pending:
             return
         task, item, future = pending.popleft()
         if task.finished:
             future.cancel()
-        else:
-            task.accept(item, future.result())
+        elif (left := task.accept(item, future.result())) is not None:
+            pending.appendleft((task, left, submit(pool, work, left)))
+
+
+def submit(pool: ProcessPoolExecutor, work: Callable[[Work], Done], item: Work) -> Future[Done]:
+    """Hand work to `processes`.
+
+    Raises
+    ------
+    InputError
+        If the system has no room for another process.
+    """
+    with _born_deaf():  # it is submitting that starts a worker
+        return pool.submit(work, item)
+
+
+@contextmanager
+def _born_deaf() -> Iterator[None]:
+    """Hold back Ctrl-C and its like, for this process while it starts others, and for these until they end.
+
+    Such signals reach the whole group; the parent decides.
+
+    Raises
+    ------
+    InputError
+        If the system has no room for what processes share.
+    """
+    holds = hasattr(signal, "pthread_sigmask")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING) if holds else set()
+    try:
+        yield
+    except (OSError, ImportError) as error:  # no semaphores: /dev/shm is full, read-only or not there
+        raise InputError(
+            f"no other processes can be started here ({error}): use --workers 1, or make room in /dev/shm, "
+            "where they keep their locks"
+        ) from error
+    finally:
+        if holds:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -113,33 +158,48 @@ def open_pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
     Raises
     ------
     InputError
-        If ``workers`` is not positive.
+        If ``workers`` is not positive, or the system has no room for what processes share.
     """
     if workers < 1:
         raise InputError(f"workers must be at least 1, got {workers}")
     if workers == 1:
         yield None
         return
-    threads = max(1, cores() // workers)
+    with processes(workers) as pool:
+        yield pool
+
+
+@contextmanager
+def processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that start with the first `submit`, share the cores, and end with this, whatever they do.
+
+    Raises
+    ------
+    InputError
+        If the system has no room for what processes share.
+    """
+    threads = max(1, cores() // count)
     quiet_threads(threads)
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(threads,),
-    )
+    with _born_deaf():
+        pool = ProcessPoolExecutor(
+            count,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(threads,),
+        )
     try:
         yield pool
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        # Items computed ahead of a finished task may take minutes; nobody wants them any more.
+        # Items computed ahead of a finished task may take minutes; nobody wants them any more. All files are
+        # written in one step, and a worker that somebody stopped would never notice a milder signal.
         for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
+            process.kill()
 
 
 def _start_worker(threads: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where signals cannot be held back at birth
     threading.Thread(target=_follow_parent, daemon=True).start()
     import torch
 

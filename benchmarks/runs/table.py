@@ -11,6 +11,7 @@ from typing import Generic, Self, TypeVar
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 __all__ = ["Column", "LiveTable", "decibels", "duration", "plain", "rate"]
 
@@ -106,7 +107,7 @@ class LiveTable(Generic[Shown]):
         for index in shown:
             table.add_column(self.columns[index].title, justify="right", no_wrap=True)
         for cells in rows:
-            table.add_row(*(cells[index] for index in shown))
+            table.add_row(*(Text(cells[index]) for index in shown))  # names may look like markup
         return table
 
     def _shown(self, rows: Sequence[Sequence[str]]) -> list[int]:

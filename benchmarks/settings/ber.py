@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import cycle, islice
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from benchmarks.settings.codes import CodeSpec, Count, Settings, from_file
 from benchmarks.settings.errors import InputError
-from benchmarks.settings.ranges import parse_range
+from benchmarks.settings.ranges import parse_probabilities, parse_range
 from phy.coding.catalog import CODES, code_kind
-from phy.coding.decoding import MIN_SUM
+from phy.coding.decoding import HARD, MIN_SUM
 
 __all__ = [
     "SEARCH_DB",
+    "SNR_CURE",
+    "SWEPT",
     "BerSpec",
     "Probability",
     "SnrSpec",
     "StopSpec",
+    "check_search",
     "read_targets",
     "resolve_engine",
     "search_interval",
@@ -32,25 +35,47 @@ class SnrSpec(Settings):
     Attributes
     ----------
     kind:
-        Whether ``values_db`` are Eb/N0 (per information bit) or Es/N0 (per channel use).
+        Whether ``values_db`` are Eb/N0 (per information bit) or Es/N0 (per channel use), or the probabilities
+        ``p`` of a binary channel.
     values_db:
-        The points in decibels, or a text that `parse_range` reads.
+        The points, SNRs in decibels, or a text that `parse_range` or `parse_probabilities` reads. They may
+        stand alone and are Es/N0 then.
+
+    Examples
+    --------
+    >>> SnrSpec.model_validate("0:2:1")
+    SnrSpec(kind='esno', values_db=(0.0, 1.0, 2.0))
     """
 
-    kind: Literal["ebno", "esno"]
+    kind: Literal["ebno", "esno", "p"]
     values_db: tuple[float, ...] = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, data: Any) -> Any:
+        if isinstance(data, str | int | float | list | tuple) and not isinstance(data, bool):
+            return {"kind": "esno", "values_db": data}
+        return data
 
     @field_validator("values_db", mode="before")
     @classmethod
-    def _read(cls, value: object) -> object:
+    def _read(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, str):
-            return parse_range(value)
+            return _parser(info)(value)
         return (value,) if isinstance(value, int | float) else value
 
     @field_validator("values_db")
     @classmethod
-    def _finite(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        return parse_range(",".join(map(repr, values)))
+    def _possible(cls, values: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        return _parser(info)(",".join(map(repr, values)))
+
+
+def _parser(info: ValidationInfo) -> Callable[[str], tuple[float, ...]]:
+    return parse_probabilities if info.data.get("kind") == "p" else parse_range
+
+
+SNR_CURE = "give --ebno or --esno, --p of a binary channel, or --target-bler"
+"""What to do where the SNR is missing."""
 
 
 class StopSpec(Settings):
@@ -93,6 +118,13 @@ def search_interval(data: Any) -> Any:
     return data
 
 
+def check_search(spec: Any) -> Any:
+    """Raise ValueError if settings search a target over probabilities, on which an SNR has no bearing."""
+    if spec.target_bler and spec.snr.kind == "p":
+        raise ValueError("--target-bler searches an SNR; sweep --p instead, such as --p 0.01:0.1:0.01")
+    return spec
+
+
 def read_targets(value: object) -> object:
     """Let target rates be written ``"0.1,0.01"``, or as a single number."""
     if isinstance(value, str):
@@ -100,15 +132,20 @@ def read_targets(value: object) -> object:
     return (value,) if isinstance(value, int | float) else value
 
 
+SWEPT = ("modulation", "channel")
+"""Settings besides the code of which one command takes several values."""
+
+
 class BerSpec(Settings):
-    """What ``semphy ber`` is told about one code, except how the work is divided.
+    """What ``semphy ber`` is told about one curve, except how the work is divided.
 
     Attributes
     ----------
     code, snr, stop:
         See `CodeSpec`, `SnrSpec`, `StopSpec`.
     modulation, demapping, channel:
-        As `phy.modulation.Modulation` and `phy.channels.flat` read them.
+        As `phy.modulation.Modulation` and `phy.channels.names` read them. A binary channel takes bits as they
+        are: there is no other modulation than the one of the default, and conditions name none.
     target_bler:
         Block error rates whose SNR is searched; ``snr`` then holds the ends of the interval to search, and
         is `SEARCH_DB` when left out.
@@ -141,7 +178,7 @@ class BerSpec(Settings):
     modulation: str = "bpsk"
     demapping: Literal["app", "maxlog"] = "app"
     channel: str = "awgn"
-    snr: SnrSpec
+    snr: SnrSpec = Field(description=SNR_CURE)
     target_bler: tuple[Probability, ...] = ()
     stop: StopSpec = StopSpec()
     harq: str | None = None
@@ -154,11 +191,14 @@ class BerSpec(Settings):
     confidence: Probability = 0.95
 
     _targets = field_validator("target_bler", mode="before")(read_targets)
+    _search = model_validator(mode="after")(check_search)
 
     @field_validator("rv", mode="before")
     @classmethod
     def _versions(cls, value: object) -> object:
-        return value.split(",") if isinstance(value, str) else value
+        if isinstance(value, str):
+            return value.split(",")
+        return (value,) if isinstance(value, int) else value
 
     @model_validator(mode="after")
     def _repetition(self) -> BerSpec:
@@ -241,6 +281,8 @@ class BerSpec(Settings):
         left_out = {"snr", "stop", "confidence", "target_bler", "harq", "rv", "crc", "turns"}
         shared = self.model_dump(mode="json", exclude=left_out)
         own: dict[str, Any] = {}
+        if self.snr.kind == "p":
+            del shared["modulation"], shared["demapping"]
         if self.harq is not None:
             own["harq"] = {"rv": list(self.versions), "crc": self.crc}
         if self.turns > 1:
@@ -248,45 +290,40 @@ class BerSpec(Settings):
         return {**shared, **own, "code": self.code.identity()}
 
     def identity(self) -> dict[str, Any]:
-        """What all curves of one run directory share."""
+        """What all curves of one code in a run directory share."""
         return {name: value for name, value in self.condition().items() if name not in ("code", "engine")}
 
 
 _MOST_TRANSMISSIONS = 16
 
-_COMPILED_CHANNELS = ("awgn", "rayleigh", "rayleigh-block")
-
 
 def resolve_engine(spec: BerSpec) -> Literal["sionna", "compiled", "torch"]:
-    """Decide which engine simulates a spec whose channel has its canonical name.
+    """Decide which engine simulates a spec.
 
-    ``auto`` is ``compiled`` where that covers code and channel, else ``sionna``. On another device than the
-    CPU it is ``torch`` for 5G LDPC with a min-sum decoder, else ``sionna``.
+    ``auto`` is ``compiled`` where the code has that, else ``sionna``; over which channel, and with which
+    constellation, makes no difference. On another device than the CPU it is ``torch`` for 5G LDPC with a
+    min-sum decoder, else ``sionna``.
 
     Raises
     ------
     InputError
-        If the engine that was asked for, or the only one that decodes the code, does not cover the rest.
+        If the engine that was asked for does not decode the code so.
     """
     code, kind = spec.code, code_kind(spec.code.name)
     if spec.repeats:
         return "compiled"
     if spec.engine == "torch" or spec.device != "cpu":
         return _resolve_device(spec)
-    missing = []
-    if "compiled" not in kind.engines:
-        has = ", ".join(other.label for other in CODES.values() if "compiled" in other.engines)
-        missing.append(f"code {code.name} (it has {has})")
-    if spec.channel not in _COMPILED_CHANNELS:
-        missing.append(f"channel {spec.channel} (it has {', '.join(_COMPILED_CHANNELS)})")
     fixed = code.decoder.llr_bits
     only = f"code {code.label}" if "sionna" not in kind.engines else f"llr_bits={fixed}" if fixed else None
+    only = f"decoder {code.decoder.algorithm}" if code.decoder.algorithm in HARD else only
     if spec.engine == "sionna" and only:
         raise InputError(f"the sionna engine does not cover {only}; use --engine compiled or auto")
-    if missing and (only or spec.engine == "compiled"):
-        needs = f", which alone covers {only}," if only else ""
-        raise InputError(f"the compiled engine{needs} does not cover {' nor '.join(missing)}")
-    return "sionna" if missing or spec.engine == "sionna" else "compiled"
+    covered = "compiled" in kind.engines
+    if spec.engine == "compiled" and not covered:
+        has = ", ".join(other.label for other in CODES.values() if "compiled" in other.engines)
+        raise InputError(f"the compiled engine does not cover code {code.name} (it has {has})")
+    return "compiled" if covered and spec.engine != "sionna" else "sionna"
 
 
 def _resolve_device(spec: BerSpec) -> Literal["sionna", "torch"]:

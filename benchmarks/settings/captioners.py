@@ -8,6 +8,8 @@ from pydantic import Field, field_validator
 
 from benchmarks.settings.ber import Probability
 from benchmarks.settings.codes import Count, Settings
+from benchmarks.settings.devices import Device
+from benchmarks.settings.places import Side, check_place
 
 __all__ = ["CaptionersSpec"]
 
@@ -40,17 +42,21 @@ class CaptionersSpec(Settings):
         Of the interval of the mean sentence BLEU.
     """
 
-    models: tuple[str, ...] = Field(min_length=1)
-    images: str
+    models: tuple[str, ...] = Field(
+        min_length=1, description="give --models, presets or folders (semphy list)"
+    )
+    images: str = Field(description="give --images, a folder of captioned pictures, or scenes:medium")
     captions: str | None = None
-    image_size: Count | None = None
+    image_size: Side | None = None
     prompt: str | None = None
     max_tokens: Count = 256
     max_sources: Count | None = None
-    device: str = "cpu"
+    device: Device = "cpu"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     seed: Annotated[int, Field(ge=0)] = 1
     confidence: Probability = 0.95
+
+    _places = field_validator("images", "captions")(check_place)
 
     @field_validator("models", mode="before")
     @classmethod

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from phy.coding.catalog import CODES, CodeKind, code_kind
-from phy.coding.decoding import Decoding
+from phy.coding.decoding import ALGORITHMS, HARD, Decoding
 from phy.coding.fixed_point import FixedPoint
 from phy.coding.ldpc.quoting import split_outside_quotes
 
-__all__ = ["CodeSpec", "Count", "DecoderSpec", "Settings", "from_file", "one_by_one", "split_names"]
+__all__ = [
+    "CodeSpec",
+    "Count",
+    "DecoderSpec",
+    "Settings",
+    "from_file",
+    "one_by_one",
+    "several",
+    "split_names",
+]
 
 
 def _whole(value: object) -> object:
@@ -88,9 +98,11 @@ class DecoderSpec(Settings):
         for setting, rule in _RULES.items():
             if (value := getattr(self, setting)) is not None and algorithm != rule:
                 raise ValueError(f"{setting} belongs to {rule}, got {setting}={value} with {algorithm}")
+        if self.schedule is not None and algorithm in HARD:
+            raise ValueError(f"schedule belongs to belief propagation, got {self.schedule} with {algorithm}")
         own = {
             "algorithm": algorithm,
-            "schedule": self.schedule or ("flooding" if kind.propagates else None),
+            "schedule": self.schedule or ("flooding" if algorithm in ALGORITHMS else None),
             "iterations": self.iterations or kind.iterations,
         }
         filled = self.model_copy(update=own)
@@ -169,11 +181,13 @@ class CodeSpec(Settings):
         return ",".join([f"{form}:{stem}", *changes])
 
     def identity(self) -> dict[str, Any]:
-        """What tells this code from others: of a matrix the digest, wherever its file lies."""
+        """What tells this code from others: of a matrix the digest, whatever its file is called."""
         described = {**self.model_dump(mode="json"), "decoder": self.decoder.identity()}
         if (version := code_kind(self.name).version) > 1:
             described["version"] = version
-        return {**described, "name": self.label} if self.digest else described
+        if self.digest:
+            described["name"] = f"{self.name.partition(':')[0]}:{self.digest}"
+        return described
 
     @model_validator(mode="before")
     @classmethod
@@ -234,15 +248,29 @@ def split_names(text: str) -> list[str]:
     return names
 
 
+def several(value: object) -> list[Any]:
+    """Values of a setting that takes several: those of a list, or those between the commas of a text.
+
+    Examples
+    --------
+    >>> several("awgn,tdl-a:delay_spread=1e-7,speed=3"), several([512, 1024]), several(512)
+    (['awgn', 'tdl-a:delay_spread=1e-7,speed=3'], [512, 1024], [512])
+    """
+    if isinstance(value, str):
+        return split_names(value)
+    return list(value) if isinstance(value, list | tuple) and value else [value]
+
+
 def one_by_one(code: object) -> list[Any]:
-    """Settings of several codes from settings with several names.
+    """Settings of single codes from settings with several names, lengths or decoders.
 
     Parameters
     ----------
     code:
-        What stands under ``code``: a list of settings stays as it is; a mapping whose ``name`` holds several
-        names becomes one mapping a name. Each code takes of ``k``, ``n`` and ``decoder`` what it has: code
-        none no ``n``, matrices from files neither length, and only LDPC codes a schedule.
+        What stands under ``code``: the settings of one or several codes, or a list of such. ``name``, ``k``,
+        ``n`` and the decoder's ``algorithm`` may have several values (`several`), all combinations of which
+        are meant. Of several codes each takes of lengths and decoders what it has: code none no ``n``,
+        matrices from files neither length, and only LDPC codes a schedule.
 
     Raises
     ------
@@ -250,26 +278,45 @@ def one_by_one(code: object) -> list[Any]:
         If a code is named twice, or there is a decoder setting that no code takes.
     """
     if isinstance(code, list) and code:
-        return code
-    if not isinstance(code, Mapping) or not isinstance(code.get("name"), str):
+        return [one for each in code for one in one_by_one(each)]
+    if not isinstance(code, Mapping):
         return [code]
-    names = split_names(code["name"])
+    names = several(code.get("name", CodeSpec.model_fields["name"].default))
+    if not all(isinstance(name, str) for name in names):
+        return [code]
     for name in names:
         if names.count(name) > 1:
             raise ValueError(f"code {name!r} is named twice in {code['name']!r}")
     kinds = {name: CODES.get(name.partition(":")[0]) for name in names}
-    if len(names) == 1 or None in kinds.values():
-        return [{**code, "name": name} for name in names]
-    decoder = {name: value for name, value in (code.get("decoder") or {}).items() if value is not None}
+    decoder = code.get("decoder") or {}
+    if len(names) == 1 or None in kinds.values() or not isinstance(decoder, Mapping):
+        return [one for name in names for one in _crossed({**code, "name": name})]
+    decoder = {name: value for name, value in decoder.items() if value is not None}
     for setting, value in decoder.items():
-        if not any(_takes(kind, setting, value) for kind in kinds.values() if kind):
-            raise ValueError(f"none of the codes {', '.join(names)} takes {setting} {value!r}")
-    return [_own(code, decoder, name, kind) for name, kind in kinds.items() if kind]
+        for each in several(value):
+            if not any(_takes(kind, setting, each) for kind in kinds.values() if kind):
+                raise ValueError(f"none of the codes {', '.join(names)} takes {setting} {each!r}")
+    return [one for name, kind in kinds.items() if kind for one in _crossed(_own(code, decoder, name, kind))]
 
 
 def _own(code: Mapping[str, Any], decoder: Mapping[str, Any], name: str, kind: CodeKind) -> dict[str, Any]:
     """Settings of one code of several: what it takes of the lengths and of the decoder."""
     unused = ("k", "n") if kind.from_file else ("n",) if name == "none" else ()
     lengths = {key: value for key, value in code.items() if key not in unused}
-    own = {key: value for key, value in decoder.items() if _takes(kind, key, value)}
+    taken = {key: [one for one in several(value) if _takes(kind, key, one)] for key, value in decoder.items()}
+    own = {key: values if len(values) > 1 else values[0] for key, values in taken.items() if values}
     return {**lengths, "name": name, "decoder": own}
+
+
+def _crossed(code: dict[str, Any]) -> list[dict[str, Any]]:
+    """All combinations of the lengths and decoders of one code."""
+    decoder = code.get("decoder")
+    by_algorithm = (
+        [{**decoder, "algorithm": each} for each in several(decoder["algorithm"])]
+        if isinstance(decoder, Mapping) and decoder.get("algorithm") is not None
+        else [decoder]
+    )
+    axes = {key: several(code[key]) for key in ("k", "n") if code.get(key) is not None}
+    if decoder is not None:
+        axes["decoder"] = by_algorithm
+    return [{**code, **dict(zip(axes, values, strict=True))} for values in product(*axes.values())]

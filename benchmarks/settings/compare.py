@@ -11,6 +11,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from benchmarks.settings.codes import Count
+from benchmarks.settings.devices import Device
+from benchmarks.settings.places import Side, check_place
 from benchmarks.settings.ranges import parse_range
 from bridge.models import Models, load_models, parse_models
 from bridge.own import OwnCode
@@ -100,23 +102,25 @@ class CompareSpec(BaseModel):
     carriage: tuple[str, ...] = ()
     images: str = "sample"
     captions: str | None = None
-    image_size: Count | None = None
+    image_size: Side | None = None
     texts: str = "sample"
     embeddings: str = "sample"
     flatten: bool = False
-    snr: tuple[float, ...] = Field(min_length=1)
+    snr: tuple[float, ...] = Field(min_length=1, description="give --snr, such as --snr 0:12:3")
     cbr: tuple[str, ...] = ("1/24",)
     channel_uses: Count | None = None
     channel: str = "awgn"
     schemes: str = "witt"
     text_schemes: str = "1/2-qpsk"
-    decoder: Literal["sum-product", "minsum", "offset-minsum", "normalized-minsum"] = "sum-product"
+    decoder: Literal[
+        "sum-product", "minsum", "offset-minsum", "normalized-minsum", "gallager-b", "bit-flipping"
+    ] = "sum-product"
     schedule: Literal["flooding", "layered"] = "layered"
     iterations: Count = 20
     engine: Literal["compiled", "sionna"] = "compiled"
     policy: str = "mean"
     models: str = "tiny"
-    device: str = "cpu"
+    device: Device = "cpu"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     options: dict[str, dict[str, Any]] = {}
     metrics: tuple[str, ...] = ("psnr", "ssim", "ms-ssim")
@@ -128,6 +132,8 @@ class CompareSpec(BaseModel):
     keep: Annotated[int, Field(ge=0)] = 1
     seed: Annotated[int, Field(ge=0)] = 1
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
+
+    _places = field_validator("images", "texts", "embeddings", "captions")(check_place)
 
     @field_validator("carriage", mode="before")
     @classmethod
@@ -153,6 +159,11 @@ class CompareSpec(BaseModel):
             return parse_range(value)
         return (value,) if isinstance(value, int | float) else value
 
+    @field_validator("snr")
+    @classmethod
+    def _decibels(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        return parse_range(",".join(map(repr, values)))
+
     @field_validator("cbr")
     @classmethod
     def _ratio(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -174,7 +185,7 @@ class CompareSpec(BaseModel):
             for name in names:
                 if describe(name).received != kind:
                     raise ValueError(f"{name!r} is no metric of {kind}: there are {', '.join(examples)}")
-        parse_models(self.models)
+        Models(parse_models(self.models)).check_places()
         if self.policy not in POLICIES:
             raise ValueError(f"failure policy must be one of {', '.join(POLICIES)}, got {self.policy!r}")
         for name in self.options:

@@ -31,15 +31,15 @@ def dotted(keywords: Mapping[str, Any], without: str = "") -> dict[str, Any]:
     Parameters
     ----------
     keywords:
-        Options by name; ``ebno`` or ``esno`` is the SNR in decibels, and ``code`` may be a whole group of
-        settings instead of a name. What has no short name stays as it is.
+        Options by name; ``ebno`` or ``esno`` is the SNR in decibels, ``p`` a probability, and ``code`` may be
+        a whole group of settings instead of a name. What has no short name stays as it is.
     without:
         What full names lack at their front: ``code.`` where there is a decoder, but no code to choose.
 
     Raises
     ------
     InputError
-        If both kinds of SNR are given.
+        If more than one of them is given.
 
     Examples
     --------
@@ -47,13 +47,14 @@ def dotted(keywords: Mapping[str, Any], without: str = "") -> dict[str, Any]:
     {'code.k': 512, 'seed': 7, 'snr': {'kind': 'ebno', 'values_db': '0:3:1'}}
     """
     given = dict(keywords)
-    ebno, esno = given.pop("ebno", None), given.pop("esno", None)
-    if ebno is not None and esno is not None:
-        raise InputError("give either --ebno or --esno, not both")
-    if ebno is not None:
-        given["snr"] = {"kind": "ebno", "values_db": ebno}
-    if esno is not None:
-        given["snr"] = {"kind": "esno", "values_db": esno}
+    asked = {kind: given.pop(kind, None) for kind in ("ebno", "esno", "p")}
+    kinds = [kind for kind, values in asked.items() if values is not None]
+    if len(kinds) > 1:
+        raise InputError(
+            f"give one of --ebno, --esno and --p, got {' and '.join(f'--{kind}' for kind in kinds)}"
+        )
+    for kind in kinds:
+        given["snr"] = {"kind": kind, "values_db": asked[kind]}
     return {
         name if isinstance(value, Mapping) else _PLACES.get(name, name).removeprefix(without): value
         for name, value in given.items()

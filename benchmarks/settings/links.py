@@ -6,7 +6,15 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from benchmarks.settings.ber import Probability, SnrSpec, StopSpec, read_targets, search_interval
+from benchmarks.settings.ber import (
+    SNR_CURE,
+    Probability,
+    SnrSpec,
+    StopSpec,
+    check_search,
+    read_targets,
+    search_interval,
+)
 from benchmarks.settings.codes import Settings
 
 __all__ = ["SweepSpec"]
@@ -24,7 +32,7 @@ class SweepSpec(Settings):
     """
 
     links: tuple[str, ...] = ()
-    snr: SnrSpec
+    snr: SnrSpec = Field(description=SNR_CURE)
     target_bler: tuple[Probability, ...] = ()
     stop: StopSpec = StopSpec()
     seed: Annotated[int, Field(ge=0)] = 1
@@ -36,4 +44,5 @@ class SweepSpec(Settings):
         return [place.strip() for place in value.split(",")] if isinstance(value, str) else value
 
     _targets = field_validator("target_bler", mode="before")(read_targets)
+    _search = model_validator(mode="after")(check_search)
     _interval = model_validator(mode="before")(search_interval)

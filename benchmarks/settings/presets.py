@@ -23,8 +23,11 @@ def find_config(place: str | Path) -> Path:
     'demo.yaml'
     """
     for path in (Path(place), _FOLDER / f"{place}.yaml"):
-        if path.is_file():
-            return path
+        try:
+            if path.is_file():
+                return path
+        except OSError:  # too long for a name, or in a folder that nobody may enter
+            continue
     raise ValueError(
         f"{str(place)!r} is neither a file nor a preset; presets are {', '.join(preset_names())}"
     )

@@ -6,20 +6,22 @@ ends as one `InputError` line that says which setting, what came in and what wou
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from benchmarks.settings.ber import BerSpec
-from benchmarks.settings.codes import one_by_one
+from benchmarks.settings.codes import one_by_one, several
+from benchmarks.settings.documents import yaml_value
 from benchmarks.settings.errors import InputError
+from bridge.spelling import meant
 
-__all__ = ["checked", "read_curves", "read_settings", "yaml_value"]
+__all__ = ["checked", "quoted", "read_curves", "read_settings", "yaml_value"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -56,24 +58,32 @@ def read_curves(
     overrides: Sequence[str] = (),
     flags: Mapping[str, Any] | None = None,
 ) -> tuple[BerSpec, ...]:
-    """Read the settings of ``semphy ber``, one spec a code.
+    """Read the settings of ``semphy ber``, one spec a curve.
 
-    Parameters are those of `read_settings`; ``code.name`` may hold several names separated by commas, and
-    ``code`` in a file a list (see `benchmarks.settings.codes.one_by_one`).
+    Parameters are those of `read_settings`; names, lengths and decoders of the code, modulation and channel
+    may have several values, as texts with commas or as lists (`benchmarks.settings.codes.several`). There is
+    a curve for each combination; combinations that come to the same count once.
 
     Raises
     ------
     InputError
         If the file cannot be read, or a setting is unknown or wrong.
+
+    Examples
+    --------
+    >>> snr = {"kind": "ebno", "values_db": 2}
+    >>> specs = read_curves(flags={"snr": snr, "code.n": "768,1024", "modulation": ["qpsk", "qam16"]})
+    >>> [(spec.code.n, spec.modulation) for spec in specs]
+    [(768, 'qpsk'), (768, 'qam16'), (1024, 'qpsk'), (1024, 'qam16')]
     """
     tree = _merge(config, overrides, flags or {})
-    if "code" not in tree:
-        return (checked(BerSpec, tree),)
     try:
-        codes = one_by_one(tree["code"])
+        axes = {"code": one_by_one(tree["code"])} if "code" in tree else {}
+        axes |= {name: several(tree[name]) for name in ("modulation", "channel") if name in tree}
     except ValueError as error:
         raise InputError(str(error)) from error
-    return tuple(checked(BerSpec, {**tree, "code": code}) for code in codes)
+    curves = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())]
+    return tuple(dict.fromkeys(checked(BerSpec, tree | curve) for curve in curves))
 
 
 def _merge(config: Path | None, overrides: Sequence[str], flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -82,7 +92,7 @@ def _merge(config: Path | None, overrides: Sequence[str], flags: Mapping[str, An
         name, equals, value = override.partition("=")
         if not equals or not name.strip():
             raise InputError(f"--set takes name=value such as code.k=256, got {override!r}")
-        _put(tree, name.strip(), yaml_value(value))
+        _put(tree, name.strip(), yaml_value(value, f"--set {override}"))
     for name, value in flags.items():
         if value is not None:
             _put(tree, name, value)
@@ -105,11 +115,11 @@ def checked(model: type[Model], tree: Mapping[str, Any]) -> Model:
 
 def _read_config(path: Path) -> dict[str, Any]:
     try:
-        tree = yaml_value(path.read_text(encoding="utf-8"))
+        tree = yaml_value(path.read_text(encoding="utf-8"), repr(str(path)))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the configuration {str(path)!r}: {error}") from error
     if not isinstance(tree, dict):
-        raise InputError(f"the configuration {str(path)!r} must hold names and values, got {tree!r}")
+        raise InputError(f"the configuration {str(path)!r} must hold names and values, got {quoted(tree)}")
     inner = tree.get("spec")
     return inner if isinstance(inner, dict) else tree
 
@@ -119,54 +129,38 @@ def _put(tree: dict[str, Any], name: str, value: Any) -> None:
     for parent in parents:
         child = tree.setdefault(parent, {})
         if not isinstance(child, dict):
-            raise InputError(f"{name} cannot be set: {parent} is {child!r}, not a group of settings")
+            raise InputError(f"{name} cannot be set: {parent} is {quoted(child)}, not a group of settings")
         tree = child
     tree[leaf] = deepcopy(value)  # later settings may reach into it
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML without base-60 numbers: ``0:4:0.5`` is an SNR range, not 240.5."""
-
-
-_INT = re.compile(r"[-+]?[0-9]+$")
-_FLOAT = re.compile(
-    r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+|\.[0-9]+[eE][-+]?[0-9]+)$"
-)
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith((":int", ":float"))]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:int", _INT, list("-+0123456789"))
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
-
-
-def yaml_value(text: str) -> Any:
-    """Read YAML, with numbers as YAML 1.2 writes them.
-
-    Raises
-    ------
-    InputError
-        If the text is no YAML.
-    """
-    try:
-        return yaml.load(text, Loader=_Loader)  # a SafeLoader: builds plain values only
-    except (yaml.YAMLError, ValueError) as error:
-        raise InputError(f"not YAML: {' '.join(str(error).split())}") from error
-
-
 def _one_line(model: type[BaseModel], error: ValidationError) -> str:
-    first, *others = error.errors(include_url=False)
-    name = ".".join(str(part) for part in first["loc"] if not isinstance(part, int))
-    message = " ".join(first["msg"].split())
-    if first["type"] == "extra_forbidden":
-        line = f"there is no setting {name}; there are {', '.join(_flat_fields(model))}"
-    elif first["type"] == "missing":
-        line = f"{name} is missing" + ("; give --ebno or --esno, or --target-bler" if name == "snr" else "")
-    elif first["type"] == "value_error":
-        line = message.removeprefix("Value error, ")
-    else:
-        line = f"{name}: {message[0].lower()}{message[1:]}, got {first['input']!r}"
-    return line + (f" (and {len(others)} more)" if others else "")
+    return "; ".join(_line(model, each) for each in error.errors(include_url=False))
+
+
+def _line(model: type[BaseModel], error: ErrorDetails) -> str:
+    name = ".".join(str(part) for part in error["loc"] if not isinstance(part, int))
+    message = " ".join(error["msg"].split())
+    if error["type"] == "extra_forbidden":
+        known, inside = _flat_fields(model), error["input"]
+        if isinstance(inside, Mapping) and inside:
+            name = f"{name}.{next(iter(inside))}"
+        return f"there is no setting {name}{meant(name, known) or ';'} there are {', '.join(known)}"
+    if error["type"] == "missing":
+        field = model.model_fields.get(name)
+        return f"{name} is missing" + (f"; {field.description}" if field and field.description else "")
+    if error["type"] == "value_error":
+        return message.removeprefix("Value error, ")
+    return f"{name}: {message[0].lower()}{message[1:]}, got {quoted(error['input'])}"
+
+
+_LONGEST = 80  # characters of a value that a message quotes
+
+
+def quoted(value: object) -> str:
+    """What came in, for a message, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
 
 
 def _flat_fields(model: type[BaseModel], prefix: str = "") -> list[str]:

@@ -11,12 +11,14 @@ import click
 from benchmarks.runs.sweep import quiet_threads
 from benchmarks.runs.table import Column, plain
 from benchmarks.runs.versions import versions
+from semantic.files import write_text
 
 _TABLE: tuple[Column[tuple[str, dict[str, Any]]], ...] = tuple(
     Column(title, cell, 8)
     for title, cell in (
         ("what", lambda row: row[0]),
         ("code", lambda row: f"({row[1]['k']},{row[1]['n']})"),
+        ("symbols", lambda row: str(row[1]["modulation"])),
         ("Eb/N0", lambda row: f"{row[1]['ebno_db']}"),
         ("schedule", lambda row: str(row[1]["schedule"])),
         ("engine", lambda row: str(row[1]["engine"])),
@@ -39,8 +41,15 @@ _STARTUP: tuple[Column[tuple[str, float]], ...] = (
 @click.option("--quick", is_flag=True, help="Few points, under a minute.")
 @click.option("--repeats", type=click.IntRange(1), help="Turns a point.  [default: 5; quick: 3]")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File for the JSON as well.")
+@click.option(
+    "--readme",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File to write the table to.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def main(startup: bool, quick: bool, repeats: int | None, out: Path | None, as_json: bool) -> None:
+def main(
+    startup: bool, quick: bool, repeats: int | None, out: Path | None, readme: Path | None, as_json: bool
+) -> None:
     """Measure decoder and whole chain against plain Sionna in one run, in Mb/s of information."""
     if startup:
         from benchmarks.speed.startup import measure_startup
@@ -51,6 +60,7 @@ def main(startup: bool, quick: bool, repeats: int | None, out: Path | None, as_j
         return
     quiet_threads()
     from benchmarks.speed.measure import CASES, QUICK, measure
+    from benchmarks.speed.readme import with_table
 
     found: dict[str, list[dict[str, Any]]] = {"decoder": [], "chain": []}
     for case in QUICK if quick else CASES:
@@ -58,12 +68,14 @@ def main(startup: bool, quick: bool, repeats: int | None, out: Path | None, as_j
         for name, entry in entries.items():
             found[name].append(entry)
         click.echo(f"# ({case.k}, {case.n}) {case.ebno_db} dB {case.schedule} {case.engine}", err=True)
+    if readme is not None:
+        readme.write_text(with_table(readme.read_text(encoding="utf-8"), found), encoding="utf-8")
     _show({"versions": versions(), **found}, _text(found), out, as_json)
 
 
 def _show(result: dict[str, Any], table: str, out: Path | None, as_json: bool) -> None:
     if out is not None:
-        out.write_text(json.dumps(result, indent=2), encoding="utf-8")
+        write_text(out, json.dumps(result, indent=2))
     click.echo(json.dumps(result, indent=2) if as_json else table)
 
 

@@ -28,7 +28,7 @@ __all__ = ["CASES", "QUICK", "Case", "measure"]
 
 @dataclass(frozen=True)
 class Case:
-    """One code at one SNR: 5G LDPC, BPSK, AWGN, offset-min-sum.
+    """One code at one SNR: 5G LDPC, AWGN, offset-min-sum.
 
     Attributes
     ----------
@@ -36,6 +36,8 @@ class Case:
         The same on both sides; ours also stops when all checks hold, which Sionna cannot.
     llr_bits:
         Width of our LLRs; None is ``float32``, as Sionna's.
+    modulation:
+        Constellation, demapped exactly on both sides.
     """
 
     k: int
@@ -44,11 +46,17 @@ class Case:
     schedule: str = "flooding"
     iterations: int = 20
     llr_bits: int | None = 8
+    modulation: str = "bpsk"
+
+    @property
+    def bits_per_symbol(self) -> int:
+        """Coded bits a symbol."""
+        return Modulation(self.modulation).bits_per_symbol
 
     @property
     def snr(self) -> EsN0:
-        """Es/N0 of BPSK at this rate."""
-        return EbN0(self.ebno_db).to_esn0(self.k / self.n)
+        """Es/N0 at this rate and constellation."""
+        return EbN0(self.ebno_db).to_esn0(self.k * self.bits_per_symbol / self.n)
 
     @property
     def decoding(self) -> Decoding:
@@ -67,6 +75,8 @@ QUICK = (  # block error rates of 1e-2 and 1e-5 where flooding, 1e-2 at the long
     Case(512, 1024, 2.7),
     Case(512, 1024, 2.7, "layered", llr_bits=6),
     Case(4096, 8192, 1.5),
+    Case(512, 1024, 4.6, "layered", llr_bits=6, modulation="qam16"),
+    Case(512, 1024, 10.6, "layered", llr_bits=6, modulation="qam256"),
 )
 CASES = tuple(
     Case(k, n, ebno_db, schedule, llr_bits=llr_bits)
@@ -74,6 +84,14 @@ CASES = tuple(
     for ebno_db in points
     for schedule in ("flooding", "layered")
     for llr_bits in (None, 8, 6)
+) + tuple(
+    Case(512, n, ebno_db, "layered", llr_bits=6, modulation=modulation)
+    for n, ebno_db, modulation in (
+        (1024, 4.6, "qam16"),
+        (1020, 7.6, "qam64"),
+        (1024, 10.6, "qam256"),
+        (1020, 14.0, "qam1024"),
+    )
 )
 
 
@@ -82,11 +100,12 @@ class _PlainSionna:
 
     def __init__(self, case: Case) -> None:
         self.case = case
-        self.encoder = LDPC5GEncoder(case.k, case.n)
+        m = case.bits_per_symbol
+        self.encoder = LDPC5GEncoder(case.k, case.n, num_bits_per_symbol=m)
         self.decoder = LDPC5GDecoder(
             self.encoder, cn_update="offset-minsum", cn_schedule=case.schedule, num_iter=case.iterations
         )
-        constellation = Constellation("pam", 1)
+        constellation = Constellation("pam", 1) if m == 1 else Constellation("qam", m)
         self.source, self.mapper = BinarySource(), Mapper(constellation=constellation)
         self.channel, self.demapper = sionna_channel.AWGN(), Demapper("app", constellation=constellation)
 
@@ -125,9 +144,9 @@ def measure(case: Case, repeats: int, batch: int = 64, seconds: float = 0.5) -> 
     """
     sionna, threads = _PlainSionna(case), torch.get_num_threads()
     _, llr = sionna.llr(batch)
-    code = LDPC5G(case.k, case.n, decoding=case.decoding)
-    chain = CompiledChain(ChainCode.of(code), Modulation("bpsk"), AWGN())
-    stream = Stream(1, "speed", case.k, case.ebno_db.hex())
+    code = LDPC5G(case.k, case.n, bits_per_symbol=case.bits_per_symbol, decoding=case.decoding)
+    chain = CompiledChain(ChainCode.of(code), Modulation(case.modulation), AWGN())
+    stream = Stream(1, "speed", case.k, case.modulation, case.ebno_db.hex())
     decoder = CompiledDecoder(code.structure, case.decoding)
     frames = decoder.variables(_repeated(llr))
     count = _Counter(case, chain, stream, threads)
@@ -150,6 +169,7 @@ def measure(case: Case, repeats: int, batch: int = 64, seconds: float = 0.5) -> 
             "k": case.k,
             "n": case.n,
             "ebno_db": case.ebno_db,
+            "modulation": case.modulation,
             "schedule": case.schedule,
             "iterations": case.iterations,
             "engine": case.engine,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from benchmarks.runs import sweep
 from benchmarks.runs.conditions import condition_id
 from benchmarks.runs.results import Result
 from benchmarks.runs.store import Store
@@ -61,10 +63,8 @@ def _conditions(spec: CompareSpec) -> Conditions:
 class _SourceTask:
     """One source: a single job with whatever its rows in the store still lack."""
 
-    def __init__(
-        self, job: Job, name: str, store: Store, done: Mapping[str, set[str]], table: LiveTable[_SourceTask]
-    ) -> None:
-        self.job, self.name, self.store, self.done, self.table = job, name, store, done, table
+    def __init__(self, job: Job, name: str, store: Store, table: LiveTable[_SourceTask]) -> None:
+        self.job, self.name, self.store, self.table = job, name, store, table
         self.finished = False
         self.rows = self.failures = self.errors = 0
 
@@ -72,14 +72,15 @@ class _SourceTask:
         """Yield the job."""
         yield self.job
 
-    def accept(self, item: Job, result: Found) -> None:
-        """Store the rows in one transaction."""
-        new = [[row for row in rows if row[1] not in self.done[row[0]]] for rows in result]
-        self.store.add_all(*new)
-        self.finished = True
-        self.rows, self.failures = len(result.rows), sum(values["failed"] for _, _, values in result.rows)
-        self.errors = len(result.errors)
-        self.table.update(self.name, self, done=True)
+    def accept(self, item: Job, result: Found) -> Job | None:
+        """Store the rows in one transaction, and return what is left to do."""
+        self.store.add_all(result.rows, result.errors)
+        self.finished = result.left is None
+        self.rows += len(result.rows)
+        self.failures += sum(values["failed"] for _, _, values in result.rows)
+        self.errors += len(result.errors)
+        self.table.update(self.name, self, done=self.finished)
+        return result.left
 
 
 _PROGRESS: tuple[Column[_SourceTask], ...] = (
@@ -205,16 +206,17 @@ def run_compare(spec: CompareSpec, out: Path | None = None, workers: int = 1) ->
 
 def _fill(store: Store, spec: CompareSpec, found: Sources, conditions: Conditions, workers: int) -> bool:
     """Compute the rows that a store lacks; whether Ctrl-C ended it."""
-    for point, description in conditions:
-        store.register(point.id, description)
-    store.want(_wanted(spec, found.sources, conditions))
-    with LiveTable(_PROGRESS) as table:
-        for remark in (*found.repeats, *cautions(spec, found.sources), *remarks(store)):
-            table.note(remark)
-        try:
+    try:
+        with store.transaction():
+            for point, description in conditions:
+                store.register(point.id, description)
+            store.want(_wanted(spec, found.sources, conditions))
+        with LiveTable(_PROGRESS) as table:
+            for remark in (*found.repeats, *cautions(spec, found.sources), *remarks(store)):
+                table.note(remark)
             run(_tasks(spec, store, found.sources, conditions, table), evaluate, workers)
-        except KeyboardInterrupt:
-            return True
+    except KeyboardInterrupt:
+        return True
     return False
 
 
@@ -242,17 +244,22 @@ def _tasks(
     conditions: Conditions,
     table: LiveTable[_SourceTask],
 ) -> list[_SourceTask]:
-    done = {point.id: {row["item"] for row in store.rows(point.id)} for point, _ in conditions}
+    done = {point.id: store.items(point.id) for point, _ in conditions}
+    # Without a folder nothing is kept that a part of the work could save.
+    seconds = math.inf if store.folder is None else sweep.SLICE_SECONDS
     kept = [source for source in sources if source.kind == "image"][: spec.keep]
     tasks = []
     for source in sources:
-        items = {reads: set(items_of(source, spec.trials, reads)) for reads in (False, True)}
-        lacking = tuple(
-            point
+        items = {reads: items_of(source, spec.trials, reads) for reads in (False, True)}
+        lacking = [
+            (
+                point,
+                tuple(n for n, item in enumerate(items[point.with_references]) if item not in done[point.id]),
+            )
             for point, description in conditions
-            if description["modality"] == source.kind and items[point.with_references] - done[point.id]
-        )
-        if lacking:
-            job = Job(spec, source, lacking, store.folder, source in kept)
-            tasks.append(_SourceTask(job, source.name, store, done, table))
+            if description["modality"] == source.kind
+        ]
+        if wanted := tuple((point, trials) for point, trials in lacking if trials):
+            job = Job(spec, source, wanted, store.folder, source in kept, seconds)
+            tasks.append(_SourceTask(job, source.name, store, table))
     return tasks

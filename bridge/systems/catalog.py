@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 
 from bridge.air.schemes import parse_schemes
 from bridge.own import OwnCode
+from bridge.spelling import meant
 from bridge.systems.context import Context
 from bridge.systems.pixels.bounds import KINDS, Bound
 from bridge.systems.pixels.codecs import CODECS
@@ -26,7 +27,7 @@ from phy.coding.catalog import CODES
 from phy.coding.decoding import Decoding
 from phy.source.pictures.codec import ImageCodec
 
-__all__ = ["SEMANTIC", "build_semantic", "build_systems", "carriers"]
+__all__ = ["SEMANTIC", "build_semantic", "build_systems", "carriers", "names"]
 
 SEMANTIC: dict[str, Callable[..., System]] = {
     "multi-sc": MultiSC,
@@ -107,10 +108,18 @@ def _codec(name: str, codec: str) -> ImageCodec:
 
 
 def _unknown(name: str) -> ValueError:
+    near = meant(name, (*names(), *SEMANTIC))
     return ValueError(
-        f"unknown system {name!r}: write CODEC-CARRIER, text-CARRIER or CODEC-BOUND with a codec of "
-        f"{', '.join(CODECS)}; a carrier of {', '.join(carriers())}; a bound of {', '.join(KINDS)}"
+        f"unknown system {name!r}{near or ':'} write CODEC-CARRIER, text-CARRIER or CODEC-BOUND with a codec "
+        f"of {', '.join(CODECS)}; a carrier of {', '.join(carriers())}; a bound of {', '.join(KINDS)}; "
+        f"or {', '.join(SEMANTIC)}, FILE.py:CLASS"
     )
+
+
+def names() -> list[str]:
+    """Names of systems without models that `build_systems` takes."""
+    coded = [f"{codec}-{end}" for codec in CODECS for end in (*carriers(), *KINDS)]
+    return [*coded, *(f"text-{carrier}" for carrier in carriers())]
 
 
 def build_semantic(name: str, context: Context, options: Mapping[str, Any] | None = None) -> System:
@@ -161,7 +170,7 @@ def build_semantic(name: str, context: Context, options: Mapping[str, Any] | Non
         )
     for role in getattr(system, "roles", ()):
         if dict(context.models.places).get(role) != "none":
-            context.models.folder(role)
+            context.models.check(role)
     return system
 
 

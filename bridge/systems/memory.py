@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from bridge.systems.system import Source
+from semantic.files import written
 
 __all__ = ["Arrays", "recall", "recall_values"]
 
@@ -50,18 +51,23 @@ def recall(source: Source, key: str, make: Callable[[], Arrays]) -> Arrays:
     if source.folder is not None:
         name = hashlib.sha256(f"{source.digest}:{key}".encode()).hexdigest()[:32]
         file = Path(source.folder) / f"{name}.npz"
-        if file.is_file():
-            with np.load(file, allow_pickle=False) as stored:
-                source.memory[key] = dict(stored)
-            return source.memory[key]
+        if (known := _read(file)) is not None:
+            source.memory[key] = known
+            return known
     source.memory[key] = {title: np.asarray(array) for title, array in make().items()}
     if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}.tmp")
-        with partial.open("wb") as stream:
-            np.savez(stream, **source.memory[key])
-        partial.replace(file)
+        with written(file) as beside:
+            np.savez(beside, **source.memory[key])
     return source.memory[key]
+
+
+def _read(file: Path) -> Arrays | None:
+    """An answer that was kept; None where there is none, or nobody can read it any more."""
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            return dict(stored)
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile):
+        return None
 
 
 def recall_values(source: Source, key: str, make: Callable[[], torch.Tensor]) -> torch.Tensor:

@@ -25,7 +25,7 @@ class Source:
     Attributes
     ----------
     name:
-        Name in results.
+        Name in results; of a file whose name is not UTF-8 with its other bytes in hexadecimal.
     image:
         ``[height, width, 3]``, ``uint8``.
     text:
@@ -66,6 +66,8 @@ class Source:
     origin: Callable[[], Picture] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        readable = self.name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        object.__setattr__(self, "name", readable)
         for name in ("image", "embedding"):
             array = getattr(self, name)
             if array is not None:

@@ -16,6 +16,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from semantic.files import write_text, written
+
 __all__ = ["AnotherRun", "Recipe", "train"]
 
 _log = logging.getLogger(__name__)
@@ -157,7 +159,7 @@ class _Losses:
     def __init__(self, file: Path, done: int) -> None:
         head, *lines = (file.read_text() if file.is_file() and done else "step,loss\n").splitlines()
         kept = [line for line in lines if int(line.split(",")[0]) <= done]
-        file.write_text("\n".join([head, *kept]) + "\n")
+        write_text(file, "\n".join([head, *kept]) + "\n")
         self.file, self.losses, self._begun = file, list[float](), time.monotonic()
 
     def add(self, step: int, loss: float, steps: int) -> None:
@@ -177,9 +179,8 @@ def _save(file: Path, model: nn.Module, optimizer: torch.optim.Optimizer, run: d
     tensors = dict(_named("model", model.state_dict().items()))
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= dict(_named(f"optimizer.{index}", state.items()))
-    partial = file.with_suffix(".partial")
-    save_file(tensors, str(partial), metadata=run)
-    partial.replace(file)
+    with written(file) as beside:
+        save_file(tensors, str(beside), metadata=run)
 
 
 def _named(prefix: str, items: Iterable[tuple[str, torch.Tensor]]) -> Iterable[tuple[str, torch.Tensor]]:

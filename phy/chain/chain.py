@@ -98,7 +98,17 @@ class ChainCode:
 
     @classmethod
     def matrix(cls, code: MatrixCode) -> ChainCode:
-        """Take over a code of any parity-check matrix with its decoder."""
+        """Take over a code of any parity-check matrix with its decoder.
+
+        Raises
+        ------
+        ValueError
+            If it decides hard.
+        """
+        if not isinstance(code.decoder, BeliefPropagation):
+            raise ValueError(
+                f"the compiled chain has belief propagation, got {code.decoder.decoding.algorithm}"
+            )
         generator = code.encode(torch.eye(code.k, dtype=torch.uint8)).numpy().astype(bool)
         variables = np.full(code.n, -1, np.int32)
         variables[code.received] = code.received_at
@@ -145,14 +155,14 @@ class CompiledChain:
     code:
         Code and decoder.
     modulation:
-        Constellation and way of demapping.
+        Constellation whose axes carry bits of their own (BPSK, PAM, square QAM), and way of demapping.
     channel:
         AWGN, or Rayleigh fading of any coherence.
 
     Raises
     ------
     ValueError
-        If the channel is another one.
+        If constellation or channel are others.
 
     Examples
     --------
@@ -162,14 +172,22 @@ class CompiledChain:
     """
 
     def __init__(self, code: ChainCode, modulation: Modulation, channel: Channel) -> None:
-        if not isinstance(channel, AWGN | Rayleigh):
-            raise ValueError(f"the compiled chain has awgn and rayleigh, got {channel.name}")
+        if not self.covers(modulation, channel):
+            raise ValueError(
+                "the compiled chain has awgn and rayleigh with bpsk, pam and square qam, "
+                f"got {channel.name} with {modulation.name}"
+            )
         self.code, self.modulation, self.channel = code, modulation, channel
         m = modulation.bits_per_symbol
         filler = -len(code.places) % m
         self.symbols = (len(code.places) + filler) // m
         self._places = np.pad(code.places, (0, filler), constant_values=-1)
         self._variables = np.pad(code.variables, (0, filler), constant_values=-1)
+
+    @staticmethod
+    def covers(modulation: Modulation, channel: Channel) -> bool:
+        """Whether the chain has this constellation and this channel."""
+        return modulation.separable and isinstance(channel, AWGN | Rayleigh)
 
     def count(self, stream: Stream, snr: EsN0, first: int, blocks: int, threads: int = 1) -> ChainCounts:
         """Send blocks ``first`` to ``first + blocks - 1`` of a stream and count their errors.

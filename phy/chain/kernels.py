@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from phy import philox
+from phy.chain.demapping import demap_axis
 from phy.coding.ldpc.encoding import run_program
 from phy.compiling import compiled, inlined
 
@@ -79,12 +80,13 @@ def _transmitted(block, places, values, bits):
 def _amplitudes(bits, bits_per_symbol, axes, levels, samples):
     """Label bits alternate between the axes, most significant first: ``samples`` is ``[axes, symbols]``."""
     per_axis = bits_per_symbol // axes
+    symbols = bits.size // bits_per_symbol
     for axis in range(axes):
         if per_axis == 1:
-            for s in range(samples.shape[1]):
+            for s in range(symbols):
                 samples[axis, s] = levels[bits[s * axes + axis]]
             continue
-        for s in range(samples.shape[1]):
+        for s in range(symbols):
             label = 0
             for b in range(per_axis):
                 label = 2 * label + bits[s * bits_per_symbol + axes * b + axis]
@@ -92,21 +94,20 @@ def _amplitudes(bits, bits_per_symbol, axes, levels, samples):
 
 
 @compiled
-def _receive(samples, no, noise, gain, variance):
-    """Add noise; with a gain, fade and equalise by zero forcing. ``variance`` is what remains a symbol."""
+def _receive(samples, no, noise, gain, precision):
+    """Add noise; with a gain, fade and equalise by zero forcing. ``precision`` is 1 / N0 of what remains."""
     amplitude = np.sqrt(no)
-    axes = samples.shape[0]
+    axes, symbols = samples.shape[0], noise.shape[1]
     if gain is None:
-        for s in range(samples.shape[1]):
-            variance[s] = no
+        precision[:] = _f(1.0) / no
         for axis in range(axes):
-            for s in range(samples.shape[1]):
+            for s in range(symbols):
                 samples[axis, s] += amplitude * noise[axis, s]
         return
-    for s in range(samples.shape[1]):
+    for s in range(symbols):
         a, b = gain[0, s], gain[1, s]
         power = max(a * a + b * b, _f(1e-12))
-        variance[s] = no / power
+        precision[s] = power / no
         scale = amplitude / power
         if axes == 1:
             samples[0, s] += amplitude / np.sqrt(power) * noise[0, s]
@@ -116,46 +117,15 @@ def _receive(samples, no, noise, gain, variance):
 
 
 @compiled
-def _demap(samples, variance, bits_per_symbol, levels, exact, exponents, llr):
-    """LLR of every bit, an axis by itself: sums over levels of exp((2 y a - a^2) / N0), or their largest."""
-    axes, symbols = samples.shape
-    per_axis = bits_per_symbol // axes
-    count = levels.size
+def _demap(samples, precision, bits_per_symbol, levels, exact, terms, by_bit, llr):
+    """LLR of every bit in the order of sending, an axis by itself (`phy.chain.demapping`)."""
+    axes, room = samples.shape
     for axis in range(axes):
-        if count == 2:
-            for s in range(symbols):
-                slope = _f(2.0) * (levels[0] - levels[1]) / variance[s]
-                llr[s * bits_per_symbol + axis] = slope * samples[axis, s]
-            continue
-        for level in range(count):
-            a = levels[level]
-            for s in range(symbols):
-                exponents[level, s] = (_f(2.0) * samples[axis, s] * a - a * a) / variance[s]
-        for b in range(per_axis):
-            bit = count >> (b + 1)
-            _combine(exponents, bit, exact, llr, axis + axes * b, bits_per_symbol)
-
-
-@inlined
-def _combine(exponents, bit, exact, llr, first, stride):
-    count, symbols = exponents.shape
-    for s in range(symbols):
-        zero, one = _f(-3e38), _f(-3e38)
-        for level in range(count):
-            if level & bit:
-                one = max(one, exponents[level, s])
-            else:
-                zero = max(zero, exponents[level, s])
-        if exact:
-            sum_zero, sum_one = _f(0.0), _f(0.0)
-            for level in range(count):
-                if level & bit:
-                    sum_one += np.exp(exponents[level, s] - one)
-                else:
-                    sum_zero += np.exp(exponents[level, s] - zero)
-            zero += np.log(sum_zero)
-            one += np.log(sum_one)
-        llr[first + s * stride] = zero - one
+        demap_axis(samples[axis], precision, levels, exact, terms, by_bit)
+        for b in range(bits_per_symbol // axes):
+            first = axis + axes * b
+            for s in range(llr.size // bits_per_symbol):
+                llr[first + s * bits_per_symbol] = by_bit[b * room + s]
 
 
 @compiled
@@ -194,11 +164,13 @@ def make_blocks(
     values = np.empty(_LANES * blocks.shape[1], np.uint8)
     bits = np.empty(places.size, np.uint8)
     llr = np.empty(places.size, np.float32)
-    samples = np.empty((axes, symbols), np.float32)
+    room = -(-symbols // 16) * 16
+    samples = np.zeros((axes, room), np.float32)
     noise = np.empty((2, symbols), np.float32)
     halves = np.empty((2, -(-symbols // 2)), np.float32)
-    variance = np.empty(symbols, np.float32)
-    exponents = np.empty((levels.size, symbols), np.float32)
+    precision = np.ones(room, np.float32)
+    terms = np.empty(levels.size * 16, np.float32)
+    by_bit = np.empty(bits_per_symbol // axes * room, np.float32)
     gain = np.empty((2, symbols), np.float32)
     drawn = np.empty((2, -(-symbols // coherence)), np.float32)
     total = np.empty(base.size, np.float32)
@@ -224,10 +196,10 @@ def make_blocks(
                 philox.fill_complex_normal(drawn[0], drawn[1], key, block, tags[2])
                 for s in range(symbols):
                     gain[0, s], gain[1, s] = drawn[0, s // coherence], drawn[1, s // coherence]
-                _receive(samples, no, noise, gain, variance)
+                _receive(samples, no, noise, gain, precision)
             else:
-                _receive(samples, no, noise, None, variance)
-            _demap(samples, variance, bits_per_symbol, levels, exact, exponents, llr)
+                _receive(samples, no, noise, None, precision)
+            _demap(samples, precision, bits_per_symbol, levels, exact, terms, by_bit, llr)
             for v in range(base.size):
                 total[v] = base[v]
             for i in range(places.size):

@@ -1,3 +1,6 @@
+from .binary import BEC as BEC
+from .binary import BSC as BSC
+from .binary import BitChannel as BitChannel
 from .channel import Channel as Channel
 from .channel import SymbolReception as SymbolReception
 from .flat import AWGN as AWGN

@@ -6,10 +6,25 @@ from collections.abc import Callable
 from functools import partial
 from inspect import signature
 
+from phy.channels.binary import BEC, BSC, BitChannel
 from phy.channels.channel import Channel
 from phy.channels.flat import AWGN, Rayleigh, Rician
 
-__all__ = ["parse_channel"]
+__all__ = ["BIT_CHANNELS", "parse_bit_channel", "parse_channel"]
+
+BIT_CHANNELS: dict[str, BitChannel] = {"bsc": BSC(), "bec": BEC()}
+"""Channels of bits, by name."""
+
+
+def parse_bit_channel(text: str) -> BitChannel | None:
+    """Read a channel of bits from its name; None for a channel of symbols.
+
+    Examples
+    --------
+    >>> parse_bit_channel("BSC"), parse_bit_channel("awgn")
+    (BSC(), None)
+    """
+    return BIT_CHANNELS.get(text.strip().lower())
 
 
 def parse_channel(text: str) -> Channel:
@@ -47,6 +62,8 @@ def parse_channel(text: str) -> Channel:
         from phy.channels.tdl import TDL  # needs Sionna, whose import takes seconds
 
         makers[kind] = partial(TDL, variant.upper())
+    if parse_bit_channel(kind) is not None:
+        raise ValueError(f"channel {text!r} carries bits, no symbols: semphy ber --channel {kind} --p RANGE")
     if kind not in makers:
         known = "awgn, rayleigh, rayleigh-block, rician, rician-block, tdl-a to tdl-e"
         raise ValueError(f"unknown channel {text!r}: use one of {known}")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from phy.coding.decoding import ALGORITHMS, Decoding
+from phy.coding.decoding import ALGORITHMS, HARD, Decoding
 from phy.coding.ldpc.sizes import K_MAX, K_MIN, MAX_RATE, select_base_graph
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class CodeKind:
     make:
         Builds the code of a block.
     decoders:
-        Decoding algorithms, the default first. Codes that are decoded by belief propagation
+        Decoding algorithms, the default first. Codes that can be decoded by belief propagation
         (`phy.coding.decoding.ALGORITHMS`) also take a schedule, a factor, an offset and a fixed-point width.
     engines:
         Who simulates it, the default first: ``sionna`` is a link in PyTorch, with Sionna's parts where the
@@ -125,8 +125,8 @@ class CodeKind:
 
     @property
     def propagates(self) -> bool:
-        """Whether it is decoded by belief propagation."""
-        return set(self.decoders) <= set(ALGORITHMS)
+        """Whether it can be decoded by belief propagation."""
+        return set(ALGORITHMS) <= set(self.decoders)
 
     @property
     def decoding(self) -> Decoding:
@@ -245,7 +245,7 @@ CODES: dict[str, CodeKind] = {
         CodeKind(
             "ldpc5g",
             _ldpc5g,
-            decoders=ALGORITHMS,
+            decoders=(*ALGORITHMS, *HARD),
             engines=("compiled", "sionna", "torch"),
             iterations=20,
             expansion=2,
@@ -276,7 +276,7 @@ CODES: dict[str, CodeKind] = {
             carrier="uncoded",
         ),
         *(
-            CodeKind(form, _matrix, ALGORITHMS, ("compiled",), iterations=20, from_file=True)
+            CodeKind(form, _matrix, (*ALGORITHMS, *HARD), ("compiled",), iterations=20, from_file=True)
             for form in ("alist", "qc", "matrix")
         ),
     )

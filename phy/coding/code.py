@@ -10,9 +10,10 @@ import torch
 if TYPE_CHECKING:
     from phy.coding.decoding import Decoding
 
-_CERTAIN = 1e30
+CERTAIN = 1e30
+"""Magnitude of the LLR that a certain bit has."""
 
-__all__ = ["Code", "Decoded", "check_bits", "check_llr", "describe_code"]
+__all__ = ["CERTAIN", "Code", "Decoded", "check_bits", "check_llr", "describe_code"]
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def check_llr(llr: torch.Tensor, n: int) -> torch.Tensor:
     llr = llr.detach()
     if bool(torch.isnan(llr).any()):
         raise ValueError("LLRs must be numbers (infinite ones are certain bits), got NaN")
-    return llr.to(torch.float32).clamp(-_CERTAIN, _CERTAIN)
+    return llr.to(torch.float32).clamp(-CERTAIN, CERTAIN)
 
 
 def describe_code(code: Code) -> dict[str, Any]:

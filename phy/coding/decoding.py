@@ -8,11 +8,14 @@ from typing import Any
 
 from phy.coding.fixed_point import FixedPoint
 
-__all__ = ["ALGORITHMS", "ENGINES", "LARGEST_CLIP", "MIN_SUM", "SCHEDULES", "Decoding"]
+__all__ = ["ALGORITHMS", "ENGINES", "HARD", "LARGEST_CLIP", "MIN_SUM", "SCHEDULES", "Decoding"]
 
 MIN_SUM = ("minsum", "offset-minsum", "normalized-minsum")
 ALGORITHMS = ("sum-product", *MIN_SUM)
 """Rules of belief propagation, by which LDPC codes are decoded."""
+
+HARD = ("gallager-b", "bit-flipping")
+"""Rules of hard decisions, by which LDPC codes are decoded, too, on the compiled engine."""
 
 SCHEDULES = ("flooding", "layered")
 ENGINES = ("compiled", "sionna", "torch")
@@ -35,10 +38,26 @@ class Decoding:
     updates all checks, then all variables; ``layered`` lets each check see what the checks before it have
     found in the same iteration, which converges in about half the iterations.
 
+    The decoders of hard decisions write +1 for 0 and -1 for 1, r_v for the sign of the channel's LLR, and
+    y_v for that LLR over its mean magnitude::
+
+        gallager-b    A check sends m_cv = prod of the other m_vc; a variable sends m_vc = sgn(r_v + sum of
+                      the other m_cv), r_v in a tie and at first: it contradicts its r_v where more than half
+                      of its checks do. Decided is sgn(r_v + sum of all m_cv).
+        bit-flipping  Gradient descent on f = sum over v of x_v y_v + sum over checks of prod x. Flip all v
+                      with x_v y_v + sum over its checks of prod x < -1/2; from the first iteration on in
+                      which f has not grown, or where there is none, only the v where that is least.
+
+    (R. Gallager, Low-Density Parity-Check Codes, 1963, with the threshold floor(d / 2) + 1 at d checks; where
+    there is no r_v and no majority a variable sends 0, as in algorithm E of T. Richardson and R. Urbanke,
+    IEEE Trans. Inf. Theory 47(2), 2001. T. Wadayama et al., IEEE Trans. Commun. 58(6), 2010.) Both update all
+    variables at once: they have no schedule.
+
     Parameters
     ----------
     algorithm:
-        One of `ALGORITHMS` for LDPC codes; other codes have decoders of their own (`phy.coding.catalog`).
+        One of `ALGORITHMS` or `HARD` for LDPC codes; other codes have decoders of their own
+        (`phy.coding.catalog`).
     schedule:
         ``flooding`` or ``layered``.
     iterations:
@@ -99,15 +118,17 @@ class Decoding:
             raise ValueError(f"threads must be at least 1, or None for PyTorch's, got {self.threads}")
         if not 1 <= self.list_size <= _LONGEST_LIST:
             raise ValueError(f"list size must be from 1 to {_LONGEST_LIST}, got {self.list_size}")
-        if self.fixed_point is not None and self.algorithm == "sum-product":
+        if self.fixed_point is not None and self.algorithm in ("sum-product", *HARD):
             raise ValueError(
                 f"llr_bits={self.fixed_point.bits} needs a min-sum decoder, {', '.join(MIN_SUM)}: "
-                "sum-product has no fixed-point form"
+                f"{self.algorithm} has no fixed-point form"
             )
 
     def describe(self) -> dict[str, Any]:
         """All that decisions depend on, so not the number of threads, as JSON can hold it."""
         unheard = {"threads"} if self.algorithm == "scl" else {"threads", "list_size"}
+        if self.algorithm in HARD:
+            unheard |= {"schedule", "factor", "offset", "clip"}
         return {name: value for name, value in asdict(self).items() if name not in unheard}
 
     def among(self, what: str, algorithms: Sequence[str], engines: Sequence[str] = ENGINES) -> Decoding:

@@ -1,4 +1,5 @@
 from .analog import AnalogLink as AnalogLink
+from .binary import BinaryLink as BinaryLink
 from .digital import BitReception as BitReception
 from .digital import DigitalLink as DigitalLink
 from .harq import HarqLDPC5G as HarqLDPC5G

@@ -26,8 +26,8 @@ class FloatPattern:
     """Bit patterns of a floating-point format: sign, exponent, mantissa, most significant bit first.
 
     Values are rounded to nearest, those too large become the largest finite number. A wrong bit of the
-    exponent makes a value absurdly large, or no number at all: NaN and infinities are decoded to 0
-    (`nonfinite` counts them), the others stay what they are.
+    exponent makes a value absurdly large, or no number at all: NaN and infinities are decoded to 0,
+    the others stay what they are.
 
     Parameters
     ----------
@@ -92,10 +92,6 @@ class FloatPattern:
         There is no mean over patterns, because some of them are no number and others dwarf the rest.
         """
         return self.decode(decide(llr), count), reliability(llr, self.planes, count)
-
-    def nonfinite(self, bits: torch.Tensor, count: int) -> int:
-        """How many patterns of ``[batch, bits_for(count)]`` are NaN or infinite, and decoded to 0."""
-        return int((~self._read(bits, count).isfinite()).sum())
 
     def _read(self, bits: torch.Tensor, count: int) -> torch.Tensor:
         codes = from_planes(bits, self.planes, count)

@@ -51,6 +51,9 @@ class Measure:
     received:
         Attribute of a `bridge.systems.system.Reconstruction` that it measures: ``image``, ``text`` or
         ``embedding``.
+    limits:
+        The lowest and the highest value where it is a share, such as that of wrong words; None otherwise.
+        (More words than were sent may be wrong: a rate of errors above 1 is possible, and rare.)
     """
 
     label: str
@@ -58,6 +61,10 @@ class Measure:
     load: Callable[..., Function]
     reference: Kind = "image"
     received: Kind = "image"
+    limits: tuple[float, float] | None = None
+
+
+_SHARE = (0.0, 1.0)
 
 
 def _image(name: str) -> Function:
@@ -171,14 +178,14 @@ IMAGE_METRICS = {
     "lpips-alex": Measure("LPIPS (AlexNet)", False, partial(_lpips, "alex")),
     "lpips-vgg": Measure("LPIPS (VGG)", False, partial(_lpips, "vgg")),
     "dists": Measure("DISTS", False, _dists),
-    "scene": Measure("facts shown rightly (judge)", True, _scene, "scene"),
+    "scene": Measure("facts shown rightly (judge)", True, _scene, "scene", limits=_SHARE),
 }
 """Metrics of pictures, ``[height, width, 3]``, ``uint8``."""
 
 BLEU_METRICS = {
-    "bleu": Measure("BLEU", True, partial(_bleu, "bleu"), "text", "text"),
+    "bleu": Measure("BLEU", True, partial(_bleu, "bleu"), "text", "text", _SHARE),
     **{
-        f"bleu-{n}": Measure(f"BLEU-{n}", True, partial(_bleu, "bleu_n", n=n), "text", "text")
+        f"bleu-{n}": Measure(f"BLEU-{n}", True, partial(_bleu, "bleu_n", n=n), "text", "text", _SHARE)
         for n in (1, 2, 3, 4)
     },
 }
@@ -186,13 +193,20 @@ BLEU_METRICS = {
 
 TEXT_METRICS = {
     **BLEU_METRICS,
-    "chrf": Measure("chrF", True, partial(_text, "chrf", True), "text", "text"),
+    "chrf": Measure("chrF", True, partial(_text, "chrf", True), "text", "text", _SHARE),
     "cer": Measure(
-        "character error rate", False, partial(_text, "character_error_rate", False), "text", "text"
+        "character error rate",
+        False,
+        partial(_text, "character_error_rate", False),
+        "text",
+        "text",
+        _SHARE,
     ),
-    "wer": Measure("word error rate", False, partial(_text, "word_error_rate", False), "text", "text"),
+    "wer": Measure(
+        "word error rate", False, partial(_text, "word_error_rate", False), "text", "text", _SHARE
+    ),
     "sentence": Measure("cosine of sentences (all-MiniLM-L6-v2)", True, _sentence, "text", "text"),
-    "scene-text": Measure("facts told rightly", True, _scene_text, "scene", "text"),
+    "scene-text": Measure("facts told rightly", True, _scene_text, "scene", "text", _SHARE),
 }
 """Metrics of sentences."""
 

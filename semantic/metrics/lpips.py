@@ -32,7 +32,7 @@ from semantic.metrics.image import check_pair
 from semantic.zoo import weights
 from semantic.zoo.weights import Checkpoint
 
-__all__ = ["BACKBONES", "LPIPS", "Net", "fetch", "load"]
+__all__ = ["BACKBONES", "LPIPS", "Net", "load"]
 
 Net = Literal["alex", "vgg"]
 
@@ -41,15 +41,15 @@ BACKBONES: dict[Net, Checkpoint] = {
         file="alexnet-owt-7be5be79.pth",
         url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
         sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
-        size=244_408_911,
-        name="lpips-alex",
+        size_bytes=244_408_911,
+        fetched_as="lpips-alex",
     ),
     "vgg": Checkpoint(
         file="vgg16-397923af.pth",
         url="https://download.pytorch.org/models/vgg16-397923af.pth",
         sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
-        size=553_433_881,
-        name="lpips-vgg",
+        size_bytes=553_433_881,
+        fetched_as="lpips-vgg",
     ),
 }
 """The ImageNet classifiers that LPIPS v0.1 was calibrated on, as PyTorch publishes them (BSD-3-Clause)."""
@@ -214,11 +214,6 @@ def load(net: Net = "alex", path: str | Path | None = None) -> LPIPS:
         If the net is unknown, or the file is not the published one.
     """
     return LPIPS(net, weights.read(_backbone(net), path))
-
-
-def fetch(net: Net) -> Path:
-    """Download the backbone of ``"alex"`` (233 MiB) or ``"vgg"`` (528 MiB); return where it lies."""
-    return weights.fetch(_backbone(net))
 
 
 def _backbone(net: Net) -> Checkpoint:

@@ -29,6 +29,7 @@ from scipy import ndimage
 from semantic.networks.fcn import FCN
 from semantic.networks.fcn_mobilenet import MobileNetFCN
 from semantic.networks.pixels import Picture, imagenet_normalised, to_tensor
+from semantic.zoo.presets import PRESETS
 from semantic.zoo.pretrained import read_config
 from semantic.zoo.weights import WeightsMissing
 
@@ -119,8 +120,8 @@ class Segmenter:
         Parameters
         ----------
         path:
-            The checkpoint under the name it is published by (``fcn_resnet50_coco-1167a1af.pth``): the name
-            ends in the first digits of the file's SHA-256, and they are checked.
+            The checkpoint under the name it is published by (``fcn_resnet50_coco-1167a1af.pth``). Its SHA-256
+            must be that of the preset of this file, or else begin with the digits that end its name.
         device, dtype:
             Where the network is to live, and the type of its floating-point tensors.
 
@@ -180,16 +181,18 @@ class Segmenter:
 
 
 def _read_published(file: Path) -> dict[str, torch.Tensor]:
-    """Tensors of a checkpoint whose digest begins as its name ends; its pickle is not run."""
+    """Tensors of a checkpoint whose digest is as published; its pickle is not run."""
     if not file.is_file():
         raise WeightsMissing(f"there is no checkpoint {str(file)!r}; get one with: semphy fetch fcn-resnet50")
+    pinned = {name: preset.pickle_sha256 for preset in PRESETS.values() for name in preset.files}
     named = re.search(r"-([0-9a-f]{8,64})$", file.stem)
+    digits = pinned.get(file.name) or (named[1] if named else "")
     with file.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    if named is None or not digest.startswith(named[1]):
+    if not digits or not digest.startswith(digits):
         raise ValueError(
-            f"the name of {str(file)!r} must end in the first digits of its SHA-256, as published; "
-            f"its SHA-256 is {digest}"
+            f"{str(file)!r} is no published checkpoint: "
+            f"its SHA-256 is {digest}, not {digits or 'in its name'}"
         )
     state: dict[str, torch.Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     return state

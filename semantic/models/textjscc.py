@@ -36,6 +36,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from semantic.files import written
 from semantic.zoo.pretrained import Pretrained
 from semantic.zoo.weights import WeightsMissing
 
@@ -332,7 +333,8 @@ class TextCodec:
     def save_pretrained(self, folder: str | Path, dtype: torch.dtype | None = None) -> None:
         """Write the model (see `Pretrained.save_pretrained`) and ``tokenizer.json``."""
         self.model.save_pretrained(folder, dtype)
-        self.tokenizer.save(str(Path(folder) / _TOKENIZER))
+        with written(Path(folder) / _TOKENIZER) as beside:
+            self.tokenizer.save(str(beside))
 
     @torch.no_grad()
     def encode_text(self, sentences: Sequence[str], snr_db: float) -> list[torch.Tensor]:

@@ -1,8 +1,8 @@
 """Data sets by name: where they are published, under what licence, and how they come to this machine.
 
 They lie in the user's data directory, ``SEMPHY_DATA`` or else ``~/.local/share/semphy``, a folder each. While
-one is on its way it is called ``NAME.partial``; a download that broke off goes on where it stopped. The table
-is ``semantic/data/downloads.toml``.
+one is on its way it is called ``NAME.partial``, and one process alone works on it; a download that broke off
+goes on where it stopped, if the server has the same file. The table is ``semantic/data/downloads.toml``.
 """
 
 from __future__ import annotations
@@ -15,18 +15,23 @@ import tomllib
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable, Mapping
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files as resources
 from pathlib import Path
 
-__all__ = ["DATA_SETS", "DataSet", "RemoteFile", "data_directory", "fetch", "is_here"]
+from semantic.files import locked, write_text
+from semantic.zoo.published import Report
+
+__all__ = ["DATA_SETS", "DataSet", "RemoteFile", "data_directory"]
 
 _CHUNK = 1 << 20
 _TIMEOUT = 30.0  # seconds without a byte
-
-Report = Callable[[str, int, int], None]
-"""Told of progress: the file's name, bytes that are here, bytes in all."""
+_NOT_UNPACKED = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError),
+    *(RuntimeError, NotImplementedError),  # the module's words for an encrypted zip, and for a rare method
+)
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,47 @@ class DataSet:
         return sum(file.size_bytes for file in self.files)
 
     @property
-    def pinned(self) -> bool:
-        """Whether the digests of all files are known."""
-        return all(file.sha256 for file in self.files)
+    def fetched_as(self) -> str:
+        """What ``semphy fetch`` calls it."""
+        return self.name
+
+    @property
+    def checked(self) -> str:
+        """How it is known to be what it should be."""
+        if all(file.sha256 for file in self.files):
+            return "SHA-256 pinned"
+        return "checked by size and number of files, no SHA-256 is known"
+
+    @property
+    def placed_by(self) -> str:
+        """Variable of the environment that says where it is to lie."""
+        return "SEMPHY_DATA"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the data directory holds all of it, by the number of its files."""
+        return not _missing(self, data_directory() / self.name)
+
+    def fetch(self, report: Report | None = None) -> Path:
+        """Download it unless it is here, and return its folder: see `Published`.
+
+        Raises
+        ------
+        OSError
+            If there is no connection, or it broke off; what came is kept for the next call.
+        ValueError
+            If what came is not what was published, or something else lies in the folder.
+        """
+        folder = data_directory() / self.name
+        if self.is_here:
+            return folder
+
+        def wait() -> None:
+            if report is not None:
+                report("waiting for another process", 0, self.size_bytes)
+
+        with locked(folder, wait):
+            return _fetch(self, folder, report)
 
 
 def _read_table() -> dict[str, DataSet]:
@@ -112,11 +155,6 @@ def data_directory() -> Path:
     return Path(os.environ.get("SEMPHY_DATA") or Path.home() / ".local" / "share" / "semphy")
 
 
-def is_here(data_set: DataSet) -> bool:
-    """Whether the data directory holds all of it, by the number of its files."""
-    return not _missing(data_set, data_directory() / data_set.name)
-
-
 def _missing(data_set: DataSet, folder: Path) -> list[str]:
     found = {pattern: sum(1 for _ in folder.glob(pattern)) for pattern in data_set.counts}
     return [
@@ -126,25 +164,9 @@ def _missing(data_set: DataSet, folder: Path) -> list[str]:
     ]
 
 
-def fetch(data_set: DataSet, report: Report | None = None) -> Path:
-    """Download a data set unless it is here, and return its folder.
-
-    Parameters
-    ----------
-    data_set:
-        One of `DATA_SETS`.
-    report:
-        Called as bytes come in.
-
-    Raises
-    ------
-    OSError
-        If there is no connection, or it broke off; what came is kept, and the next call goes on from there.
-    ValueError
-        If what came is not what was published, or something else lies in the folder.
-    """
-    folder = data_directory() / data_set.name
-    if is_here(data_set):
+def _fetch(data_set: DataSet, folder: Path, report: Report | None) -> Path:
+    """Fetch it while nobody else does, unless somebody has just done so."""
+    if data_set.is_here:
         return folder
     if folder.exists():
         raise ValueError(
@@ -160,8 +182,9 @@ def fetch(data_set: DataSet, report: Report | None = None) -> Path:
         raise ValueError(
             f"{data_set.name} came incomplete: {'; '.join(missing)} in {partial}; delete that to begin anew"
         )
-    for mark in partial.glob(".*.done"):
-        mark.unlink()
+    for pattern in (".*.done", ".*.version"):
+        for mark in partial.glob(pattern):
+            mark.unlink()
     return partial.rename(folder)
 
 
@@ -182,13 +205,25 @@ def _bring(file: RemoteFile, folder: Path, report: Report | None) -> None:
 
 
 def _download(file: RemoteFile, target: Path, report: Report | None) -> None:
-    """Append to ``target`` what it lacks."""
+    """Append to ``target`` what it lacks, or begin anew where that may be of another version."""
     have = target.stat().st_size if target.exists() else 0
-    request = urllib.request.Request(file.url, headers={"Range": f"bytes={have}-"} if have else {})
+    mark = target.with_name(f".{file.name}.version")
+    version = mark.read_text(encoding="utf-8") if mark.is_file() else ""
+    if not version and not file.sha256:  # nothing would tell that two versions were glued together
+        have = 0
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    if have and version:
+        headers["If-Range"] = version
+    request = urllib.request.Request(file.url, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
             if answer.status != http.client.PARTIAL_CONTENT:  # the server sends it from the beginning
                 have = 0
+                write_text(mark, _version(answer))
+            elif version and _version(answer) not in ("", version):  # a server that does not know If-Range
+                target.unlink()
+                _download(file, target, report)
+                return
             total = have + int(answer.headers.get("Content-Length") or file.size_bytes - have)
             with target.open("ab" if have else "wb") as stream:
                 while chunk := answer.read(_CHUNK):
@@ -199,6 +234,9 @@ def _download(file: RemoteFile, target: Path, report: Report | None) -> None:
     except urllib.error.HTTPError as error:
         if error.code != http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise OSError(f"{file.url} was refused: {error}") from error
+        if error.headers.get("Content-Range", f"*/{have}").rpartition("/")[2] != str(have):
+            target.unlink()  # it is longer than what the server has: another version
+            _download(file, target, report)
         return  # nothing is lacking; whether it is the right thing is checked next
     except (OSError, http.client.HTTPException) as error:
         raise OSError(f"the download of {file.url} failed after {have} bytes: {error}") from error
@@ -206,6 +244,12 @@ def _download(file: RemoteFile, target: Path, report: Report | None) -> None:
         raise OSError(
             f"the download of {file.url} broke off after {have} of {total} bytes; the same command goes on"
         )
+
+
+def _version(answer: http.client.HTTPResponse) -> str:
+    """What tells a version of a file from others, as ``If-Range`` takes it; empty if nothing does."""
+    tag = answer.headers.get("ETag") or ""
+    return tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified") or ""
 
 
 def _check(file: RemoteFile, path: Path) -> None:
@@ -225,7 +269,7 @@ def _unpack(archive: Path, folder: Path) -> None:
     Raises
     ------
     ValueError
-        If the archive is damaged, or reaches out of its folder; it is deleted then.
+        If the archive is damaged or encrypted, or reaches out of its folder; it is deleted then.
     """
     try:
         if archive.suffix == ".tar":
@@ -235,6 +279,6 @@ def _unpack(archive: Path, folder: Path) -> None:
             with zipfile.ZipFile(archive) as packed:
                 wanted = [name for name in packed.namelist() if not name.startswith("__MACOSX")]
                 packed.extractall(folder, wanted)  # checks the digests in it; drops ".." from names
-    except (tarfile.TarError, zipfile.BadZipFile) as error:
+    except _NOT_UNPACKED as error:
         archive.unlink()
         raise ValueError(f"{archive.name} cannot be unpacked: {error}") from error

@@ -26,6 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from semantic.samples.regular import check_regular
+
 __all__ = [
     "NamedPicture",
     "bundled_tokenizer",
@@ -145,7 +147,7 @@ def picture_paths(path: str | Path) -> list[Path]:
     ValueError
         If there is no such file or folder, or no picture in the folder.
     """
-    path = Path(path)
+    path = check_regular(path)
     if not path.exists():
         raise ValueError(f"there is no file or folder {str(path)!r} to load pictures from")
     if path.is_file():
@@ -255,7 +257,7 @@ def load_sentences(path: str | Path) -> list[str]:
     ['A dog runs.', 'A cat sits.']
     """
     try:
-        sentences = _lines(Path(path).read_text(encoding="utf-8-sig"))
+        sentences = _lines(check_regular(path).read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{str(path)!r} cannot be read as lines of UTF-8 text: {error}") from error
     if not sentences:

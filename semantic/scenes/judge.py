@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional
 
+from semantic.files import write_text, written
 from semantic.scenes.facts import Attributes, Counts, Facts, count_right
 from semantic.scenes.scene import BACKGROUNDS, COLOURS, LIGHTS, PLACES, SHAPES, SIZES, TEXTURES, Scene
 from semantic.zoo.weights import WeightsMissing
@@ -175,11 +176,11 @@ class SceneJudge(nn.Module):
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``config.json`` and ``model.safetensors`` into a folder, which is made if need be."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         config = {"model_type": _TYPE, "width": self.width, "labels": HEADS}
-        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
         tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
-        save_file(tensors, str(folder / "model.safetensors"), metadata={"format": "pt"})
+        with written(folder / "model.safetensors") as beside:
+            save_file(tensors, str(beside), metadata={"format": "pt"})
 
     @classmethod
     def from_pretrained(

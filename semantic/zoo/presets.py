@@ -5,8 +5,8 @@ of the Hugging Face hub (``HF_HOME``) or, for torchvision's, in PyTorch's (``TOR
 are the same architectures at a hundredth of the size, and lie inside this package once ``semphy train`` has
 made them. The table is ``semantic/data/zoo.toml``.
 
-`resolve` never goes online: it answers at once, whether or not there is a network. `fetch` is the only
-function that downloads, and only when called.
+`resolve` never goes online: it answers at once, whether or not there is a network. `Preset.fetch` is the
+only one that downloads.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import hashlib
 import importlib
 import importlib.util
 import json
-import re
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -26,6 +25,7 @@ from typing import Any, Literal
 import torch
 
 from semantic.zoo import weights
+from semantic.zoo.published import Report
 from semantic.zoo.weights import Checkpoint, WeightsMissing
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
 ]
 
 _DATA = Path(str(resources("semantic"))) / "data"
+_COMMIT = 40  # digits of a commit's name; whatever is shorter is that of a branch
 _TRANSFORMERS = "pip install 'transformers>=5.18,<6'"
 
 
@@ -71,9 +72,10 @@ class Preset:
     extras:
         Patterns of files to take along where there are any.
     size_bytes:
-        What `fetch` downloads, about; 0 for ``tiny``.
+        What `Preset.fetch` downloads, about; 0 for ``tiny``.
     pickle_sha256:
-        Digest of its ``pytorch_model.bin``, for the few published as a pickle only.
+        Digest of its ``pytorch_model.bin``, or of torchvision's checkpoint, for the few published as a pickle
+        only.
     """
 
     name: str
@@ -89,9 +91,58 @@ class Preset:
     pickle_sha256: str = ""
 
     @property
+    def fetched_as(self) -> str:
+        """What ``semphy fetch`` calls it."""
+        return f"models:{self.name}"
+
+    @property
     def command(self) -> str:
         """What to type to get it."""
-        return f"semphy train {self.name}" if self.tier == "tiny" else f"semphy fetch models:{self.name}"
+        return f"semphy train {self.name}" if self.tier == "tiny" else f"semphy fetch {self.fetched_as}"
+
+    @property
+    def checked(self) -> str:
+        """How it is known to be what it should be."""
+        if not self.revision:
+            return "SHA-256 pinned"
+        moves = ", which may move; the folder's name is the commit that came"
+        return f"revision {self.revision[:12]}" + (moves if len(self.revision) != _COMMIT else "")
+
+    @property
+    def placed_by(self) -> str:
+        """Variable of the environment that says where it is to lie."""
+        return "HF_HOME" if self.revision else "TORCH_HOME"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is wholly on this machine."""
+        try:
+            _locate(self)
+        except WeightsMissing:
+            return False
+        return True
+
+    def fetch(self, report: Report | None = None) -> Path:
+        """Download it unless it is here: see `Published`. Nothing else goes online for a model.
+
+        The hub's library, and PyTorch for a single checkpoint, show progress bars of their own.
+
+        Raises
+        ------
+        ValueError
+            If nothing publishes it (tiny ones are trained).
+        ConnectionError
+            If ``HF_HUB_OFFLINE`` is set.
+        OSError
+            If there is no connection, or the repository refuses.
+        WeightsMissing
+            If what came lacks a file that it needs.
+        """
+        if self.tier == "tiny":
+            raise ValueError(f"{self.name!r} is not published; make it with: {self.command}")
+        if not self.is_here:
+            _download(self)
+        return _locate(self)
 
 
 def _read_table() -> tuple[dict[str, Preset], dict[str, tuple[str, ...]]]:
@@ -165,15 +216,7 @@ def resolve(name_or_path: str | Path) -> Path:
 
 def cached() -> tuple[Preset, ...]:
     """Presets that are wholly on this machine."""
-    return tuple(preset for preset in PRESETS.values() if _is_here(preset))
-
-
-def _is_here(preset: Preset) -> bool:
-    try:
-        _locate(preset)
-    except WeightsMissing:
-        return False
-    return True
+    return tuple(preset for preset in PRESETS.values() if preset.is_here)
 
 
 def _locate(preset: Preset) -> Path:
@@ -224,9 +267,7 @@ def _missing(preset: Preset, detail: str) -> WeightsMissing:
 
 def _checkpoint(preset: Preset) -> Checkpoint:
     (file,) = preset.files
-    # torchvision's convention: the name ends in the first digits of the SHA-256.
-    (digits,) = re.findall(r"-([0-9a-f]{8,})\.", file)
-    return Checkpoint(file, f"{preset.repo}/{file}", digits, preset.size_bytes, preset.name)
+    return Checkpoint(file, f"{preset.repo}/{file}", preset.pickle_sha256, preset.size_bytes, preset.name)
 
 
 def _snapshot(preset: Preset, local: bool) -> Path | None:
@@ -249,27 +290,13 @@ def _snapshot(preset: Preset, local: bool) -> Path | None:
     return Path(folder)
 
 
-def fetch(name: str, progress: bool = True) -> Path:
-    """Download a preset unless it is here, and return where it lies. The only function that goes online.
-
-    Parameters
-    ----------
-    name:
-        Of a ``hub`` preset.
-    progress:
-        Whether a file from PyTorch's server shows a progress bar (the hub's follow
-        ``HF_HUB_DISABLE_PROGRESS_BARS``).
+def fetch(name: str) -> Path:
+    """Download a preset unless it is here, and return where it lies: `Preset.fetch` by name.
 
     Raises
     ------
     ValueError
-        If there is no such preset, or nothing publishes it (tiny ones are trained).
-    ConnectionError
-        If ``HF_HUB_OFFLINE`` is set.
-    OSError
-        If there is no connection, or the repository refuses.
-    WeightsMissing
-        If what came lacks a file that it needs.
+        If there is no such preset, it is a bundle, or nothing publishes it (tiny ones are trained).
 
     Examples
     --------
@@ -280,14 +307,10 @@ def fetch(name: str, progress: bool = True) -> Path:
     (preset, *others) = members(name)
     if others:
         raise ValueError(f"{name!r} is a bundle of {', '.join(BUNDLES[name])}; fetch these one by one")
-    if preset.tier == "tiny":
-        raise ValueError(f"{name!r} is not published; make it with: {preset.command}")
-    if not _is_here(preset):
-        _download(preset, progress)
-    return _locate(preset)
+    return preset.fetch()
 
 
-def _download(preset: Preset, progress: bool) -> None:
+def _download(preset: Preset) -> None:
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
@@ -296,7 +319,7 @@ def _download(preset: Preset, progress: bool) -> None:
             f"({preset.size_bytes / 1e9:.2f} GB, licence {preset.licence})"
         )
     if preset.repo.startswith("https:"):
-        weights.fetch(_checkpoint(preset), progress)
+        _checkpoint(preset).fetch()
     else:
         _snapshot(preset, local=False)
 

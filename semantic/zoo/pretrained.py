@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from semantic.files import write_text, written
 from semantic.zoo.weights import WeightsMissing
 
 __all__ = ["Pretrained", "read_config"]
@@ -70,14 +71,14 @@ class Pretrained(nn.Module):
             None keeps them bit for bit.
         """
         path = Path(folder)
-        path.mkdir(parents=True, exist_ok=True)
         config = {"architectures": [type(self).__name__], **self.settings}
-        (path / _CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        write_text(path / _CONFIG, json.dumps(config, indent=2) + "\n")
         tensors = {
             name: (value if dtype is None or not value.is_floating_point() else value.to(dtype)).contiguous()
             for name, value in self.state_dict().items()
         }
-        save_file(tensors, path / _WEIGHTS, metadata={"format": "pt"})
+        with written(path / _WEIGHTS) as beside:
+            save_file(tensors, beside, metadata={"format": "pt"})
 
     @classmethod
     def from_pretrained(

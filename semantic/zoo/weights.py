@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 
-__all__ = ["Checkpoint", "WeightsMissing", "fetch", "locate", "read"]
+from semantic.files import locked
+from semantic.zoo.published import Report
+
+__all__ = ["Checkpoint", "WeightsMissing", "locate", "read"]
 
 
 class WeightsMissing(RuntimeError):  # noqa: N818 - what it says is the name of the state
@@ -27,17 +31,51 @@ class Checkpoint:
         Where it is published.
     sha256:
         Its digest, pinned.
-    size:
-        In bytes.
-    name:
-        What to say to ``semphy fetch``.
+    size_bytes:
+        Of the file.
+    fetched_as:
+        What ``semphy fetch`` calls it.
+    licence:
+        As stated where it is published.
     """
 
     file: str
     url: str
     sha256: str
-    size: int
-    name: str
+    size_bytes: int
+    fetched_as: str
+    licence: str = "bsd-3-clause (torchvision)"
+
+    checked: ClassVar[str] = "SHA-256 pinned"
+    placed_by: ClassVar[str] = "TORCH_HOME"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it lies in PyTorch's checkpoint directory."""
+        return (_directory() / self.file).is_file()
+
+    def fetch(self, report: Report | None = None) -> Path:
+        """Download it into PyTorch's checkpoint directory, unless it lies there: see `Published`.
+
+        PyTorch shows a progress bar of its own on standard error.
+
+        Raises
+        ------
+        OSError
+            If there is no connection (``urllib.error.URLError``).
+        ValueError
+            If what came does not have the pinned SHA-256; nothing is kept then.
+        """
+        file = _directory() / self.file
+        if file.is_file():
+            return file
+        with locked(file):
+            if not file.is_file():  # another process may have brought it meanwhile
+                try:
+                    torch.hub.download_url_to_file(self.url, str(file), hash_prefix=self.sha256)
+                except RuntimeError as error:  # its word for a digest that is another
+                    raise ValueError(f"{self.url} is not what it was: {error}") from error
+        return file
 
 
 def _directory() -> Path:
@@ -57,8 +95,9 @@ def locate(checkpoint: Checkpoint, path: str | Path | None = None) -> Path:
     file = _directory() / checkpoint.file if path is None else Path(path)
     if not file.is_file():
         raise WeightsMissing(
-            f"{checkpoint.file} ({checkpoint.size / 2**20:.0f} MiB) is missing: there is no file {file}; "
-            f"get it with: semphy fetch {checkpoint.name}"
+            f"{checkpoint.file} ({checkpoint.size_bytes / 2**20:.0f} MiB) is missing: "
+            f"there is no file {file}; "
+            f"get it with: semphy fetch {checkpoint.fetched_as}"
         )
     return file
 
@@ -79,26 +118,7 @@ def read(checkpoint: Checkpoint, path: str | Path | None = None) -> dict[str, to
     if digest != checkpoint.sha256:
         raise ValueError(
             f"{file} is not {checkpoint.file}: its SHA-256 is {digest}, not {checkpoint.sha256}; "
-            f"delete it and get the right one with: semphy fetch {checkpoint.name}"
+            f"delete it and get the right one with: semphy fetch {checkpoint.fetched_as}"
         )
     tensors: dict[str, torch.Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     return tensors
-
-
-def fetch(checkpoint: Checkpoint, progress: bool = True) -> Path:
-    """Download a checkpoint into PyTorch's checkpoint directory, unless it lies there; return its path.
-
-    Raises
-    ------
-    OSError
-        If there is no connection (``urllib.error.URLError``).
-    RuntimeError
-        If what came does not have the pinned SHA-256; nothing is kept then.
-    """
-    file = _directory() / checkpoint.file
-    if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        torch.hub.download_url_to_file(
-            checkpoint.url, str(file), hash_prefix=checkpoint.sha256, progress=progress
-        )
-    return file

@@ -30,6 +30,8 @@ from phy.modulation import Modulation
 from phy.random import Stream, bits, complex_normal
 from phy.units import EsN0
 
+pytestmark = pytest.mark.slow
+
 INTEGERS = ["uint8", "int8", "int16", "int32", "int64", "uint16", "uint32", "uint64"]
 FLOATS = ["float16", "bfloat16", "float32", "float64", "complex64", "complex128"]
 EXPORTS = {"tensorflow": to_tensorflow, "jax": to_jax, "numpy": to_numpy}

@@ -148,15 +148,36 @@ def test_demapper_is_differentiable() -> None:
 
 @pytest.mark.parametrize(
     ("given", "canonical"),
-    [("4QAM", "qpsk"), ("qam4", "qpsk"), ("16qam", "qam16"), ("64-QAM", "qam64"), ("1024qam", "qam1024")],
+    [
+        *(
+            ("4QAM", "qpsk"),
+            ("qam4", "qpsk"),
+            ("16qam", "qam16"),
+            ("64-QAM", "qam64"),
+            ("1024qam", "qam1024"),
+        ),
+        *(
+            ("8PSK", "psk8"),
+            ("4-PAM", "pam4"),
+            ("pam2", "bpsk"),
+            ("pi/2-BPSK", "pi2-bpsk"),
+            ("32qam", "qam32"),
+        ),
+        ("16APSK-3/4", "apsk16-3/4"),
+    ],
 )
 def test_both_spellings(given: str, canonical: str) -> None:
     assert Modulation(given).name == canonical
 
 
 def test_errors_quote_what_came_in_and_list_what_works() -> None:
-    with pytest.raises(ValueError, match=r"'qam32'.*bpsk, qpsk, qam16, qam64, qam256, qam1024"):
-        Modulation("qam32")
+    with pytest.raises(ValueError, match=r"'qam12'.*bpsk, pi2-bpsk, qpsk, .*qam64, qam256, qam1024"):
+        Modulation("qam12")
+    for name in ("apsk16", "qam32-natural", "psk8-natural"):
+        with pytest.raises(ValueError, match=rf"'{name}'.*apsk16-2/3"):
+            Modulation(name)
+    with pytest.raises(ValueError, match=r"psk8 .*no levels"):
+        _ = Modulation("psk8").levels
     with pytest.raises(ValueError, match=r"app, maxlog.*'soft'"):
         Modulation("qpsk", "soft")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"7 bits.*qam16"):
@@ -186,16 +207,20 @@ def llr_slope(sent: NDArray[np.float64], llr: NDArray[np.float64]) -> tuple[floa
 CALIBRATION = [  # channel, modulation, Es/N0 in dB where decisions are uncertain
     *((AWGN(), name, db) for name, db in zip(NAMES, [0, 3, 9, 14, 19, 24], strict=True)),
     *((Rayleigh(), name, db) for name, db in zip(NAMES, [2, 5, 11, 16, 21, 26], strict=True)),
+    *((AWGN(), *case) for case in (("pi2-bpsk", 0), ("pam4", 6), ("psk8", 6), ("pam8", 11), ("qam32", 11))),
+    *((AWGN(), *case) for case in (("apsk16-3/4", 9), ("apsk32-9/10", 12))),
+    *((Rayleigh(), *case) for case in (("pi2-bpsk", 2), ("pam8", 13), ("psk8", 8), ("apsk32-3/4", 14))),
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("channel", "name", "db"), CALIBRATION, ids=lambda value: str(getattr(value, "name", value))
 )
 def test_llrs_mean_what_they_say(channel: Channel, name: str, db: float) -> None:
     modulation = Modulation(name)
     streams = Stream(11, name, channel.name).batch(range(4))
-    symbols = 100_000 if name == "bpsk" else 50_000
+    symbols = 100_000 if modulation.bits_per_symbol == 1 else 50_000
     sent = bits([s.child("bits") for s in streams], symbols * modulation.bits_per_symbol)
     reception = channel(modulation.map(sent), EsN0(db), streams)
     llr = modulation.demap(reception.symbols, reception.no)

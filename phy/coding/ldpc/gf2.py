@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from phy.coding.propagation import simd as v
+from phy import simd as v
 from phy.compiling import compiled
 
 __all__ = [

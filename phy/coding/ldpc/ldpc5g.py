@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 
 from phy.coding.code import Decoded, check_bits, check_llr
-from phy.coding.decoding import ALGORITHMS, Decoding
+from phy.coding.decoding import ALGORITHMS, HARD, Decoding
 from phy.coding.ldpc.structure import Structure
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class LDPC5G:
     ) -> None:
         self.structure = Structure.choose(k, n, bits_per_symbol, base_graph, rv)
         self.k, self.n, self.device = k, n, device
-        self.decoding = decoding.among("5G LDPC", ALGORITHMS)
+        self.decoding = decoding.among("5G LDPC", (*ALGORITHMS, *HARD))
         own = None if decoder is None else decoder(self.structure)
         self.decoder = own or _decoder(self.structure, decoding, device)
 
@@ -134,6 +134,8 @@ class LDPC5G:
 
 def _decoder(structure: Structure, decoding: Decoding, device: str) -> BlockDecoder:
     """Take the part that decodes: each brings an engine of its own, which another code does not import."""
+    if decoding.algorithm in HARD and decoding.engine != "compiled":
+        raise ValueError(f"{decoding.algorithm} runs on the compiled engine, got engine {decoding.engine!r}")
     if decoding.engine == "sionna":
         from phy.coding.ldpc.sionna import SionnaDecoder
 
@@ -144,6 +146,10 @@ def _decoder(structure: Structure, decoding: Decoding, device: str) -> BlockDeco
         return TorchDecoder(structure, decoding, device)
     if device != "cpu":
         raise ValueError(f"the compiled engine runs on the CPU, got device {device!r}; use engine sionna")
+    if decoding.algorithm in HARD:
+        from phy.coding.ldpc.flipping import FlippingDecoder
+
+        return FlippingDecoder(structure, decoding)
     from phy.coding.ldpc.compiled import CompiledDecoder
 
     return CompiledDecoder(structure, decoding)

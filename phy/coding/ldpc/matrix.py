@@ -13,12 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_matrix, spmatrix
 
 from phy.coding.code import Decoded, check_bits, check_llr
-from phy.coding.decoding import ALGORITHMS, Decoding
+from phy.coding.decoding import ALGORITHMS, HARD, Decoding
 from phy.coding.ldpc import gf2
 from phy.coding.ldpc.alist import FORMATS, check_size, read_matrix, read_punctured
 from phy.coding.ldpc.files import read_any
 from phy.coding.ldpc.quoting import split_outside_quotes
 from phy.coding.propagation.compiled import BeliefPropagation, Outcome
+from phy.coding.propagation.flipping import HardDecision
 from phy.coding.propagation.graph import Graph
 from phy.compiling import compiled
 
@@ -72,7 +73,7 @@ class MatrixCode:
     information:
         Variables that hold the information bits, ``[k]``, ascending.
     decoder:
-        The belief propagation. Its graph has the variables ``active``.
+        The belief propagation, or what decides hard. Its graph has the variables ``active``.
     active:
         Variables in the graph, ``[variables]``, ascending.
     received, received_at:
@@ -101,7 +102,7 @@ class MatrixCode:
         shorten: Sequence[int] = (),
         decoding: Decoding = Decoding(),
     ) -> None:
-        decoding.among(f"matrix {name}", ALGORITHMS, ("compiled",))
+        decoding.among(f"matrix {name}", (*ALGORITHMS, *HARD), ("compiled",))
         self.matrix = _binary(matrix)
         check_size(name, self.matrix.shape[1], self.matrix.shape[0])
         self._matrix_name = name
@@ -117,7 +118,8 @@ class MatrixCode:
         checks = reduced[np.diff(reduced.indptr) > 0]
         if not checks.shape[0]:
             raise ValueError(f"{name}: no parity check is left on variables that are not known to be zero")
-        self.decoder = BeliefPropagation(Graph.of(checks), decoding)
+        decides = HardDecision if decoding.algorithm in HARD else BeliefPropagation
+        self.decoder: BeliefPropagation | HardDecision = decides(Graph.of(checks), decoding)
         place = np.full(size, -1)
         place[self.active] = np.arange(self.active.size)
         self.received = np.flatnonzero(~known[self._sent])  # coded bits that the graph knows
@@ -184,8 +186,11 @@ class MatrixCode:
         return torch.from_numpy(coded).to(bits.device)
 
     def decode(self, llr: torch.Tensor) -> Decoded:
-        """Decode ``[batch, n]`` LLRs; soft values are a-posteriori LLRs of the information bits."""
-        soft = np.asarray(self.propagate(llr).soft)[:, self.information_at]
+        """Decode ``[batch, n]`` LLRs; soft values are a-posteriori LLRs of the information bits, if any."""
+        found = self.propagate(llr)
+        if found.soft is None:
+            return Decoded(torch.from_numpy(found.bits[:, self.information_at]).to(llr.device))
+        soft = found.soft[:, self.information_at]
         # Rather than Outcome.bits, which leave out variables without any check.
         bits = (soft >= 0).astype(np.uint8)
         return Decoded(torch.from_numpy(bits).to(llr.device), torch.from_numpy(soft).to(llr.device))

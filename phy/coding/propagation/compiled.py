@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from phy import simd as v
 from phy.coding.decoding import ALGORITHMS, Decoding
-from phy.coding.propagation import simd as v
 from phy.coding.propagation.graph import Graph
 from phy.coding.propagation.lanes import decode_frames
 

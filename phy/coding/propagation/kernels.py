@@ -1,7 +1,7 @@
 """Compiled belief propagation on many frames side by side: inner loops of `phy.coding.propagation.compiled`.
 
 One vector holds one variable, or one message, of as many frames as it has lanes
-(`phy.coding.propagation.simd`). Within these functions LLRs are log p(b=0)/p(b=1), as decoders like them:
+(`phy.simd`). Within these functions LLRs are log p(b=0)/p(b=1), as decoders like them:
 positive means 0. Arrays of a worker:
 
 ========== ============================ ==========================================================
@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from phy.coding.propagation import simd as v
+from phy import simd as v
 from phy.compiling import compiled, inlined
 
 __all__ = ["begin_flooding", "decide", "min_sum_iteration", "sum_product_iteration", "unsatisfied"]

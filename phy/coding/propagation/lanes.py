@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from phy import simd as v
 from phy.coding.propagation import kernels
-from phy.coding.propagation import simd as v
 from phy.compiling import compiled
 
 __all__ = ["decode_frames"]

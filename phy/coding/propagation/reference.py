@@ -1,4 +1,4 @@
-"""What the min-sum decoders compute, number by number, in plain NumPy.
+"""What the min-sum decoders, and those of hard decisions, compute, number by number, in plain NumPy.
 
 `phy.coding.propagation.compiled` must return what `decode` returns: decisions, a-posteriori LLRs,
 iterations and verdicts, in fixed point and in ``float32``. Write L for log p(b=0)/p(b=1), the sign in which
@@ -32,6 +32,8 @@ of the rows decides where a saturating sum saturates, or how a float sum is roun
 
 After the iteration a variable is decided 1 if P <= 0. A frame ends when it has had its iterations, or at the
 first iteration after which all parity checks hold, if it may stop early.
+
+The decoders of hard decisions are written down in `decode_hard`, frame by frame on the matrix itself.
 """
 
 from __future__ import annotations
@@ -44,12 +46,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phy.coding.decoding import MIN_SUM, Decoding
+from phy.coding.code import CERTAIN
+from phy.coding.decoding import HARD, MIN_SUM, Decoding
 from phy.coding.fixed_point import FixedPoint
 from phy.coding.propagation.compiled import Outcome
+from phy.coding.propagation.flipping import THRESHOLD, reliabilities
 from phy.coding.propagation.graph import Graph
 
-__all__ = ["decode"]
+__all__ = ["decode", "decode_hard"]
 
 Array = NDArray[Any]
 
@@ -171,3 +175,71 @@ class _Float:
 
 def _choose(decoding: Decoding, normalise: Callable[[Array], Array]) -> Callable[[Array], Array]:
     return normalise if decoding.algorithm == "normalized-minsum" else lambda m: m
+
+
+def decode_hard(graph: Graph, llr: NDArray[np.float32], decoding: Decoding) -> Outcome:
+    """Decode as `phy.coding.propagation.flipping.HardDecision` does, by the rules of `Decoding`.
+
+    Parameters are those of `decode`; the algorithm is ``gallager-b`` or ``bit-flipping``.
+
+    Examples
+    --------
+    >>> graph = Graph.of(np.array([[1, 1, 0, 1, 0, 0], [0, 1, 1, 0, 1, 0], [1, 0, 1, 0, 0, 1]]))
+    >>> llr = np.array([[-2.0, 2.0, -2.0, -2.0, -2.0, -2.0]], np.float32)
+    >>> decode_hard(graph, llr, Decoding("bit-flipping")).bits
+    array([[0, 0, 0, 0, 0, 0]], dtype=uint8)
+    """
+    decoding.among("the reference", HARD)
+    step = _gallager_b if decoding.algorithm == "gallager-b" else _bit_flipping
+    H = graph.matrix.toarray().astype(bool)
+    y, known = reliabilities(llr), np.abs(llr) >= CERTAIN
+    frames = [step(H, each, fixed, decoding) for each, fixed in zip(y, known, strict=True)]
+    x = np.array([frame for frame, _ in frames])
+    satisfied = np.array([_satisfied(H, frame) for frame in x])
+    return Outcome(
+        (x <= 0).astype(np.uint8), None, np.array([used for _, used in frames], np.int32), satisfied
+    )
+
+
+def _satisfied(H: Array, x: Array) -> bool:
+    return not (H.astype(int) @ (x <= 0) % 2).any()
+
+
+def _gallager_b(H: Array, y: Array, known: Array, decoding: Decoding) -> tuple[Array, int]:
+    """Decide one frame: signs, 0 for unknown, and iterations."""
+
+    def majority(others: Array, said: Array) -> Array:
+        doubtless = np.where(others + said == 0, said, np.sign(others + said))
+        return np.where(known, r, doubtless)
+
+    r = np.sign(y).astype(int)
+    to_check, x = np.where(H, r, 1), r
+    used = 0
+    while used < decoding.iterations:
+        used += 1
+        others = [np.delete(to_check, v, axis=1).prod(axis=1) for v in range(len(r))]
+        to_variable = np.where(H, np.array(others).T, 0)
+        total = to_variable.sum(axis=0)
+        x = majority(total, r)
+        to_check = np.where(H, [majority(total - row, r) for row in to_variable], 1)
+        if decoding.early_stop and _satisfied(H, x):
+            break
+    return x, used
+
+
+def _bit_flipping(H: Array, y: Array, known: Array, decoding: Decoding) -> tuple[Array, int]:
+    """Decide one frame: signs and iterations."""
+    x, single, before = np.where(y > 0, 1, -1), False, -np.inf
+    for iteration in range(decoding.iterations + 1):
+        products = np.where(H, x, 1).prod(axis=1)
+        own = x * y
+        gain = np.where(known, np.inf, own + products @ H)
+        objective = products.sum() + own[~known].sum(dtype=np.float64)
+        if iteration == decoding.iterations or (products > 0).all() or known.all():
+            break
+        single, before = single or objective <= before, objective
+        flipped = gain < THRESHOLD
+        if single or not flipped.any():
+            flipped = np.arange(len(x)) == gain.argmin()
+        x = np.where(flipped, -x, x)
+    return x, iteration

@@ -46,8 +46,10 @@ class _Segmentation:
 
 def _segment(payload_bits: int, rate: float, max_block_bits: int | None, code: str) -> _Segmentation:
     tb_crc = 16 if payload_bits <= MAX_PAYLOAD_WITH_CRC16 else 24
-    graph = select_base_graph(payload_bits, rate) if code == "ldpc5g" else None
-    least, limit = code_kind(code).limits(payload_bits, rate)
+    # Blocks that are cut shorter than the standard's are codes by themselves: each as clause 7.2.2 has it.
+    ruling = payload_bits if max_block_bits is None else min(payload_bits, max_block_bits)
+    graph = select_base_graph(ruling, rate) if code == "ldpc5g" else None
+    least, limit = code_kind(code).limits(ruling, rate)
     if max_block_bits is not None:
         limit = min(limit, max_block_bits)
     total = payload_bits + tb_crc
@@ -87,7 +89,8 @@ class TransportFormat:
     bits_per_symbol:
         Q_m.
     base_graph:
-        1 or 2 (clause 7.2.2); None for other codes than LDPC.
+        1 or 2; None for other codes than LDPC. Clause 7.2.2 chooses it by A and the rate; where a limit of
+        one's own cuts blocks shorter, by what such a block holds, as for a lone code of that size.
 
     Raises
     ------
@@ -143,7 +146,8 @@ class TransportFormat:
             Code rate, which also selects the base graph; 1 for ``code="none"``.
         max_block_bits:
             Limit on K'; None for the standard's 8448 and 3840 and what suits the other codes. The JSCC
-            literature's blocks of 6144 coded bits are ``round(rate * 6144)``.
+            literature's blocks of 6144 coded bits are ``round(rate * 6144)``, on base graph 2 at rates up to
+            0.62 (its implementations build a lone code of 3072 of 6144 bits).
         code:
             A name of `phy.coding.catalog.CODES`.
 

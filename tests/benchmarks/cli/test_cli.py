@@ -21,7 +21,11 @@ POINT = {
         "bler_low",
         "bler_high",
         "transmissions",
+        "transmissions_low",
+        "transmissions_high",
         "throughput",
+        "throughput_low",
+        "throughput_high",
         "engine",
         "info_bits_per_second",
         "seconds",
@@ -92,6 +96,7 @@ def test_run_directory_and_figures(run: Run, tmp_path: Path) -> None:
     assert all(path.parent == out / "figures" and path.stat().st_size > 1000 for path in files)
 
 
+@pytest.mark.slow
 def test_every_command_opens_its_run_once_and_closes_it(
     run: Run, tmp_path: Path, connections: list[Any]
 ) -> None:
@@ -125,6 +130,13 @@ def test_every_command_opens_its_run_once_and_closes_it(
         (["--ebno", "high"], "'high'"),
         (["--ebno", "nan"], "'nan'"),
         (["--ebno", "1", "--esno", "1"], "--esno"),
+        (["--ebno", "1e6"], "300 dB, got 1e+06"),
+        (["--ebno=-1e6"], "300 dB, got -1e+06"),
+        (["--esno", "0:1e300:1e299", "--code", "none"], "300 dB"),
+        (["--k", "0", "--ebno", "1"], "code.k"),
+        (["--k=-5", "--ebno", "1"], "got '-5'"),
+        (["--n", "0", "--ebno", "1"], "code.n"),
+        (["--code", "conv", "--n", "0", "--ebno", "1"], "code.n"),
         ([], "--ebno"),
         (["--ebno", "1", "--modulation", "qam5"], "qam5"),
         (["--ebno", "1", "--channel", "fog"], "fog"),

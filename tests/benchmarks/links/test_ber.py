@@ -15,6 +15,7 @@ from benchmarks.links.results import PointStats
 from benchmarks.settings.ber import BerSpec
 from benchmarks.settings.errors import InputError
 from benchmarks.settings.reading import read_settings
+from phy.units import EsN0
 
 COUNTED = ("esno_db", "blocks", "block_errors", "bits", "bit_errors", "ber", "bler", "stop")
 
@@ -186,7 +187,7 @@ def test_filler_counts_as_channel_use() -> None:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"modulation": "qam32"},
+        {"modulation": "qam12"},
         {"channel": "tunnel"},
         {"code__k": 5},
         {"code__n": 520},
@@ -202,9 +203,9 @@ def test_impossible_chain_is_one_line(settings: dict[str, Any], tmp_path: Path) 
 
 def test_chunk_counts_add_up() -> None:
     settings = uncoded().resolved(64, "qpsk", "awgn")
-    whole = count(Chunk(settings, 1, "awgn", 3.0, 0, 50, 50))
-    parts = count(Chunk(settings, 1, "awgn", 3.0, 0, 20, 3)) + count(
-        Chunk(settings, 1, "awgn", 3.0, 20, 30, 8)
+    whole = count(Chunk(settings, 1, "awgn", EsN0(3.0), 0, 50, 50))
+    parts = count(Chunk(settings, 1, "awgn", EsN0(3.0), 0, 20, 3)) + count(
+        Chunk(settings, 1, "awgn", EsN0(3.0), 20, 30, 8)
     )
     names = ("blocks", "block_errors", "bits", "bit_errors", "squared_bit_errors")
     assert [getattr(whole, name) for name in names] == [getattr(parts, name) for name in names]

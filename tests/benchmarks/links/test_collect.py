@@ -124,6 +124,9 @@ def test_harq_counts_what_every_transmission_takes() -> None:
     assert point.counts.channel_uses == int(heard.channel_uses.sum())
     assert point.throughput == pytest.approx(int(right.sum()) * 128 / int(heard.channel_uses.sum()))
     assert point.block_errors == int((~right).sum())
+    uses = heard.channel_uses.long()
+    assert point.counts.squared_channel_uses == int((uses**2).sum())
+    assert point.counts.right_channel_uses == int(uses[right].sum())
 
 
 def test_harq_and_turns_by_command() -> None:
@@ -185,7 +188,9 @@ def test_objects_that_are_no_links_are_named() -> None:
         def __call__(self, bits: torch.Tensor, snr: EsN0, streams: Sequence[Stream]) -> Arrived:
             return Arrived(bits.float())
 
-    with pytest.raises(InputError, match=r"bits \[64, 40\] of torch.uint8, got \[64, 40\] of torch.float32"):
+    with pytest.raises(
+        InputError, match=r"bits \[(\d+), 40\] of torch.uint8, got \[\1, 40\] of torch.float32"
+    ):
         collect(Broken(), snr=EsN0(0.0), stop={"max_blocks": 64})
     with pytest.raises(InputError, match=r"other processes"):
         collect(Broken(), snr=EsN0(0.0), workers=2)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from scipy import stats
@@ -21,7 +22,8 @@ from benchmarks.settings.reading import read_curves
 HEADER = (
     "code,k,n,algorithm,schedule,iterations,early_stop,llr_bits,factor,offset,list_size,modulation,demapping,channel,seed,"
     "channel_uses,filler_bits,esno_db,ebno_db,blocks,block_errors,bits,bit_errors,ber,ber_low,ber_high,bler,bler_low,"
-    "bler_high,transmissions,throughput,engine,info_bits_per_second,seconds,stop"
+    "bler_high,transmissions,transmissions_low,transmissions_high,throughput,throughput_low,throughput_high,"
+    "engine,info_bits_per_second,seconds,stop"
 )
 
 
@@ -114,4 +116,48 @@ def test_a_point_without_errors_hangs_from_its_limit() -> None:
     point = PointStats(condition, 3.0, 3.0, 4, 0, Counts(100, 0, 800, 0, 0, 400))
     (axes,) = plot_ber(curves_of([point], "esno")).axes
     assert [text.xy for text in axes.texts] == [(3.0, point.ber_high / 3), (3.0, point.bler_high / 3)]  # type: ignore[attr-defined]
+    json.dumps(point.to_json(), allow_nan=False)
+
+
+# -- blocks that are sent again ------------------------------------------------------------------------------
+
+USES, BITS = 160, 256
+
+
+def sent_again(rng: np.random.Generator, blocks: int, lost: float, most: int = 4) -> PointStats:
+    """Blocks each of whose transmissions is lost with the same probability; given up after the last."""
+    needed = rng.geometric(1 - lost, blocks)
+    uses, right = USES * np.minimum(needed, most), needed <= most
+    sums = (int(uses.sum()), int((uses**2).sum()), int(uses[right].sum()))
+    wrong = blocks - int(right.sum())
+    counts = Counts(blocks, wrong, blocks * BITS, wrong, wrong, *sums)
+    return PointStats({"code": {"name": "ldpc5g"}, "seed": 1}, 0.0, 0.0, USES, 0, counts)
+
+
+@pytest.mark.parametrize("lost", [0.02, 0.5, 0.9])
+def test_intervals_of_throughput_and_transmissions_cover_as_they_say(lost: float) -> None:
+    """In closed form: (1 - q^4) / (1 - q) transmissions a block, and k / n (1 - q) bits a channel use."""
+    rng, runs = np.random.default_rng(1), 400
+    truth = (1 - lost**4) / (1 - lost), BITS / USES * (1 - lost)
+    points = [sent_again(rng, 500, lost) for _ in range(runs)]
+    for name, value in zip(("transmissions", "throughput"), truth, strict=True):
+        limits = [getattr(point, f"{name}_interval") for point in points]
+        held = sum(low <= value <= high for low, high in limits)
+        assert 0.92 < held / runs < 0.985, name
+        assert all(low <= getattr(p, name) <= high for p, (low, high) in zip(points, limits, strict=True))
+
+
+def test_blocks_that_all_arrive_at_once_bound_what_may_be_sent_again() -> None:
+    point = sent_again(np.random.default_rng(1), 1000, 0.0)
+    assert point.transmissions_interval == pytest.approx((1.0, 1 / 0.025 ** (1 / 1000)))
+    assert point.throughput_interval == pytest.approx((BITS / USES * 0.025 ** (1 / 1000), BITS / USES))
+    lost = sent_again(np.random.default_rng(1), 1000, 0.999999)
+    assert (lost.throughput_low, lost.throughput) == (0.0, 0.0)
+    assert 0 < lost.throughput_high < 0.01
+    assert lost.transmissions_low < 4.0 < lost.transmissions_high
+
+
+def test_one_block_tells_no_limit() -> None:
+    point = sent_again(np.random.default_rng(1), 1, 0.0)
+    assert (point.to_json()["transmissions_low"], point.to_json()["transmissions_high"]) == (1.0, None)
     json.dumps(point.to_json(), allow_nan=False)

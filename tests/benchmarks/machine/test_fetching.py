@@ -30,14 +30,14 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_bundle_is_all_its_models() -> None:
     items = fetching.plan(["models:multi-sc", "models:fcn-resnet50", "lpips-alex", "kodak24", "flickr8k"])
-    names = [item.name for item in items]
+    names = [item.fetched_as for item in items]
     assert names == [
         *(f"models:{name}" for name in zoo.BUNDLES["multi-sc"]),
         "lpips-alex",
         "kodak24",
         "flickr8k",
     ]
-    said = {item.name: item.to_text() for item in items}
+    said = {item.fetched_as: fetching.summary(item) for item in items}
     assert "2.13 GB" in said["models:stable-diffusion-1.5"]
     assert "creativeml-openrail-m" in said["models:stable-diffusion-1.5"]
     assert "SHA-256 pinned" in said["kodak24"] and "unrestricted usage" in said["kodak24"]
@@ -73,7 +73,22 @@ def test_no_network_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(fetching.downloads.DATA_SETS, "gone", gone)
     (item,) = fetching.plan(["gone"])
     with pytest.raises(InputError, match="gone could not be downloaded"):
-        fetching.fetch(item)
+        fetching.bring(item)
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [("kodak24", "SEMPHY_DATA"), ("lpips-alex", "TORCH_HOME"), ("models:fcn-resnet50", "TORCH_HOME")],
+)
+def test_no_leave_to_write_is_one_line_with_the_variable(
+    empty: Path, monkeypatch: pytest.MonkeyPatch, name: str, variable: str
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    (empty / "file").touch()
+    monkeypatch.setenv(variable, str(empty / "file" / "below"))
+    (item,) = fetching.plan([name])
+    with pytest.raises(InputError, match=f"^{name} could not be downloaded: .*; {variable} names another"):
+        fetching.bring(item)
 
 
 def test_doctor_knows_models_and_data_sets(empty: Path) -> None:
@@ -87,7 +102,7 @@ def test_doctor_knows_models_and_data_sets(empty: Path) -> None:
     for name in preset.files:
         (folder / name).touch()
     assert {c.name: c.works for c in doctor._models()}["models:clip-vit-b32"]
-    assert "already here" in fetching.plan(["models:clip-vit-b32"])[0].to_text()
+    assert "already here" in fetching.summary(fetching.plan(["models:clip-vit-b32"])[0])
 
 
 def test_doctor_explains_a_broken_torchvision(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:

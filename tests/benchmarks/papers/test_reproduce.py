@@ -13,15 +13,15 @@ import yaml
 
 import benchmarks
 from benchmarks.cli import main as cli
-from benchmarks.papers.claims import Better, Between, Meets
+from benchmarks.papers.claims import Better, Between, Finding, Gain, Meets, judged
 from benchmarks.papers.reproduce import CLAIMS, run_reproduction
-from benchmarks.runs.statistics import Interval, bootstrap_interval
+from benchmarks.runs.resampling import bootstrap_interval
+from benchmarks.runs.statistics import Interval
 from benchmarks.runs.store import Store
 from benchmarks.settings.compare import CompareSpec
-from benchmarks.settings.errors import InputError
-from benchmarks.systems.compare import SAMPLE_COLUMNS
+from benchmarks.systems.compare import SAMPLE_COLUMNS, CompareRun
 from benchmarks.systems.curves import CurveRow
-from benchmarks.systems.summary import curves
+from benchmarks.systems.summary import curves, with_intervals
 
 PRESETS = Path(benchmarks.__file__).parent / "presets"
 
@@ -53,28 +53,97 @@ def stored(
 
 def test_better_is_judged_by_source_and_in_the_metrics_direction(tmp_path: Path) -> None:
     spread = [0.1, 0.5, 0.9, 0.3, 0.7, 0.2, 0.8, 0.5]  # sources differ by far more than systems
-    ours = {0.0: [v + 0.02 for v in spread], 3.0: [v + 0.03 for v in spread], 9.0: [v - 0.5 for v in spread]}
-    theirs = dict.fromkeys(ours, spread)
-    rows = stored(tmp_path / "scene", "scene", {"a": ours, "b": theirs})
-    claim = Better("a", "b", ("scene",), "5 %", high_db=3)
+    ours = {
+        0.0: [v + 0.02 + (0.001, -0.001)[n % 2] for n, v in enumerate(spread)],
+        3.0: [v + 0.03 for v in spread],
+        9.0: [v - 0.5 - 0.01 * n for n, v in enumerate(spread)],
+    }
+    rows = stored(tmp_path / "scene", "scene", {"a": ours, "b": dict.fromkeys(ours, spread)})
+    claim = Better("a", "b", ("scene",), "well", high_db=3)
     found = claim.hold(rows, "scene", "1/48", 0.95)
-    assert (found.verdict, found.published, found.metric) == ("holds", "5 %", "scene")
-    assert found.statement == "a is better than b at 0 to 3 dB"
-    assert found.here == "0.525 against 0.500: by 0.025 [0.025, 0.025], 5 %"
-    assert (
-        Better("b", "a", ("scene",), high_db=3).hold(rows, "scene", "1/48", 0.95).verdict == "does not hold"
-    )
+    assert (found.verdict, found.published, found.metric, found.size) == ("holds", "well", "scene", "-")
+    assert found.statement == "a is better than b up to 3 dB"
+    assert found.here.startswith("0.525 against 0.500 at 0 to 3 dB: by 0.025 [0.02")
+    assert found.p is not None and found.p < 0.01
+    worse = Better("b", "a", ("scene",), high_db=3).hold(rows, "scene", "1/48", 0.95)
+    assert (worse.verdict, worse.p) == ("does not hold", found.p)
     assert Better("a", "b", ("scene",)).hold(rows, "scene", "1/48", 0.95).verdict == "does not hold"
-    with pytest.raises(InputError, match="no SNR"):
-        Better("a", "b", ("scene",), low_db=20).hold(rows, "scene", "1/48", 0.95)
-    errors = stored(tmp_path / "lpips", "lpips-alex", {"a": ours, "b": theirs})  # smaller is better
+    errors = stored(tmp_path / "lpips", "lpips-alex", {"a": ours, "b": dict.fromkeys(ours, spread)})
     assert Better("b", "a", ("lpips",), high_db=3).hold(errors, "lpips-alex", "1/48", 0.95).verdict == "holds"
 
 
 def test_better_is_undecided_where_sources_disagree(tmp_path: Path) -> None:
     values = [0.4, 0.6, 0.4, 0.6, 0.4, 0.61]
     rows = stored(tmp_path, "scene", {"a": {0.0: values}, "b": {0.0: [0.5] * 6}})
-    assert Better("a", "b", ("scene",)).hold(rows, "scene", "1/48", 0.95).verdict == "undecided"
+    found = Better("a", "b", ("scene",)).hold(rows, "scene", "1/48", 0.95)
+    assert found.verdict == "undecided" and found.p is not None and found.p > 0.5
+
+
+@pytest.mark.parametrize(
+    ("percent", "size"), [(5.0, "larger"), (17.0, "as published"), (60.0, "smaller"), (None, "-")]
+)
+def test_the_size_of_a_published_gain_is_judged(tmp_path: Path, percent: float | None, size: str) -> None:
+    """A12: a gain of 17 % holds for "better by 5 %", 17 % and 60 % alike: the size tells them apart."""
+    ours = [0.5 * (1 + gain) for gain in (0.15, 0.17, 0.18, 0.2, 0.21, 0.22, 0.23, 0.25)]
+    rows = stored(tmp_path, "lpips-vgg", {"a": {0.0: [0.5] * 8}, "b": {0.0: ours}})  # smaller is better
+    gain = None if percent is None else Gain(percent, ("lpips-vgg",))
+    found = Better("a", "b", ("lpips-vgg",), gain=gain).hold(rows, "lpips-vgg", "1/48", 0.95)
+    assert (found.verdict, found.published) == ("holds", "-" if percent is None else f"{percent:g} %")
+    assert found.size == size
+    assert "17 % [" in found.here  # (0.6006 - 0.5) / 0.6006
+    other = Gain(5.0, ("ms-ssim",))
+    assert Better("a", "b", (), gain=other).hold(rows, "lpips-vgg", "1/48", 0.95).size == "-"
+
+
+def test_claims_that_are_judged_together_are_corrected() -> None:
+    """A12: of p = 0.01, 0.03 and 0.6 the first two are below 5 % alone, together 0.03 and 0.06."""
+    alone = [
+        Finding("first", "-", "scene", "", "holds", 0.01),
+        Finding("second", "-", "scene", "", "reported"),
+        Finding("third", "-", "scene", "", "does not hold", 0.03),
+        Finding("fourth", "-", "scene", "", "undecided", 0.6),
+        Finding("fifth", "-", "scene", "", "not judged"),
+    ]
+    found = judged(alone, 0.95)
+    assert [each.verdict for each in found] == [each.verdict for each in alone]
+    assert [each.together for each in found] == ["holds", "reported", "undecided", "undecided", "not judged"]
+    assert [each.together for each in judged(alone, 0.9)][2] == "does not hold"
+    assert judged([alone[1]], 0.95)[0].together == "reported"
+
+
+def test_what_a_run_cannot_tell_is_said(tmp_path: Path) -> None:
+    """A14: no SNR in a claim's range, or one source: a word in its place, and no "[nan, nan]"."""
+    rows = stored(tmp_path, "scene", {"a": {3.0: [0.6]}, "b": {3.0: [0.5]}})
+    for claim, words in (
+        (Better("a", "b", ("scene",), high_db=0), "no SNR in its range"),
+        (
+            Better("a", "b", ("scene",)),
+            "0.600 against 0.500 at 3 dB: by 0.100, of one source, which says nothing of others",
+        ),
+    ):
+        found = claim.hold(rows, "scene", "1/48", 0.95)
+        assert (found.verdict, found.here, found.p) == ("not judged", words, None)
+    assert Meets("a", "b", ("scene",), "-").hold(rows, "scene", "1/48", 0.95).here == "not at 3 dB"
+
+
+@pytest.mark.slow
+def test_a_report_of_one_source_at_one_snr(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A14: ``reproduce vlf-msc --max-sources 1 --snr 3``: table, figures, and every claim in its place."""
+    systems = {"vlf-msc": {3.0: [0.6]}, "text-only": {3.0: [0.5]}, "image-only": {3.0: [0.4]}}
+    run = CompareRun({}, {}, with_intervals(stored(tmp_path / "run", "scene", systems), 0.95), False)
+    monkeypatch.setattr("benchmarks.papers.reproduce.run_compare", lambda *given: run)
+    spec = CompareSpec(systems="text-uncoded", snr=3.0, cbr="1/48", max_sources=1)
+    found = run_reproduction("vlf-msc", spec, tmp_path / "run")
+    assert len(found.findings) == len(CLAIMS["vlf-msc"])
+    assert {finding.verdict for finding in found.findings} == {"not judged"}
+    assert [finding.here for finding in found.findings][:2] == [
+        "the run has none of scene-text, sentence, bleu of vlf-msc and text-only",
+        "no SNR in its range",
+    ]
+    written = (tmp_path / "run" / "claims.json").read_text()
+    assert "NaN" not in written and "nan" not in found.to_text()
+    assert found.to_text().count("not judged") == 2 * len(found.findings)
+    assert any(path.name == "image-scene-cbr-1over48.png" for path in found.files)
 
 
 def test_between_and_meets_report_what_is_there(tmp_path: Path) -> None:
@@ -87,7 +156,8 @@ def test_between_and_meets_report_what_is_there(tmp_path: Path) -> None:
     flat = Between("flat", ("scene",), "at all SNRs", 0.6, 0.7).hold(rows, "scene", "1/48", 0.95)
     assert (flat.here, flat.verdict) == ("0.600 to 0.700 at 0 to 12 dB", "reported")
     # means: 0.65, 0.7, 0.6 against 0.1, 0.5, 0.9: from -0.2 at 6 dB to 0.3 at 12 dB
-    assert Meets("flat", "steep", ("scene",), "9 dB").hold(rows, "scene", "1/48", 0.95).here == "at 8.4 dB"
+    meets = Meets("flat", "steep", ("scene",), "9 dB").hold(rows, "scene", "1/48", 0.95)
+    assert meets.here == "at 8.40 dB, with no SNR at which either is surely better"  # of two sources
     assert (
         Meets("best", "steep", ("scene",), "-").hold(rows, "scene", "1/48", 0.95).here == "not at 0 to 12 dB"
     )
@@ -141,7 +211,7 @@ def test_a_paper_from_preset_to_claims(
     assert [each.closed for each in connections] == [True]
     assert found.run.broken == ()
     assert [finding.metric for finding in found.findings] == ["scene-text", "scene"] * 2 + ["scene"] * 2
-    assert "vlf-msc is better than text-only at 9 dB" in found.to_text()
+    assert "vlf-msc is better than text-only from 9 dB" in found.to_text()
     with (tmp_path / "run" / "claims.csv").open() as file:
         assert [row["verdict"] for row in csv.DictReader(file)] == [f.verdict for f in found.findings]
     assert any(path.suffix == ".pdf" for path in found.files)

@@ -92,11 +92,13 @@ def test_the_letters_figures_stand_beside_their_models() -> None:
     assert PUBLISHED["llava-1.5-7b"] == (0.1451, 190)
 
 
+@pytest.mark.slow
 def test_no_captioner_is_one_line(bart_folder: Path, pictures: Path) -> None:
     with pytest.raises(InputError, match="'bart'; captioners are"):
         run_captioners(CaptionersSpec(models=(str(bart_folder),), images=str(pictures)))
 
 
+@pytest.mark.slow
 def test_missing_weights_on_the_command_line(tmp_path: Path, pictures: Path) -> None:
     """Without weights: what is missing, how to get it, status 2, and no look at the network."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}

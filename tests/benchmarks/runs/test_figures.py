@@ -38,6 +38,7 @@ assert pyplot is None or not pyplot.get_fignums()
 """
 
 
+@pytest.mark.slow
 def test_no_module_switches_the_backend_or_leaves_figures_open(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

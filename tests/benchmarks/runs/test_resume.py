@@ -98,6 +98,11 @@ def assert_same_as_uninterrupted(out: Path, max_blocks: int) -> None:
     ]
 
 
+def children(parent: int) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(parent)], capture_output=True, text=True)
+    return [int(word) for word in found.stdout.split()]
+
+
 def alive(session: int) -> bool:
     try:
         os.killpg(session, 0)
@@ -125,15 +130,27 @@ def test_killed_run_resumes_to_the_same_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="needs SIGINT")
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_interrupted_run_says_so_and_keeps_what_is_done(tmp_path: Path, workers: str) -> None:
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+@pytest.mark.parametrize(
+    ("workers", "name", "times", "status"),
+    [("1", "SIGINT", 2, 130), ("2", "SIGINT", 2, 130), ("2", "SIGTERM", 1, 143), ("1", "SIGHUP", 1, 129)],
+)
+def test_interrupted_run_says_so_and_keeps_what_is_done(
+    tmp_path: Path, workers: str, name: str, times: int, status: int
+) -> None:
     out = tmp_path / "run"
     with started(out, "--max-blocks", "1e7", "--workers", workers, "--json") as process:
         wait_for_rows(out, 6, process)
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to workers, too
+        if workers == "2":  # one that somebody stopped hears of nothing but SIGKILL
+            os.kill(children(process.pid)[-1], signal.SIGSTOP)
+        for _ in range(times):
+            os.killpg(process.pid, getattr(signal, name))  # as a terminal does: to workers, too
         stdout, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+        deadline = time.monotonic() + 10
+        while alive(process.pid):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    assert process.returncode == status
     assert "Traceback" not in stderr
     assert f"--out {out}" in stderr.splitlines()[-1]
     points = json.loads(stdout)["points"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -12,11 +11,11 @@ from scipy import stats
 
 from benchmarks.runs.statistics import (
     Interval,
-    bootstrap_interval,
+    Sums,
     clustered_rate_interval,
-    pooled_interval,
     rate_interval,
     ratio_interval,
+    summed_ratio_interval,
 )
 
 Method = Literal["wilson", "clopper-pearson"]
@@ -182,86 +181,7 @@ def test_squares_that_contradict_are_quoted(counts: tuple[int, int, int, int], m
         clustered_rate_interval(*counts)
 
 
-# Means over pictures. -------------------------------------------------------------------------------------
-
-
-def test_means_of_normal_values_get_students_interval() -> None:
-    for n in (8, 24, 200):
-        values = np.random.default_rng(n).normal(30, 4, n)
-        expected = stats.t.interval(0.95, n - 1, values.mean(), stats.sem(values))
-        width = expected[1] - expected[0]
-        assert bootstrap_interval(values) == pytest.approx(expected, abs=0.06 * width)
-
-
-def test_further_trials_of_the_same_pictures_do_not_narrow_it() -> None:
-    values = np.random.default_rng(4).normal(30, 4, 12)
-    groups = [f"kodim{index:02}" for index in range(12)]
-    once = bootstrap_interval(values, groups)
-    assert bootstrap_interval(np.repeat(values, 10), np.repeat(groups, 10)) == pytest.approx(once)
-    alone = bootstrap_interval(np.repeat(values, 10))
-    assert alone.high - alone.low < 0.4 * (once.high - once.low)
-
-
-def test_order_of_rows_does_not_matter_and_the_seed_does() -> None:
-    rng = np.random.default_rng(5)
-    values, groups = rng.normal(size=60), rng.integers(0, 9, 60)
-    order = rng.permutation(60)
-    assert bootstrap_interval(values[order], groups[order]) == pytest.approx(
-        bootstrap_interval(values, groups)
-    )
-    assert bootstrap_interval(values, groups) == bootstrap_interval(values, groups, seed=0)
-    assert bootstrap_interval(values, groups) != bootstrap_interval(values, groups, seed=1)
-
-
-def test_pictures_with_more_rows_weigh_more() -> None:
-    values = np.array([0.0] * 90 + [1.0] * 10 + list(np.linspace(0.3, 0.7, 20)))
-    groups = np.array(["a"] * 90 + ["b"] * 10 + [f"c{index}" for index in range(20)])
-    means = [values[groups == name] for name in np.unique(groups)]
-    rng = np.random.default_rng(6)
-    drawn = [np.concatenate([means[i] for i in rng.integers(0, 22, 22)]).mean() for _ in range(4000)]
-    # Hesterberg's expansion: quantiles at the normal probabilities of t sqrt(n / (n - 1)).
-    tail = stats.norm.cdf(stats.t.ppf(0.025, 21) * math.sqrt(22 / 21))
-    expected = np.quantile(drawn, [tail, 1 - tail])
-    assert bootstrap_interval(values, groups) == pytest.approx(tuple(expected), abs=0.02)
-
-
-def test_one_picture_has_no_interval_and_equal_pictures_have_a_point() -> None:
-    assert all(math.isnan(limit) for limit in bootstrap_interval([31.0]))
-    assert all(math.isnan(limit) for limit in bootstrap_interval([31.0, 32.0, 33.0], ["a", "a", "a"]))
-    assert bootstrap_interval([100.0] * 5) == Interval(100.0, 100.0)
-    assert bootstrap_interval([0.3, 0.3, 0.3], ["a", "b", "b"]) == pytest.approx((0.3, 0.3))
-    assert bootstrap_interval([1.0, 2.0]) == Interval(1.0, 2.0)
-
-
-def simulated(groups: int, trials: int) -> Callable[[np.random.Generator], np.ndarray]:
-    def draw(rng: np.random.Generator) -> np.ndarray:
-        return (rng.normal(0, 3, (groups, 1)) + rng.normal(0, 1, (groups, trials))).ravel()
-
-    return draw
-
-
-def test_resampling_pictures_covers_as_it_says_and_resampling_rows_does_not() -> None:
-    draw, rng, index = simulated(12, 4), np.random.default_rng(7), np.repeat(np.arange(12), 4)
-    samples = [draw(rng) for _ in range(500)]
-    by_picture = [
-        bootstrap_interval(values, index, seed=i, resamples=999) for i, values in enumerate(samples)
-    ]
-    held = sum(contains(interval, 0.0) for interval in by_picture)
-    assert contains(rate_interval(held, 500, 0.999, "clopper-pearson"), 0.95)
-    assert held / 500 > 0.92
-    by_row = sum(contains(bootstrap_interval(values, resamples=499), 0.0) for values in samples)
-    assert by_row / 500 < 0.8
-
-
-def test_values_that_do_not_fit_are_quoted() -> None:
-    with pytest.raises(ValueError, match=r"finite values is needed, got array\(\[ 1., inf\]\)"):
-        bootstrap_interval([1.0, math.inf])
-    with pytest.raises(ValueError, match=r"got array\(\[\]"):
-        bootstrap_interval([])
-    with pytest.raises(ValueError, match="2 values and 3 groups"):
-        bootstrap_interval([1.0, 2.0], ["a", "b", "c"])
-    with pytest.raises(ValueError, match="got 2"):
-        bootstrap_interval([1.0, 2.0], confidence=2)
+# Shares of groups of any size. ----------------------------------------------------------------------------
 
 
 def test_groups_of_equal_size_are_blocks() -> None:
@@ -271,6 +191,22 @@ def test_groups_of_equal_size_are_blocks() -> None:
         int(errors.sum()), 60 * 20, int((errors.astype(np.int64) ** 2).sum()), 60
     )
     assert ratio_interval(errors, np.full(60, 20)) == pytest.approx(tuple(blocks), rel=1e-12)
+
+
+def test_few_groups_have_the_variance_and_the_quantile_of_one_less() -> None:
+    errors, trials = np.array([3, 0, 5, 1, 2]), np.array([10, 8, 12, 9, 11])
+    share, groups = errors.sum() / trials.sum(), 5
+    variance = groups * np.var(errors - share * trials, ddof=1) / trials.sum() ** 2
+    effective, t = share * (1 - share) / variance, stats.t.ppf(0.975, groups - 1)
+    got = ratio_interval(errors, trials)
+    for limit in got:  # Wilson's limits solve this
+        assert (share - limit) ** 2 == pytest.approx(t**2 * limit * (1 - limit) / effective, rel=1e-9)
+    assert effective < trials.sum() and got.low < share < got.high
+
+
+def test_sums_that_no_groups_have_are_quoted() -> None:
+    with pytest.raises(ValueError, match="no groups have these sums: Sums.errors=5, trials=20"):
+        summed_ratio_interval(Sums(5, 20, 0, 10, 0, 2))
 
 
 def test_a_ratio_of_many_groups_has_the_normal_interval_of_its_residuals() -> None:
@@ -314,20 +250,3 @@ def test_all_or_nothing_is_bounded_by_the_groups() -> None:
 def test_groups_that_contradict_are_quoted(errors: list[int], trials: list[int]) -> None:
     with pytest.raises(ValueError, match="0 <= errors <= trials"):
         ratio_interval(errors, trials)
-
-
-def test_a_mean_is_a_pooled_quantity_too() -> None:
-    rng = np.random.default_rng(7)
-    values = rng.integers(0, 100, 40)
-    counts = np.stack([values, np.ones_like(values)], axis=1)
-    pooled = pooled_interval(counts, lambda total: total[0] / total[1])
-    # Two bootstraps of 1,999 and 9,999 resamples: limits differ by their quantiles' error.
-    assert pooled == pytest.approx(tuple(bootstrap_interval(values)), abs=1.0)
-    assert pooled == pooled_interval(counts, lambda total: total[0] / total[1])
-    assert pooled != pooled_interval(counts, lambda total: total[0] / total[1], seed=1)
-
-
-def test_pooled_tables_are_summed_whole() -> None:
-    counts = np.tile(np.arange(6).reshape(2, 3), (9, 1, 1))
-    assert pooled_interval(counts, lambda total: float(total[1, 2] - total[0, 1])) == (36.0, 36.0)
-    assert all(math.isnan(limit) for limit in pooled_interval(counts[:1], lambda total: 0.0))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -103,6 +105,117 @@ def test_damaged_database(tmp_path: Path) -> None:
     (tmp_path / "results.sqlite").write_bytes(b"not a database, but long enough to be looked at" * 10)
     with pytest.raises(InputError, match="cannot use"):
         make(tmp_path)
+
+
+@pytest.mark.parametrize("table", ["meta", "sessions", "conditions", "rows"])
+def test_a_lost_table_is_one_line(tmp_path: Path, table: str) -> None:
+    make(tmp_path / "run").close()
+    with sqlite3.connect(tmp_path / "run" / "results.sqlite") as found:
+        found.execute(f"DROP TABLE {table}")
+    found.close()
+    for opened in (make, Store.read):
+        with pytest.raises(InputError, match=f"damaged .there is no table {table}"):
+            opened(tmp_path / "run")
+
+
+def test_overwritten_pages_are_found_on_opening(tmp_path: Path) -> None:
+    with make(tmp_path / "run") as store, store.transaction():
+        store.register("c", {"snr": 1.0})
+        for item in range(2000):
+            store.add("c", item, {"errors": item, "note": "x" * 40})
+    file = tmp_path / "run" / "results.sqlite"
+    content = bytearray(file.read_bytes())
+    content[-3 * 4096 : -2 * 4096] = bytes(range(256)) * 16
+    file.write_bytes(content)
+    for opened in (make, Store.read):
+        with pytest.raises(InputError, match=r"^cannot use .*results\.sqlite is damaged"):
+            opened(tmp_path / "run")
+
+
+def test_text_that_is_no_json_is_one_line(tmp_path: Path) -> None:
+    with make(tmp_path / "run") as store:
+        store.register("c", {"snr": 1.0})
+        store._db.execute("UPDATE conditions SET description = 'snr'")
+        with pytest.raises(InputError, match="damaged: 'snr' is no JSON"):
+            store.conditions()
+
+
+def test_a_folder_in_the_place_of_the_settings_is_one_line(tmp_path: Path) -> None:
+    make(tmp_path / "run").close()
+    (tmp_path / "run" / "spec.yaml").unlink()
+    (tmp_path / "run" / "spec.yaml").mkdir()
+    with pytest.raises(InputError, match=r"^cannot use .*spec\.yaml': Is a directory"):
+        make(tmp_path / "run")
+
+
+def test_a_full_disk_is_one_line_and_keeps_what_was_stored(tmp_path: Path) -> None:
+    with make(tmp_path / "run") as store:
+        store.register("c", {"snr": 1.0})
+        (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+        store._db.execute(f"PRAGMA max_page_count = {pages + 2}")  # what SQLite calls a full disk
+        with pytest.raises(InputError, match="disk is full; [0-9,]+ bytes are free"), store.transaction():
+            for index in range(1000):
+                store.register(f"d{index}", {"snr": 1.0})
+        with pytest.raises(InputError, match="disk is full"):
+            store.add("c", 0, {"errors": 1, "note": "x" * 100_000})
+    with make(tmp_path / "run") as store:
+        assert [condition.id for condition in store.conditions()] == ["c"]
+        assert store.rows("c") == []
+
+
+def test_what_is_written_together_is_one_transaction(tmp_path: Path) -> None:
+    said = list[str]()
+    with make(tmp_path / "run") as store:
+        store._db.set_trace_callback(said.append)
+        with store.transaction():
+            for index in range(100):
+                store.register(f"c{index}", {"snr": 1.0})
+            store.add("c0", 0, {"errors": 1, "note": None})
+            store.finish("c0", "enough")
+    assert [text for text in said if text in ("BEGIN IMMEDIATE", "COMMIT")] == ["BEGIN IMMEDIATE", "COMMIT"]
+
+
+def test_rows_become_one(tmp_path: Path) -> None:
+    with make(tmp_path / "run") as store:
+        store.register("c", {})
+        for item in (0, 64, 80, 100):
+            store.add("c", item, {"errors": item, "note": None})
+        store.merge("c", [64, 80], 64, {"errors": 144, "note": "both"})
+        assert [(row["item"], row["errors"]) for row in store.rows("c")] == [(0, 0), (64, 144), (100, 100)]
+        with pytest.raises(InputError, match="another process"):
+            store.merge("c", [64, 80], 64, {"errors": 0, "note": None})
+        assert store.items("c") == {0, 64, 100}  # the whole transaction went back
+
+
+def test_a_killed_run_and_a_finished_one_can_be_read(tmp_path: Path) -> None:
+    store = make(tmp_path / "run")
+    store.register("c", {"snr": 1.0})
+    store.add("c", 0, {"errors": 1, "note": None})
+    shutil.copytree(tmp_path / "run", tmp_path / "killed")  # what lies there while the process lives
+    store.close()
+    assert (tmp_path / "killed" / "results.sqlite-wal").stat().st_size
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["results.sqlite", "spec.yaml"]
+    # Bytes 18 and 19 of a file that needs no log beside it, and so no leave to write, are 1.
+    assert (tmp_path / "run" / "results.sqlite").read_bytes()[18:20] == b"\1\1"
+    for name in ("run", "killed"):
+        with Store.read(tmp_path / name) as found:
+            assert found.rows("c") == [{"item": 0, "errors": 1, "note": None}]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="everything is writable for root")
+def test_a_run_that_nobody_may_write_to_can_be_read(tmp_path: Path) -> None:
+    store = make(tmp_path / "run")
+    store.register("c", {"snr": 1.0})
+    shutil.copytree(tmp_path / "run", tmp_path / "killed")
+    store.close()
+    for name in ("run", "killed"):
+        for path in (tmp_path / name).iterdir():
+            path.chmod(0o444)
+        (tmp_path / name).chmod(0o555)
+        with Store.read(tmp_path / name) as found:
+            assert [condition.id for condition in found.conditions()] == ["c"]
+        with pytest.raises(InputError, match="^cannot use"):
+            make(tmp_path / name)
 
 
 def test_database_cut_off_at_birth_is_begun_anew(tmp_path: Path) -> None:

@@ -77,6 +77,7 @@ def test_systems_are_built_once_a_command(run: Run, monkeypatch: pytest.MonkeyPa
         assert (status, len(built)) == (0, 1), err
 
 
+@pytest.mark.slow
 def test_same_rows_for_two_workers(whole: Path, tmp_path: Path) -> None:
     run_compare(spec(), tmp_path / "run", workers=2)
     assert stored(tmp_path / "run") == stored(whole)
@@ -92,6 +93,7 @@ def test_same_rows_when_extended(whole: Path, tmp_path: Path) -> None:
     assert stored(folder) == stored(whole)
 
 
+@pytest.mark.slow
 def test_killed_and_resumed(whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "benchmarks", "compare", *FLAGS, "--out", str(folder)]
@@ -188,6 +190,7 @@ def test_wrong_input_is_named(changes: dict[str, str], words: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_unreadable_picture_on_the_command_line(tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")

@@ -89,6 +89,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counted
 
 
+@pytest.mark.slow
 def test_every_system_end_to_end(models: str, tmp_path: Path) -> None:
     result = run_compare(spec(models), tmp_path)
     rows = rows_of(tmp_path)
@@ -105,6 +106,7 @@ def test_every_system_end_to_end(models: str, tmp_path: Path) -> None:
     assert "multi-sc" in result.to_text()
 
 
+@pytest.mark.slow
 def test_more_snrs_ask_no_transmitter(models: str, tmp_path: Path, calls: Counter[str]) -> None:
     systems = ["multi-sc", "single-text", "vlf-msc", "text-only"]
     run_compare(spec(models, systems=systems, max_sources=2, snr=[9.0]), tmp_path)
@@ -115,6 +117,7 @@ def test_more_snrs_ask_no_transmitter(models: str, tmp_path: Path, calls: Counte
     assert {name for name in calls if name != "Diffusion.run"} == set()
 
 
+@pytest.mark.slow
 def test_clean_receptions_are_generated_once(models: str, tmp_path: Path, calls: Counter[str]) -> None:
     run_compare(spec(models, systems=["multi-sc"], max_sources=3, snr=[30.0, 40.0, 50.0], trials=2), tmp_path)
     assert calls["Diffusion.run"] == 3
@@ -193,6 +196,7 @@ class Grey:
 '''
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -1,4 +1,4 @@
-"""What a comparison computes anew and what it does not: identity is content."""
+"""Identity by content: systems of one's own, and models."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from math import log10
 from pathlib import Path
 from typing import Any
 
@@ -19,111 +18,12 @@ import pytest
 import safetensors.numpy
 import safetensors.torch
 import torch
-from PIL import Image
+from tiny.comparisons import OWN, REPOSITORY, own, psnr, rows, run, shown, value, written
 
-from benchmarks.runs.store import Store
 from benchmarks.settings.compare import CompareSpec
 from benchmarks.settings.errors import InputError
 from benchmarks.systems import compare, evaluate, identity
-from benchmarks.systems.compare import CompareRun, run_compare
-from benchmarks.systems.summary import curves, with_intervals
 from semantic.zoo.presets import resolve
-
-REPOSITORY = Path(__file__).parents[3]
-
-
-def run(out: Path | None, **given: Any) -> CompareRun:
-    named = {"snr": [10.0], "cbr": ["1/12"], "metrics": ["psnr"], **given}
-    return run_compare(CompareSpec.model_validate(named), out)
-
-
-def value(found: CompareRun, metric: str = "psnr", system: str | None = None) -> float:
-    """The metric of the only row, or of a system's."""
-    (row,) = [row for row in found.rows if system in (None, row.system)]
-    return row.metrics[metric].mean
-
-
-def shown(found: CompareRun) -> list[dict[str, Any]]:
-    return [row.to_json() for row in found.rows]
-
-
-def rows(out: Path) -> int:
-    with closing(sqlite3.connect(out / "results.sqlite")) as database:
-        return int(database.execute("SELECT COUNT(*) FROM rows").fetchone()[0])
-
-
-@pytest.fixture
-def nothing_computed(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """From when it is called on, computing anything fails."""
-
-    def forbid(job: object) -> list[Any]:
-        raise AssertionError(f"computes {job}")
-
-    return lambda: monkeypatch.setattr(compare, "evaluate", forbid)
-
-
-def picture(file: Path, level: int, size: int = 32) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((size, size, 3), level, np.uint8)).save(file)
-    return file
-
-
-def psnr(sent: int, shown: int) -> float:
-    return 20 * log10(255 / abs(sent - shown))
-
-
-# -- a system of the user's ---------------------------------------------------------------------------------
-
-OWN = '''
-"""Shows a picture of one level, whatever arrives."""
-from pathlib import Path
-import numpy as np, torch
-from bridge.air.ledger import Entry
-from bridge.air.transmission import SymbolPart, Transmission
-from bridge.systems.system import Reconstruction
-from phy.links.analog import AnalogLink
-HEAD
-
-class Flat:
-    modality, delivers, adapts, policy = "image", ("image",), False, "best-effort"
-    name = family = "flat"
-
-    def __init__(self, context, level=None, checkpoint=None):
-        self.context, self.link = context, AnalogLink(context.channel)
-        self.level, self.checkpoint = level, checkpoint
-
-    def check(self, channel_uses):
-        pass
-
-    def encode(self, source, channel_uses, snr):
-        symbols = torch.ones(channel_uses, dtype=torch.complex64)
-        entry = Entry("flat", 0, 0, 0, 0, 0, channel_uses)
-        return Transmission((SymbolPart("flat", symbols, self.link, (entry,)),), source.image.shape[:2])
-
-    def decode(self, reception):
-        return Reconstruction(np.full((*reception.shape, 3), LEVEL, np.uint8))
-'''
-
-
-def own(file: Path, level: str, head: str = "") -> str:
-    """Write a system that shows ``level``, and return its name."""
-    file.write_text(OWN.replace("LEVEL", level).replace("HEAD", head))
-    return f"{file}:Flat"
-
-
-def written(file: Path, content: str) -> Path:
-    """Write as ``rsync -t`` would: the date, and here the size, stay."""
-    about = file.stat()
-    file.write_text(content)
-    os.utime(file, ns=(about.st_atime_ns, about.st_mtime_ns))
-    assert file.stat().st_size == about.st_size
-    return file
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    picture(tmp_path / "pictures" / "grey.png", 120)
-    return tmp_path
 
 
 def test_edited_code_is_computed_anew(folder: Path, nothing_computed: Callable[[], None]) -> None:
@@ -315,158 +215,3 @@ def test_codebooks_count_by_content(tmp_path: Path, nothing_computed: Callable[[
     nothing_computed()
     elsewhere = tmp_path / "with space" / "other.safetensors"
     assert measured(tmp_path / "run", saved(elsewhere, 1.0)) == first
-
-
-# -- sources ------------------------------------------------------------------------------------------------
-
-
-def texts(file: Path, *sentences: str) -> str:
-    file.write_text("\n".join(sentences))
-    return str(file)
-
-
-def test_two_files_of_texts_with_the_same_names(tmp_path: Path, nothing_computed: Callable[[], None]) -> None:
-    """Their sentences are called alike; each file's are summarised by themselves, and none twice."""
-    given = {"systems": ["text-uncoded"], "snr": [2.0], "text_metrics": ["cer"]}
-    first = texts(tmp_path / "a.txt", "a dog runs over green grass", "two cats sleep", "it rains")
-    second = texts(tmp_path / "b.txt", "nobody is here", "it rains")
-    before = run(tmp_path / "run", texts=first, **given)
-    after = run(tmp_path / "run", texts=second, **given)
-    assert rows(tmp_path / "run") == 4
-    assert after.rows == run(tmp_path / "fresh", texts=second, **given).rows
-    assert [row.images for row in after.rows] == [2]
-    with closing(Store.read(tmp_path / "run")) as store:  # as plot and crossing read it
-        assert with_intervals(curves(store), 0.95) == after.rows
-    nothing_computed()
-    assert run(tmp_path / "run", texts=first, **given).rows == before.rows
-
-
-def test_a_picture_replaced_under_its_name(folder: Path) -> None:
-    system = own(folder / "mine.py", "100")
-    given = {"systems": [system], "images": str(folder / "pictures")}
-    assert value(run(folder / "run", **given)) == pytest.approx(psnr(120, 100))
-    picture(folder / "pictures" / "grey.png", 90)
-    found = run(folder / "run", **given)
-    assert value(found) == pytest.approx(psnr(90, 100))
-    assert [row.images for row in found.rows] == [1]
-
-
-def test_fewer_sources_and_trials_are_shown_as_asked(folder: Path) -> None:
-    picture(folder / "pictures" / "light.png", 200)
-    given = {"systems": [own(folder / "mine.py", "100")], "images": str(folder / "pictures")}
-    both = run(folder / "run", trials=2, **given)
-    assert value(both) == pytest.approx((psnr(120, 100) + psnr(200, 100)) / 2)
-    (row,) = run(folder / "run", max_sources=1, **given).rows
-    assert row.metrics["psnr"].mean == pytest.approx(psnr(120, 100))
-    assert (row.images, row.trials) == (1, 1)
-
-
-def test_what_comes_twice_counts_once_and_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given: dict[str, Any] = {
-        "systems": [own(folder / "mine.py", "100"), "text-uncoded"],
-        "text_metrics": ["cer"],
-    }
-    given |= {
-        "images": str(folder / "pictures"),
-        "texts": texts(folder / "t.txt", "it rains", "a dog", "it rains"),
-    }
-    shutil.copy(folder / "pictures" / "grey.png", folder / "pictures" / "again.bmp.png")
-    found = run(None, **given)
-    said = capsys.readouterr().err
-    assert "# grey.png is the same as again.bmp.png and counts once" in said
-    assert "# sentence-3 is the same as sentence-1 and counts once" in said
-    assert {row.system.partition("[")[0]: row.images for row in found.rows} == {
-        "flat": 1,
-        "text-uncoded": 2,
-    }
-    given["texts"] = texts(folder / "t.txt", "it rains", "a dog")
-    assert run(None, **given).rows == found.rows
-    given |= {"texts": texts(folder / "t.txt", "it rains", "it rains", "a dog"), "max_sources": 2}
-    assert shown(run(None, **given)) == shown(found)  # as many different ones as were asked for
-
-
-# -- captions -----------------------------------------------------------------------------------------------
-
-
-def test_changed_captions(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Texts are measured anew against the picture whose caption changed; pictures are not."""
-    picture(folder / "pictures" / "light.png", 200)
-    system = own(folder / "mine.py", "100")
-    source = (folder / "mine.py").read_text().replace('("image",)', '("image", "text")')
-    (folder / "mine.py").write_text(source.replace("np.uint8))", 'np.uint8), "a grey wall")'))
-    captions = folder / "captions.csv"
-    captions.write_text("grey.png,a grey wall\nlight.png,a white wall\n")
-    given: dict[str, Any] = {
-        "systems": [system, "jpeg-ldpc"],
-        "schemes": "1/2-qpsk",
-        "images": str(folder / "pictures"),
-        "captions": str(captions),
-        "text_metrics": ["wer"],
-        "cbr": ["1/2"],
-    }
-    before = run(folder / "run", **given)
-    assert value(before, "wer", "flat") == pytest.approx((0 + 1 / 3) / 2)
-    assert rows(folder / "run") == 4
-    captions.write_text("grey.png,a grey wall\nlight.png,a very white wall\n")
-    after = run(folder / "run", **given)
-    assert rows(folder / "run") == 5
-    assert value(after, "wer", "flat") == pytest.approx((0 + 2 / 4) / 2)
-    assert after.rows == run(folder / "fresh", **given).rows
-    shutil.copy(captions, folder / "renamed.csv")
-    monkeypatch.setattr(compare, "evaluate", lambda job: pytest.fail("computes"))
-    assert run(folder / "run", **given | {"captions": str(folder / "renamed.csv")}).rows == after.rows
-
-
-# -- rules --------------------------------------------------------------------------------------------------
-
-
-def test_other_rules_are_other_conditions(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Rows of an older version stay in the store and are not shown, which is said."""
-    given = {"systems": [own(folder / "mine.py", "100")], "images": str(folder / "pictures")}
-    before = run(folder / "run", **given)
-    monkeypatch.setattr(identity, "RULES_VERSION", identity.RULES_VERSION + 1)
-    capsys.readouterr()
-    assert shown(run(folder / "run", **given)) == shown(before)
-    assert rows(folder / "run") == 2
-    said = "# 1 rows of other settings, sources, files or rules are there, too, and not shown"
-    assert said in capsys.readouterr().err
-
-
-def test_rows_of_other_versions_are_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = {"systems": [own(folder / "mine.py", "100")], "images": str(folder / "pictures")}
-    run(folder / "run", **given)
-    capsys.readouterr()
-    run(folder / "run", **given)
-    assert "#" not in capsys.readouterr().err
-    with closing(sqlite3.connect(folder / "run" / "results.sqlite")) as database, database:
-        (text,) = database.execute("SELECT versions FROM sessions WHERE id = 1").fetchone()
-        older = json.dumps({**json.loads(text), "torch": "0.1", "commit": "another"})
-        database.execute("UPDATE sessions SET versions = ? WHERE id = 1", (older,))
-    run(folder / "run", **given)
-    said = f"# rows that are there already were made with torch = 0.1, now {torch.__version__}"
-    assert said.partition("+")[0] in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_the_network_of_a_metric_counts_by_content(
-    folder: Path, nothing_computed: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A network replaced in its folder is another metric; in another folder it is the same."""
-    from tiny.diffusion import write_clip
-
-    given: dict[str, Any] = {"systems": [own(folder / "mine.py", "100")], "images": str(folder / "pictures")}
-
-    def cosine(out: str, network: Path) -> float:
-        metric = f"cosine:{network}"
-        return value(run(folder / out, metrics=[metric], **given), metric)
-
-    first = cosine("run", write_clip(folder / "clip", seed=5))
-    second = cosine("run", write_clip(folder / "clip", seed=6))
-    assert first != second == cosine("fresh", folder / "clip")
-    nothing_computed()
-    assert cosine("run", write_clip(folder / "elsewhere", seed=5)) == first
-    monkeypatch.undo()
-    picture(folder / "pictures" / "light.png", 200)
-    assert cosine("run", folder / "elsewhere") == cosine("fresh", folder / "elsewhere") != first

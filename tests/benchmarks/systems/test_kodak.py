@@ -10,6 +10,8 @@ from benchmarks.settings.compare import CompareSpec
 from benchmarks.settings.reading import read_settings
 from benchmarks.systems.compare import run_compare
 
+pytestmark = pytest.mark.slow
+
 # BPG 4:4:4, 8 bit, preset veryslow, integer q by bisection, mean of per-picture RGB PSNR, CBR 1/24.
 CAPACITY_1_24 = {4.0: 30.09, 7.0: 31.54, 10.0: 32.71, 13.0: 33.84}
 

@@ -16,6 +16,9 @@ from bridge.air.transmission import Transmission
 from bridge.payloads import Packed
 from bridge.systems.system import Reconstruction
 
+class Wordless(Exception):
+    pass
+
 class Mine:
     modality, delivers, adapts, policy = "image", ("image",), False, "best-effort"
     name = family = "mine"
@@ -29,12 +32,20 @@ class Mine:
     def encode(self, source, channel_uses, snr):
         if self.writes:
             source.image[:] = 0
+        if self.returns == "nothing":
+            return None
+        if self.returns == "raises":
+            raise Wordless("half a character: \\ud83d")
+        if self.returns == "exits":
+            raise SystemExit(3)
         bits = Packed(torch.ones(1, dtype=torch.uint8), 1, 0, 0)
         return Transmission(self.link.parts("bit", bits, channel_uses), source.image.shape[:2])
 
     def decode(self, reception):
         made = {"float": np.zeros((*reception.shape, 3)), "small": np.zeros((8, 8, 3), np.uint8)}
-        return Reconstruction(made.get(self.returns, np.zeros((*reception.shape, 3), np.uint8)))
+        remark = {"no remark": None, "half a remark": "\\ud83d"}.get(self.returns, "")
+        right = np.zeros((*reception.shape, 3), np.uint8)
+        return Reconstruction(made.get(self.returns, right), remark=remark)
 '''
 
 
@@ -47,6 +58,14 @@ class Mine:
             {"returns": "small"},
             "ValueError: mine returned a picture [8, 8, 3] of uint8, expected [64, 64, 3]",
         ),
+        ({"returns": "nothing"}, "ValueError: mine returned NoneType from encode, not a Transmission"),
+        ({"returns": "raises"}, "Wordless: half a character: \\ud83d"),
+        ({"returns": "exits"}, "SystemExit: 3"),
+        (
+            {"returns": "no remark"},
+            "ValueError: mine returned a remark that is of type NoneType, expected text",
+        ),
+        ({"returns": "half a remark"}, "ValueError: mine returned a remark that is no Unicode"),
         ({"returns": "right"}, ""),
     ],
 )

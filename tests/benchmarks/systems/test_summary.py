@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
-from benchmarks.runs.statistics import bootstrap_interval
+from benchmarks.runs.resampling import bootstrap_interval
 from benchmarks.runs.store import Store
 from benchmarks.systems.compare import SAMPLE_COLUMNS, CompareRun
 from benchmarks.systems.curves import CurveRow
+from benchmarks.systems.paired import differences
 from benchmarks.systems.plots import plot_compare
 from benchmarks.systems.summary import curves, table_of, with_intervals
 
 Values = Mapping[str, Sequence[float | Mapping[str, float] | None]]
 """A metric, or several, of sources in two trials each, by system; None where a system raised."""
+
+Run = Callable[..., tuple[int, str, str]]
 
 SCHEMES: Values = {
     "bpg[a]": [30.0, 32.0, 34.0, 36.0, 20.0, 10.0],
@@ -162,6 +165,22 @@ def test_quartiles_of_sources_stand_beside_the_mean() -> None:
     assert "20 (median 3)" in table_of([row])
 
 
+def test_two_sources_of_one_name_are_two_sources() -> None:
+    """A16: what is one source is told by its content."""
+    found = {}
+    for name in ("same", "other"):
+        with store_of({"bpg-capacity": [30.0, 30.0, 20.0, 20.0, 25.0, 25.0]}) as store:
+            names = {f"{n}/{t}": "same" if n == 0 else name for n in range(3) for t in (0, 1)}
+            store.want({"bpg-capacity 0.0": names})
+            (row,) = with_intervals(curves(store), 0.95)
+        found[name] = row
+    assert found["same"].by_source("psnr") == {"same~0": 30.0, "same~1": 20.0, "same~2": 25.0}
+    assert (found["same"].images, found["same"].trials) == (3, 2)
+    assert found["other"].by_source("psnr") == {"same": 30.0, "other~1": 20.0, "other~2": 25.0}
+    assert found["same"].metrics["psnr"].interval is not None
+    assert found["same"].metrics == found["other"].metrics
+
+
 @pytest.mark.parametrize("confidence", [0.5, 0.95])
 def test_intervals_are_of_the_confidence_asked_for(confidence: float) -> None:
     with store_of(SCHEMES) as store:
@@ -178,9 +197,9 @@ def test_intervals_are_of_the_confidence_asked_for(confidence: float) -> None:
 def test_every_interval_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
-    def counting(values: Sequence[float], groups: Sequence[object], confidence: float) -> Any:
-        calls.append(values)
-        return bootstrap_interval(values, groups, confidence)
+    def counting(*given: Any) -> Any:
+        calls.append(given)
+        return bootstrap_interval(*given)
 
     monkeypatch.setattr("benchmarks.systems.summary.bootstrap_interval", counting)
     with store_of(SCHEMES, snrs=(0.0, 3.0)) as store:
@@ -231,6 +250,28 @@ def test_figures_have_the_runs_own_confidence(tmp_path: Path, monkeypatch: pytes
     wilson = stats.binomtest(1, 6).proportion_ci(0.5, method="wilson")
     edges = np.unique(np.round(bands(failures), 9))
     assert {round(wilson.low, 9), round(wilson.high, 9)} <= set(edges.tolist())
+
+
+def test_differences_of_shared_sources_have_bands_of_their_own(tmp_path: Path, run: Run) -> None:
+    """Systems whose bands overlap, one of them better by about 1 dB on every source."""
+    rng = np.random.default_rng(1)
+    base = np.repeat(rng.normal(30.0, 5.0, 8), 2)
+    better = base + 1.0 + np.repeat(rng.normal(0.0, 0.1, 8), 2)
+    values = {"a": base.tolist(), "b": better.tolist(), "c[x]": base.tolist(), "c[y]": (base - 2).tolist()}
+    with store_of(values, tmp_path / "run", snrs=(0.0, 3.0)) as store:
+        rows = with_intervals(curves(store), 0.95)
+    found = differences(rows, "a", "psnr", "1/24", 0.95)
+    assert [(each.system, each.snr_db) for each in found] == [(s, x) for s in "cb" for x in (0.0, 3.0)]
+    assert [each.mean for each in found[:2]] == [0.0, 0.0]  # the envelope of c
+    expected = bootstrap_interval((better - base)[::2])
+    assert found[2].mean == pytest.approx((better - base).mean()) and found[2].interval == expected
+    assert 0.8 < expected.low < expected.high < 1.2
+    alone = [named(rows)[name].metrics["psnr"].interval for name in "ab"]
+    assert alone[0] is not None and alone[1] is not None and alone[0].high > alone[1].low + 5
+    status, out, err = run("plot", str(tmp_path / "run"), "--paired", "a")
+    assert (status, "paired-image-psnr-cbr-1over24.png" in out) == (0, True), err
+    status, _, err = run("plot", str(tmp_path / "run"), "--paired", "d")
+    assert (status, err) == (2, "semphy: the run has no system 'd'; there are c, a, b, c[x], c[y]\n")
 
 
 def test_a_run_draws_the_metric_and_ratio_asked_for() -> None:

@@ -166,6 +166,8 @@ def test_uncoded_equals_the_link() -> None:
 def test_what_the_chain_lacks_is_refused() -> None:
     with pytest.raises(ValueError, match="rician"):
         CompiledChain(ChainCode.uncoded(10), Modulation("bpsk"), Rician(6.0))
+    with pytest.raises(ValueError, match="awgn with psk8"):
+        CompiledChain(ChainCode.uncoded(10), Modulation("psk8"), AWGN())
     with pytest.raises(ValueError, match=r"got polar5g\(64,128\)"):
         ChainCode.of(Polar5G(64, 128))
     with pytest.raises(ValueError, match="decoded by SionnaDecoder; this takes the compiled"):

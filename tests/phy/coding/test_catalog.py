@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from phy.coding.catalog import CODES, code_kind
-from phy.coding.decoding import ALGORITHMS, Decoding
+from phy.coding.decoding import ALGORITHMS, HARD, Decoding
 from phy.coding.transport.format import TransportFormat
 from phy.random import Stream, bits
 
@@ -52,7 +52,7 @@ def test_the_longest_block_at_every_rate_exists(name: str, share: float) -> None
 def test_matrices_bring_their_own_lengths(data_dir: Path) -> None:
     name = f"alist:{data_dir / 'reference/alist/WIMAX_288_576.alist'}"
     kind = code_kind(name)
-    assert kind is CODES["alist"] and kind.label == "alist:FILE" and kind.decoders == ALGORITHMS
+    assert kind is CODES["alist"] and kind.label == "alist:FILE" and kind.decoders == (*ALGORITHMS, *HARD)
     code = kind.build(name=name, decoding=Decoding("minsum"))
     assert (code.k, code.n) == (288, 576)
     assert clean(code, 288)

@@ -245,6 +245,7 @@ def test_layered_equals_sionna_where_sums_are_exact(algorithm: str) -> None:
     np.testing.assert_array_equal(np.clip(ours.soft[:, :K], -20, 20), soft)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [None, FixedPoint(6, 1), FixedPoint(16, 6)])
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("schedule", SCHEDULES)

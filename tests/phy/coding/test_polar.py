@@ -76,6 +76,7 @@ def noisy(structure: PolarStructure, frames: int, stream: Stream) -> np.ndarray:
     return channel
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("k", "e"), [(18, 40), (25, 300), (30, 64), (20, 32), (31, 50)])
 @pytest.mark.parametrize("size", [1, 2, 5, 8])
 def test_decisions_are_those_of_the_reference(k: int, e: int, size: int) -> None:

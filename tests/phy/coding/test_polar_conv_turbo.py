@@ -136,6 +136,7 @@ def test_viterbi_meets_the_union_bound() -> None:
     assert spread < 0.2 * ber  # a loss of 0.2 dB, a factor of 1.45, would be noticed
 
 
+@pytest.mark.slow
 def test_turbo_lies_where_published_curves_lie(data_dir: Path) -> None:
     """Within a quarter of a decibel of Sionna's tutorial, which punctures and terminates differently."""
     curve = tutorial(data_dir, "Turbo Code (constraint length 4)")

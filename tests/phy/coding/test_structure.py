@@ -128,6 +128,7 @@ def test_a_decoder_of_ones_own_is_a_part_like_others(n: int, rv: int) -> None:
         _ = own.compiled
 
 
+@pytest.mark.slow
 def test_without_sionnas_decoder_there_is_no_sionna() -> None:
     """Codes of both other engines, a link and a chain are built, and blocks sent."""
     script = (

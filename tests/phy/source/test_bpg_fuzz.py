@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
+import pytest
 
 from phy.source.bpg.bpg import BPG
 from phy.source.pictures.codec import CodecError
@@ -92,6 +93,7 @@ def main() -> None:
     print(json.dumps(outcomes))
 
 
+@pytest.mark.slow
 def test_two_thousand_damaged_files() -> None:
     ran = subprocess.run([sys.executable, __file__], capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, f"decoder ended with {ran.returncode}: {ran.stderr[-2000:]}"

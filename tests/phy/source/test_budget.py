@@ -122,6 +122,7 @@ def test_bpg_fits_tight_budgets(budget: int) -> None:
     assert restore(codec.decode(filled, shape), (120, 160)).shape == image.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("picture", "minimum"), [("kodim05", 27.5), ("kodim23", 39.0)])
 def test_kodak_at_the_capacity_of_13_db_and_bandwidth_ratio_1_24(
     picture: str, minimum: float, data_dir: Path

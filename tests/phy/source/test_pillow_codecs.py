@@ -116,6 +116,7 @@ def test_wrong_arguments_are_named(codec: ImageCodec) -> None:
         codec.encode(smooth(8, 8).astype(float), codec.qualities[0])
 
 
+@pytest.mark.slow
 def test_bytes_are_the_same_in_another_process(codec: ImageCodec) -> None:
     image = (np.arange(150 * 200 * 3).reshape(150, 200, 3) * 7 % 256).astype(np.uint8)
     quality = codec.qualities[len(codec.qualities) // 2]
@@ -243,6 +244,7 @@ def check_damaged(codec: ImageCodec, count: int, seconds: int) -> None:
     assert megabytes < 512
 
 
+@pytest.mark.slow
 def test_damaged_files_give_a_picture_or_a_codec_error(codec: ImageCodec) -> None:
     check_damaged(codec, 300, 60)
 

@@ -13,7 +13,6 @@ from safetensors.torch import load_file
 
 from semantic.metrics import lpips
 from semantic.metrics.lpips import BACKBONES, LPIPS, Net
-from semantic.zoo import weights
 from semantic.zoo.weights import Checkpoint, WeightsMissing
 
 # Shapes of ``features`` in torchvision's alexnet and vgg16.
@@ -220,13 +219,13 @@ def test_fetched_backbone_is_loaded_from_the_checkpoint_directory(
     state = random_backbone("alex")
     checkpoint = published(tmp_path, state)
     monkeypatch.setitem(BACKBONES, "alex", checkpoint)
-    assert weights.fetch(checkpoint, progress=False) == hub / "alexnet-owt-7be5be79.pth"
+    assert checkpoint.fetch() == hub / "alexnet-owt-7be5be79.pth"
     a, b = pictures(1), pictures(2)[:1]
     direct = LPIPS("alex", state)(a, b)
     assert torch.equal(lpips.load("alex")(a, b), direct)
     assert torch.equal(lpips.load("alex", tmp_path / "source.pth")(a, b), direct)
     before = (hub / checkpoint.file).stat().st_mtime_ns
-    lpips.fetch("alex")
+    BACKBONES["alex"].fetch()
     assert (hub / checkpoint.file).stat().st_mtime_ns == before
 
 
@@ -240,7 +239,7 @@ def test_a_file_with_another_digest_is_not_opened(hub: Path, tmp_path: Path) -> 
 
 def test_a_damaged_download_is_not_kept(hub: Path, tmp_path: Path) -> None:
     right = published(tmp_path, {"features.0.bias": torch.zeros(64)})
-    wrong = Checkpoint(right.file, right.url, "0" * 64, right.size, right.name)
-    with pytest.raises(RuntimeError, match="invalid hash"):
-        weights.fetch(wrong, progress=False)
-    assert list(hub.iterdir()) == []
+    wrong = Checkpoint(right.file, right.url, "0" * 64, right.size_bytes, right.fetched_as)
+    with pytest.raises(ValueError, match="is not what it was: invalid hash"):
+        wrong.fetch()
+    assert [file.name for file in hub.iterdir() if file.suffix != ".lock"] == []

@@ -284,7 +284,7 @@ def test_published_dists_weights_are_pinned(
     published = lpips.BACKBONES["vgg"]
     digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in (backbone, mixed)]
     monkeypatch.setattr(dists, "_SHA256", digests[1])
-    seeded = Checkpoint(published.file, published.url, digests[0], published.size, published.name)
+    seeded = Checkpoint(published.file, published.url, digests[0], published.size_bytes, published.fetched_as)
     monkeypatch.setitem(lpips.BACKBONES, "vgg", seeded)
     x, y = pictures(2, 32, 32)
     assert load_dists(mixed, backbone).distance(x, y) == DISTS(vgg, mixing(1), mixing(2)).distance(x, y)

@@ -148,6 +148,11 @@ def test_published_checkpoints_are_read_by_name_and_digest(tiny: FCN, tmp_path: 
     wrong = good.rename(tmp_path / "fcn-00000000.pth")
     with pytest.raises(ValueError, match=digest):
         Segmenter.from_torchvision(wrong)
+    named = wrong.rename(tmp_path / f"fcn_resnet101_coco-{digest[:8]}.pth")
+    Segmenter.from_torchvision(named)
+    published = named.rename(tmp_path / "fcn_resnet101_coco-7ecb50ca.pth")  # whose digest is known as a whole
+    with pytest.raises(ValueError, match=f"is {digest}, not 7ecb50ca17844860a70d5ed0c748d997cf8adb62"):
+        Segmenter.from_torchvision(published)
     with pytest.raises(WeightsMissing, match="semphy fetch fcn-resnet50"):
         Segmenter.from_torchvision(tmp_path / "fcn_resnet50_coco-1167a1af.pth")
 

@@ -47,6 +47,7 @@ from bridge.training.scenes.drawing.diffusion import make_unet, save_diffusion, 
 from bridge.training.scenes.drawing.generator_batches import CONTEXT, SLICE, GeneratorBatch, GeneratorBatches
 from bridge.training.scenes.drawing.vae import GeneratorSizes, frozen_vae, latents_of
 from bridge.training.trainer import Recipe
+from semantic.files import written
 from semantic.zoo.presets import import_transformers
 
 __all__ = ["Painter", "generator"]
@@ -229,4 +230,5 @@ def _save(model: Painter, folder: Path, *, sizes: GeneratorSizes, tokenizer: Any
     import_transformers().CLIPImageProcessorPil(
         size=square, do_center_crop=False, image_mean=[0.5] * 3, image_std=[0.5] * 3
     ).save_pretrained(encoder)
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, encoder.parent / _ADAPTER)
+    with written(encoder.parent / _ADAPTER) as beside:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, beside)

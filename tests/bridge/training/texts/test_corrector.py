@@ -84,7 +84,7 @@ def test_headings_are_no_captions(captions: Path) -> None:
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    (tmp_path / "captions.csv").write_bytes(b"1.jpg,caf\xe9\n")
+    (tmp_path / "captions.csv").write_bytes(b"1.jpg,caf\x00\x81\n")
     with pytest.raises(ValueError, match=r"captions\.csv' cannot be read as UTF-8"):
         split_captions([tmp_path])
 

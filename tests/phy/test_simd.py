@@ -10,7 +10,7 @@ import pytest
 from numba import njit
 from numpy.typing import NDArray
 
-from phy.coding.propagation import simd as v
+from phy import simd as v
 
 Array = NDArray[Any]
 DTYPES = (np.int8, np.int16, np.float32)

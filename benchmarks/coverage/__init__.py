@@ -1,0 +1,1 @@
+"""``python -m benchmarks.coverage``: how often the intervals that semphy prints hold the truth."""

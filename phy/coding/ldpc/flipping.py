@@ -1,0 +1,43 @@
+"""Decoders of hard decisions on a received 5G LDPC block."""
+
+from __future__ import annotations
+
+import torch
+
+from phy.coding.code import CERTAIN, Decoded
+from phy.coding.decoding import Decoding
+from phy.coding.ldpc.structure import Structure
+from phy.coding.propagation.flipping import HardDecision
+
+__all__ = ["FlippingDecoder"]
+
+
+class FlippingDecoder:
+    """`HardDecision` on the checks that a received block says something about; filler is certain.
+
+    Parameters
+    ----------
+    structure:
+        The code block.
+    decoding:
+        How it is decoded.
+
+    Examples
+    --------
+    >>> block = Structure.choose(12, 60)
+    >>> llr = 4.0 * block.encode(torch.ones(1, 12, dtype=torch.uint8)) - 2.0
+    >>> FlippingDecoder(block, Decoding("gallager-b")).decode(llr).bits
+    tensor([[1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]], dtype=torch.uint8)
+    """
+
+    def __init__(self, structure: Structure, decoding: Decoding) -> None:
+        self.heard = structure.heard
+        self.decision = HardDecision(self.heard.graph, decoding)
+        self._places = torch.from_numpy(self.heard.places)
+
+    def decode(self, llr: torch.Tensor) -> Decoded:
+        """Decode ``[batch, n]`` LLRs; there are no soft values."""
+        whole = torch.zeros(llr.shape[0], self.heard.graph.size).index_add_(1, self._places, llr)
+        whole[:, self.heard.known] = -CERTAIN
+        outcome = self.decision.decode(whole.numpy())
+        return Decoded(bits=torch.from_numpy(outcome.bits)[:, self.heard.information])
