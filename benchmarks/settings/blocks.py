@@ -46,13 +46,13 @@ def scheduled(data: Mapping[str, Any]) -> dict[str, Any]:
     k = transport_block_size(resources.counted, entry.bits_per_symbol, entry.rate)
     code = dict(data.get("code") or {})
     found = {"k": k, "n": resources.channel_uses * entry.bits_per_symbol}
-    for name, value, given in (
+    for name, value, said in (
         *((name, value, code.get(name)) for name, value in found.items()),
         ("modulation", entry.modulation, data.get("modulation")),
     ):
-        if given not in (None, value):
+        if said not in (None, value):
             raise ValueError(
-                f"{entry.name} on these resources has {name}={value}, got {name}={given}; leave it out"
+                f"{entry.name} on these resources has {name}={value}, got {name}={said}; leave it out"
             )
     return {**data, "code": {**code, **found}, "modulation": entry.modulation, "transport": True}
 
