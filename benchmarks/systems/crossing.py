@@ -124,7 +124,9 @@ def locate(
     gains:
         ``[sources, SNRs]``.
     confidence:
-        Of the interval, if the mean gain turns once: each of its ends is wrong with half of what is left.
+        Of the interval, if the mean gain turns once: each of its ends is wrong with at most half of what is
+        left. At 95 % it held the truth in 99 % on a grid of 1 dB, and always where sources have a cliff
+        (``python -m benchmarks.coverage``), as it ends at points of the grid.
     limits:
         Of a gain (`benchmarks.runs.resampling.bootstrap_interval`).
 
