@@ -30,8 +30,8 @@ def regular(variables: int, columns: int, rows: int, seed: int) -> csr_matrix:
 def gallager_b_errors(p: float, columns: int, rows: int, iterations: int) -> list[float]:
     """Bit error probabilities after 1, 2, ... iterations on a tree, by counting majorities.
 
-    A message from a check is wrong with q = (1 - (1 - 2 x)^(rows - 1)) / 2, where x is that of a variable's;
-    a variable gives up what it received only if more than half of the messages speak against that: of the
+    A message from a check is wrong with q = (1 - (1 - 2 x)^(rows - 1)) / 2, where x is that of a variable's.
+    A variable gives up what it received only if k of m messages speak against that with m - k + 1 < k: of the
     other checks for what it sends, of all checks for the decision.
     """
     found, x = [], p
@@ -39,8 +39,9 @@ def gallager_b_errors(p: float, columns: int, rows: int, iterations: int) -> lis
         q = (1 - (1 - 2 * x) ** (rows - 1)) / 2
 
         def wrong(messages: int, q: float = q) -> float:
-            stays = binom.cdf(messages // 2, messages, 1 - q)
-            turns = binom.sf(messages // 2, messages, q)
+            most = (messages + 1) // 2  # that may speak against it
+            stays = binom.cdf(most, messages, 1 - q)
+            turns = binom.sf(most, messages, q)
             return float(p * stays + (1 - p) * turns)
 
         found.append(wrong(columns))

@@ -102,10 +102,10 @@ def test_codes_take_them_over_bsc_and_awgn(algorithm: str) -> None:
     regular_code = MatrixCode(regular(600, 3, 6, seed=8), "regular", decoding=decoding)
     sent = bits([stream.child("bits") for stream in streams], regular_code.k)
     over = BinaryLink(regular_code, BSC())(sent, EventProbability(0.012), streams)
-    assert int((over.bits != sent).any(dim=1).sum()) <= 3
+    assert int((over.bits != sent).any(dim=1).sum()) <= 8  # 29 without a code
     assert over.llr is None
     noisy = DigitalLink(regular_code, Modulation("bpsk"), AWGN())(sent, EsN0(4.5), streams)
-    assert int((noisy.bits != sent).any(dim=1).sum()) <= 3
+    assert int((noisy.bits != sent).any(dim=1).sum()) <= 8
     code = LDPC5G(100, 300, decoding=decoding)
     sent = sent[:, :100]
     clean = BinaryLink(code, BSC())(sent, EventProbability(0.0), streams).bits
