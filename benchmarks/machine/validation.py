@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from phy.coding.trellis.convolutional import Convolutional
 from scipy import stats
 
 from benchmarks.runs.table import Column
@@ -26,6 +25,7 @@ from phy.coding.polar.kernels import decode_list
 from phy.coding.polar.structure import FROZEN, PolarStructure
 from phy.coding.propagation import reference
 from phy.coding.propagation.compiled import BeliefPropagation
+from phy.coding.trellis.convolutional import Convolutional
 from phy.coding.uncoded import Uncoded
 from phy.links.digital import DigitalLink
 from phy.modulation import Modulation
