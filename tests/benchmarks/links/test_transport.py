@@ -64,8 +64,10 @@ def test_conditions_say_what_is_around_the_code() -> None:
     assert index["transport"] == {"mcs": "38.214:table1:0"}
 
 
+@pytest.mark.slow
 def test_both_engines_interleave_alike() -> None:
     settings = {"code__k": 64, "interleaver": "block:8", "channel": "rayleigh", "stop__max_blocks": 128}
+    settings["snr"] = {"kind": "esno", "values_db": "0"}
     counts = [
         run_ber(spec(**settings, engine=engine, code__decoder__early_stop=False)).points[0].block_errors
         for engine in ("compiled", "sionna")

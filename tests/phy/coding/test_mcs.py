@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 import py3gpp
 import pytest
+import torch
 from sionna.phy.nr.utils import calculate_tb_size, decode_mcs_index
 
 from phy.coding.transport.format import TransportFormat
@@ -70,8 +71,19 @@ def test_sizes_are_sionnas_and_py3gpps() -> None:
                 if not _is_tie(information):  # py3gpp rounds ties to even numbers, the clause rounds them up
                     assert found[-1] == theirs, (entry.name, resources)
     coded = [order * count for order, count in zip(orders, elements, strict=True)]
-    sizes = calculate_tb_size(np.array(orders), None, np.array(coded), target_coderate=np.array(rates))[0]
-    differ = [(a, int(b)) for a, b in zip(found, sizes, strict=True) if a != int(b)]
+    sizes = calculate_tb_size(
+        torch.tensor(orders),
+        num_coded_bits=torch.tensor(coded),
+        target_coderate=torch.tensor(rates),
+        device="cpu",
+    )[0]
+    # Sionna multiplies in single precision: where that is exact
+    exact = [
+        float(np.float32(n) * np.float32(rate)) == n * rate for n, rate in zip(coded, rates, strict=True)
+    ]
+    assert sum(exact) > 0.5 * len(exact)
+    compared = zip(found, sizes.tolist(), exact, strict=True)
+    differ = [(ours, theirs) for ours, theirs, same in compared if same and ours != theirs]
     assert not differ, differ[:5]
     assert min(found) == 24 and max(found) > 200_000
 
@@ -91,7 +103,7 @@ def test_sizes_need_no_filler() -> None:
             size = transport_block_size(resources.counted, entry.bits_per_symbol, entry.rate)
             form = TransportFormat.fixed(size, resources.channel_uses, entry.bits_per_symbol, entry.rate)
             assert form.segment_filler == 0
-            assert form.rate == pytest.approx(float(entry.rate), rel=0.08)
+            assert size / form.coded_bits == pytest.approx(float(entry.rate), abs=0.01)
 
 
 @pytest.mark.parametrize(
