@@ -159,6 +159,7 @@ def test_an_overlay_lies_where_its_numbers_say(tmp_path: Path) -> None:
         plot_ber(curves_of(curve(1.0), "ebno"), overlay=others)
 
 
+@pytest.mark.slow
 def test_the_command_draws_them_and_refuses_what_is_none(run: Run, tmp_path: Path) -> None:
     (tmp_path / "trace.txt").write_text(TRACE)
     ber, text = str(tmp_path / "ber"), str(tmp_path / "compare")

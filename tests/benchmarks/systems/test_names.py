@@ -119,6 +119,7 @@ def test_arguments_that_are_not_utf_8_and_huge_pictures_are_one_line(run: Run) -
         assert words in err
 
 
+@pytest.mark.slow
 def test_two_comparisons_share_a_figure(run: Run, tmp_path: Path) -> None:
     (tmp_path / "words.txt").write_text("one\ntwo\n")
     told: dict[str, list[str]] = {
