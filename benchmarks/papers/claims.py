@@ -170,8 +170,9 @@ class Better:
     def _size(
         self, gain: NDArray[np.float64], theirs: NDArray[np.float64], metric: str, confidence: float
     ) -> tuple[str, Size]:
-        """The gain in percent of the worse system's mean, and how it compares with the published one."""
-        if not theirs.mean():
+        """The gain in percent of the worse system's mean, unless that may be zero, and how it compares."""
+        low, high = bootstrap_interval(theirs, None, confidence, describe(metric).limits)
+        if low <= 0 <= high:
             return "", "-"
         counts = np.stack([gain, theirs], axis=1)
         low, high = pooled_interval(counts, lambda sums: 100 * float(sums[0] / abs(sums[1])), confidence)
