@@ -28,7 +28,9 @@ def test_a_code_is_built_as_its_entry_says(name: str) -> None:
     assert kind.expansion is None or code.n == 60 * kind.expansion
     for engine in kind.engines:
         for algorithm in kind.decoders:
-            if engine == "torch" and algorithm == "sum-product":
+            if (engine == "torch" and algorithm == "sum-product") or (
+                engine != "compiled" and algorithm in HARD
+            ):
                 continue
             decoding = Decoding(algorithm, iterations=kind.iterations or 1, engine=engine)
             assert clean(kind.build(60, decoding=decoding), 60), (algorithm, engine)

@@ -11,6 +11,7 @@ import torch
 from phy.channels.flat import AWGN
 from phy.coding.catalog import CODES, code_kind
 from phy.coding.code import Code
+from phy.coding.decoding import HARD
 from phy.links.analog import AnalogLink
 from phy.random import Stream, bits
 from phy.units import EsN0
@@ -21,7 +22,7 @@ BUILDS = [
     if not kind.from_file
     for algorithm in kind.decoders
     for engine in kind.engines
-    if (algorithm, engine) != ("sum-product", "torch")
+    if (algorithm, engine) != ("sum-product", "torch") and (algorithm not in HARD or engine == "compiled")
 ]
 
 
