@@ -89,6 +89,6 @@ def measure(case: Case, runs: int, seed: int = 1) -> Coverage:
     """
     generator = Stream(seed, "coverage", case.interval, case.law, case.sources).generator()
     found = [limits for _ in range(runs) if (limits := case.draw(generator)) is not None]
-    held = sum(limits.low <= case.truth <= limits.high for limits in found)
+    held = sum(bool(limits.low <= case.truth <= limits.high) for limits in found)
     width = float(np.median([limits.high - limits.low for limits in found])) if found else np.nan
     return Coverage(case.interval, case.law, case.sources, held, len(found), width)
