@@ -47,6 +47,7 @@ class Decoding:
         bit-flipping  Gradient descent on f = sum over v of x_v y_v + sum over checks of prod x. Flip all v
                       with x_v y_v + sum over its checks of prod x < -1/2; from the first iteration on in
                       which f has not grown, or where there is none, only the v where that is least.
+                      It guesses bits that were not sent: for codes without puncturing, which 5G LDPC is not.
 
     (R. Gallager, Low-Density Parity-Check Codes, 1963, with the threshold floor(d / 2) + 1 at d checks; where
     there is no r_v and no majority a variable sends 0, as in algorithm E of T. Richardson and R. Urbanke,

