@@ -138,9 +138,12 @@ class Models:
 
         Examples
         --------
-        >>> load_models(parse_models("tiny,jscc=tiny-text-jscc")).check("jscc")  # doctest: +ELLIPSIS
-        Traceback (most recent call last):
-        ValueError: jscc=...tiny-text-jscc is TextJSCC, and must be DeepJSCC2019, ADJSCC or NestedJSCC
+        >>> load_models(parse_models("tiny")).check("jscc")
+        >>> try:
+        ...     load_models(parse_models("tiny,jscc=tiny-text-jscc")).check("jscc")
+        ... except ValueError as error:
+        ...     print(str(error).rpartition("/")[2])
+        tiny-text-jscc is TextJSCC, and must be DeepJSCC2019, ADJSCC or NestedJSCC
         """
         folder = self.folder(role)
         file, entry, kinds = _KINDS.get(role, ("", "", ()))

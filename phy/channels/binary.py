@@ -69,7 +69,7 @@ class BEC:
     Examples
     --------
     >>> BEC()(torch.tensor([[0, 1, 1, 0]], dtype=torch.uint8), EventProbability(0.5), [Stream(1)])
-    tensor([[-inf, 0., inf, 0.]])
+    tensor([[-inf, inf, 0., 0.]])
     """
 
     @property

@@ -19,6 +19,7 @@ from benchmarks.runs.store import Store
 from benchmarks.settings.ber import BerSpec
 from benchmarks.settings.errors import InputError
 from benchmarks.settings.reading import read_curves
+from phy.units import EsN0
 
 Run = Callable[..., tuple[int, str, str]]
 SMALL = ["--code", "none", "--esno", "3", "--max-blocks", "64"]
@@ -109,7 +110,7 @@ def test_a_single_curve_is_named_as_before_there_were_several(monkeypatch: pytes
         ),
     ):
         (spec,) = curves(**flags)
-        assert SpecifiedLink.of(spec).chain().describe(3.0)[0] == name
+        assert SpecifiedLink.of(spec).chain().describe(EsN0(3.0))[0] == name
 
 
 def test_curves_of_a_sweep_are_those_of_single_runs_and_resume(run: Run, tmp_path: Path) -> None:

@@ -75,15 +75,15 @@ def test_an_object_with_five_members_is_swept() -> None:
 
 def test_a_point_is_named_by_what_the_link_describes() -> None:
     """And by SNR and seed, never by the label or the rules that end it."""
-    name, description = chain_of(Flips(0.01)).describe(3.0)
+    name, description = chain_of(Flips(0.01)).describe(EsN0(3.0))
     source = description["condition"].pop("source")
     assert description["condition"] == {
         **{"counting": RULES_VERSION, "flips": 0.01, "k": 32, "seed": 1},
         "esno_db": "3.000000",
     }
     assert len(source) == 16  # of the class, which is not the package's
-    assert chain_of(Flips(0.01, name="other"), max_blocks=7).describe(3.0)[0] == name
-    others = [chain_of(Flips(0.02)).describe(3.0), chain_of(Flips(0.01), seed=2).describe(3.0)]
+    assert chain_of(Flips(0.01, name="other"), max_blocks=7).describe(EsN0(3.0))[0] == name
+    others = [chain_of(Flips(0.02)).describe(EsN0(3.0)), chain_of(Flips(0.01), seed=2).describe(EsN0(3.0))]
     assert len({name, *(other for other, _ in others), chain_of(Flips(0.01)).describe(3.1)[0]}) == 4
 
 
@@ -97,7 +97,7 @@ def test_the_link_of_settings_keeps_its_name() -> None:
     }
     link = SpecifiedLink.of(read_settings(BerSpec, flags=flags))
     assert (link.k, link.channel_uses, link.chain().label, link.chain("x").label) == (64, 32, "none", "x")
-    assert link.chain().describe(3.0)[0] == "e15fa51c4b382d05ca245ab16e478926"
+    assert link.chain().describe(EsN0(3.0))[0] == "e15fa51c4b382d05ca245ab16e478926"
     bits = random.bits([Stream(1)], 64)
     assert torch.equal(link(bits, EsN0(60.0), [Stream(2)]).bits, bits)
 

@@ -109,7 +109,7 @@ def test_a_missing_snr_is_asked_for_by_the_options_of_the_command() -> None:
     from benchmarks.settings.compare import CompareSpec
 
     for model, words in (
-        (BerSpec, "^snr is missing; give --ebno or --esno, or --target-bler$"),
+        (BerSpec, "^snr is missing; give --ebno or --esno, --p of a binary channel, or --target-bler$"),
         (CompareSpec, "^snr is missing; give --snr, such as --snr 0:12:3$"),
         (CaptionersSpec, "^models is missing; give --models, .*; images is missing; give --images, "),
     ):

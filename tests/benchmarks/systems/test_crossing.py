@@ -238,7 +238,7 @@ def test_digital_overtakes_analog_at_the_same_snr_for_every_seed(run: Run, tmp_p
     for seed in (1, 2, 3):
         folder = tmp_path / str(seed)
         status, _, err = run(
-            *("compare", "--config", "embedding", "--carriage", ",".join(ways), "--snr", "0.5,0.75,1"),
+            *("compare", "--config", "embedding", "--carriage", ",".join(ways), "--snr", "0,0.4,0.7,1,1.3"),
             *("--trials", "3", "--seed", str(seed), "--embedding-metrics", "snr-out"),
             *("--confidence", "0.99", "--out", str(folder)),
         )
