@@ -135,6 +135,17 @@ def test_a_part_alone_meets_the_channel_of_its_link() -> None:
         assert own.llr is not None and torch.equal(reception.arrived["text"].llr, own.llr[row])  # type: ignore[arg-type]
 
 
+def test_complex_symbols_beside_real_ones_meet_complex_noise() -> None:
+    """BPSK alone spares the channel half of its noise; a part that uses both axes needs both."""
+    bits = Digital(AWGN(), parse_schemes("1-bpsk", "none")).parts("bits", TextPayload().pack("A dog runs."))
+    values = Analog(AWGN()).parts("values", EmbeddingPayload(4000, side=(0.0, 1.0)).pack(ramp(4000)))
+    (heard,) = transmit(Transmission((*bits, *values)), EsN0(0.0), [Stream(6)])
+    (sent,) = transmit(Transmission((*bits, *values)), EsN0(200.0), [Stream(6)])
+    noise = heard.symbols["values/values"].symbols - sent.symbols["values/values"].symbols
+    for part in (noise.real, noise.imag):  # variance 1/2 each, its estimate from 2,000 within 3.2 %
+        assert abs(float(part.square().mean()) - 0.5) < SIGMAS * 0.5 * math.sqrt(2 / 2000)
+
+
 def test_channels_of_different_names_are_different_passages() -> None:
     items: list[Item[Any]] = [
         Item(EmbeddingPayload(20, side=(0.0, 1.0)), ramp(20), Analog(channel), f"values-{place}")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from bridge.air.transmission import Reception, Transmission
-from bridge.systems.ends import decode_by, encode_by
+from bridge.systems.ends import decode_by, encode_by, unsent
 from bridge.systems.system import Reconstruction, Source
 from phy.units import EsN0
 
@@ -157,3 +157,22 @@ def test_a_reception_says_what_was_agreed() -> None:
     assert Reception({}, (4, 6)).size == (4, 6)
     with pytest.raises(ValueError, match="without an agreed size"):
         Reception({}).size  # noqa: B018
+
+
+def test_of_what_was_not_sent_nothing_arrives() -> None:
+    """Zeros, an empty text, a flat picture: nothing of the source itself."""
+    system = Own("embedding", ("embedding", "text"))
+    made = unsent(system, Source("mine", embedding=VECTOR), "too long")
+    assert made.embedding is not None and made.embedding.shape == VECTOR.shape
+    assert not made.embedding.any() and VECTOR.any()
+    assert (made.text, made.failed, made.remark) == ("", True, "not sent: too long")
+    shown = unsent(Own("image", ("image",)), Source("mine", PICTURE), "too long").image
+    assert shown is not None and shown.shape == PICTURE.shape
+    assert (shown == shown[0, 0]).all()
+
+
+def test_the_same_bytes_laid_out_otherwise_are_another_source() -> None:
+    wide, high = PICTURE, PICTURE.reshape(6, 4, 3)
+    assert Source("mine", wide).digest != Source("mine", high).digest
+    assert Source("mine", wide).digest == Source("yours", wide.copy()).digest
+    assert Source("", text="a").digest != Source("", text="b").digest

@@ -92,6 +92,12 @@ def test_values_beyond_the_levels_are_clipped_to_the_outermost() -> None:
         assert decoded.tolist() == [[quantizer.levels[0].item(), quantizer.levels[-1].item()]]
 
 
+@pytest.mark.parametrize("quantizer", [Uniform(3), LloydMax(3), Uniform(1), MuLaw(4)], ids=str)
+def test_a_value_on_a_threshold_belongs_to_the_level_above(quantizer: ScalarQuantizer) -> None:
+    decoded = quantizer.decode(quantizer.encode(quantizer.thresholds[None]), len(quantizer.thresholds))
+    assert torch.equal(decoded[0], quantizer.levels[1:])
+
+
 def test_a_row_does_not_depend_on_the_others(product: ProductQuantizer) -> None:
     values = gaussian(9, 40)
     for quantizer in (LloydMax(5), DITHERED, product, FloatPattern("bf16")):

@@ -51,6 +51,21 @@ def test_what_a_metric_compares_is_there() -> None:
     assert describe("scene").reference == describe("scene-text").reference == "scene"
 
 
+@pytest.mark.parametrize("name", [*EMBEDDING_METRICS, *TEXT_METRICS, "psnr", "ssim"])
+def test_a_metric_is_better_where_more_arrived(name: str) -> None:
+    """In the direction that it says: from a stranger to what is half right, and on to the original."""
+    if name == "scene-text":
+        pytest.skip("facts are counted below")
+    original, half, stranger = {
+        "embedding": (ramp := np.linspace(-1, 1, 64, dtype=np.float32), ramp + np.float32(0.2), -ramp),
+        "text": (CAPTIONS[0], CAPTIONS[0].replace("beach with a red", "water by the"), "Nobody was there ."),
+        "image": (noise(1), noise(1) // 2 + noise(2) // 2, noise(3)),
+    }[describe(name).received]
+    of = measure(name)
+    worst, better, best = (float(of(original, got)) for got in (stranger, half, original))
+    assert worst < better < best if describe(name).higher_is_better else worst > better > best
+
+
 def test_networks_stand_in_the_label() -> None:
     compared = {name: describe(f"{name}:some/where/my-net") for name in NETWORK_METRICS}
     assert all(about.label.endswith("(my-net)") for about in compared.values())
