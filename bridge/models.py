@@ -138,7 +138,8 @@ class Models:
 
         Examples
         --------
-        >>> load_models(parse_models("tiny")).check("jscc")
+        >>> load_models(parse_models("tiny")).check("jscc").name
+        'tiny-jscc'
         >>> try:
         ...     load_models(parse_models("tiny,jscc=tiny-text-jscc")).check("jscc")
         ... except ValueError as error:

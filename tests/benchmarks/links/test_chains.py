@@ -84,7 +84,7 @@ def test_a_point_is_named_by_what_the_link_describes() -> None:
     assert len(source) == 16  # of the class, which is not the package's
     assert chain_of(Flips(0.01, name="other"), max_blocks=7).describe(EsN0(3.0))[0] == name
     others = [chain_of(Flips(0.02)).describe(EsN0(3.0)), chain_of(Flips(0.01), seed=2).describe(EsN0(3.0))]
-    assert len({name, *(other for other, _ in others), chain_of(Flips(0.01)).describe(3.1)[0]}) == 4
+    assert len({name, *(other for other, _ in others), chain_of(Flips(0.01)).describe(EsN0(3.1))[0]}) == 4
 
 
 def test_the_link_of_settings_keeps_its_name() -> None:
@@ -117,7 +117,7 @@ def test_pieces_of_chunks_become_the_rows_of_a_whole_run(monkeypatch: pytest.Mon
             for blocks in most:
                 chain = chain_of(Flips(0.01), max_blocks=blocks, block_errors=10**6)
                 while True:
-                    point = Point(Session(store, show), chain, chain.values_esno_db[0])
+                    point = Point(Session(store, show), chain, chain.levels[0])
                     try:
                         run([point], count)
                     except KeyboardInterrupt:
@@ -141,13 +141,13 @@ def test_two_processes_on_one_run_count_nothing_twice(tmp_path: Path) -> None:
     """The second one finds a row where it wants to put its own, and the first one ends as if alone."""
     chain = chain_of(Flips(0.01), max_blocks=300, block_errors=10**6)
     stores = [Store(tmp_path / name, "ber", COUNT_COLUMNS, {}, {}) for name in ("run", "run", "alone")]
-    first, second, alone = (Point(Session(s, lambda _: None), chain, 3.0) for s in stores)
+    first, second, alone = (Point(Session(s, lambda _: None), chain, EsN0(3.0)) for s in stores)
     early, late = next(first.items()), next(second.items())
     first.accept(early, count(early))
     with pytest.raises(InputError, match="another process works on .*run'; wait for it or stop it"):
         second.accept(late, count(late))
     stores[1].close()
-    again = Point(Session(stores[0], lambda _: None), chain, 3.0)
+    again = Point(Session(stores[0], lambda _: None), chain, EsN0(3.0))
     run([again], count)
     run([alone], count)
     found = [[{**row, "seconds": 0} for row in s.rows(again.condition)] for s in (stores[0], stores[2])]
