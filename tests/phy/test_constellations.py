@@ -197,6 +197,7 @@ SIMULATED: list[tuple[str, Channel, float]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "channel", "db"), SIMULATED, ids=str)
 def test_decisions_err_as_often_as_their_regions_say(name: str, channel: Channel, db: float) -> None:
     modulation, snr = Modulation(name, "maxlog"), EsN0(db)

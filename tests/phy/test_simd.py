@@ -97,6 +97,7 @@ def test_sums_saturate(dtype: Any) -> None:
     np.testing.assert_array_equal(run(v.sub, a, b), saturated(wide(a) - wide(b), dtype))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_magnitudes(dtype: Any) -> None:
     """|-128| is 128 and the largest of all, not -128; and nothing goes below zero."""

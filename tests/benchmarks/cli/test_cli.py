@@ -84,6 +84,7 @@ def test_configuration_file_and_overrides(run: Run, tmp_path: Path) -> None:
     assert [point["bits"] for point in result["points"]] == [96, 96, 96]
 
 
+@pytest.mark.slow
 def test_run_directory_and_figures(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "run"
     assert run("ber", *SMALL, "--ebno", "0,40", "--out", str(out))[0] == 0

@@ -99,6 +99,7 @@ def test_ldpc_over_the_bec_agrees_with_aff3ct(p: float, data_dir: Path) -> None:
     assert agrees((1500, int(wrong.sum())), (blocks, errors)), float(wrong.double().mean())
 
 
+@pytest.mark.slow
 def test_the_command_writes_draws_and_resumes(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "run"
     arguments = ["--code", "none", "--k", "64", "--channel", "bsc", "--max-blocks", "64", "--out", str(out)]

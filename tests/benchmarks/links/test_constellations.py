@@ -42,6 +42,7 @@ def test_uncoded_counts_meet_theory(name: str, db: int, channel: str) -> None:
     assert point.engine == "compiled"
 
 
+@pytest.mark.slow
 def test_ldpc_over_psk_and_apsk_is_a_scheme_like_others(run: Run, tmp_path: Path) -> None:
     """5G LDPC of 1/2 over 8-PSK meets BLER 0.1 within 2 dB of the capacity of 8-PSK's BICM (about 2.9 dB)."""
     out = tmp_path / "mcs"
@@ -55,6 +56,7 @@ def test_ldpc_over_psk_and_apsk_is_a_scheme_like_others(run: Run, tmp_path: Path
     assert run("plot", str(out))[0] == 0
 
 
+@pytest.mark.slow
 def test_figures_show_the_theory_of_the_labels_at_hand() -> None:
     """Gray labels have a closed form; natural ones err more often, and have their own."""
     found = {}

@@ -45,6 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["jscc-2019-c8", "tiny-segmenter"])
 def test_recipes_run_by_name(run: Run, data: Path, tmp_path: Path, name: str) -> None:
     status, out, err = run("train", name, "--steps", "1", "--data", str(data), "--out", str(tmp_path))
@@ -117,6 +118,7 @@ def test_data_are_known_by_their_bytes(tmp_path: Path) -> None:
     assert Data({"x": tmp_path / "first"}).describe() != [first]
 
 
+@pytest.mark.slow
 def test_judge_is_trained_anew(run: Run, tmp_path: Path) -> None:
     assert run("train", "scenes-judge", "--steps", "2", "--out", str(tmp_path))[0] == 0
     card = (tmp_path / "README.md").read_text()

@@ -20,16 +20,19 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_another_world_counts_the_same(whole: Path, tmp_path: Path) -> None:
     another_world(SHORT, tmp_path / "run")
     assert content(tmp_path / "run") == content(whole)
 
 
+@pytest.mark.slow
 def test_two_at_once_count_the_same(whole: Path, tmp_path: Path) -> None:
     two_at_once(SHORT, tmp_path / "run")
     assert content(tmp_path / "run") == content(whole)
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_what_there_is(whole: Path, tmp_path: Path) -> None:
     full_disk(SHORT, tmp_path / "run", [50_000])
     assert content(tmp_path / "run") == content(whole)

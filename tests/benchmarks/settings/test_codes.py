@@ -213,6 +213,7 @@ def test_factor_and_offset_tell_conditions_apart_only_where_they_are_unusual() -
     assert condition("offset-minsum", offset=0.4) != condition("offset-minsum")
 
 
+@pytest.mark.slow
 def test_the_factor_reaches_every_engine() -> None:
     """A factor of 1 is min-sum, an offset of 0 too: the same errors, and others than the usual ones."""
     shared = {

@@ -142,6 +142,7 @@ def test_pictures(run: Run, tmp_path: Path) -> None:
     assert 1 <= len(kept) <= 4
 
 
+@pytest.mark.slow
 def test_curves_of_vectors_are_drawn(run: Run, tmp_path: Path) -> None:
     np.save(tmp_path / "mine.npy", ROWS)
     compare(
@@ -286,6 +287,7 @@ def test_presets_run(run: Run, name: str) -> None:
 SPREADING = ("latin-1", "huffman", "arithmetic")
 
 
+@pytest.mark.slow
 def test_wrong_bits_spread_farther_in_shorter_codes(run: Run) -> None:
     """The preset ``text`` at 7 dB: a wrong bit costs a character, or all until the code words fall into step,
     or everything behind it; shorter texts do not make up for it.

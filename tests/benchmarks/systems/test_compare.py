@@ -150,6 +150,7 @@ def test_failed_pictures_are_kept_as_shown(whole: Path) -> None:
         assert Image.open(whole / "pictures" / name).size == (128, 128)
 
 
+@pytest.mark.slow
 def test_figures_are_drawn(whole: Path) -> None:
     from benchmarks.systems.plots import plot_compare
 

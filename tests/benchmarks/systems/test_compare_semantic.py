@@ -123,6 +123,7 @@ def test_clean_receptions_are_generated_once(models: str, tmp_path: Path, calls:
     assert calls["Diffusion.run"] == 3
 
 
+@pytest.mark.slow
 def test_uncoded_texts_arrive_misspelt_and_are_kept(models: str, tmp_path: Path) -> None:
     run = spec(models, systems=["multi-sc"], max_sources=2, snr=[5.0], text_schemes="1-qpsk")
     run_compare(run, tmp_path)
@@ -216,6 +217,7 @@ def test_wrong_input_is_one_line(models: str, changes: list[str], said: str) -> 
     assert found.stderr.strip().count("\n") == 0
 
 
+@pytest.mark.slow
 def test_missing_hub_weights_are_said_at_once(tmp_path: Path) -> None:
     arguments = ["compare", "--systems", "multi-sc", "--models", "hub", "--snr", "3"]
     environment = {**os.environ, "HF_HOME": str(tmp_path), "TORCH_HOME": str(tmp_path)}

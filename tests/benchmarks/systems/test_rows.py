@@ -47,6 +47,7 @@ def survivors(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_survivor_makes_no_mean(survivors: Path) -> None:
     """A2: the robust scheme cannot carry the small picture, which counts as failed in its mean."""
     schemes = "1/3-qpsk,2/3-qam16"
@@ -62,6 +63,7 @@ def test_a_survivor_makes_no_mean(survivors: Path) -> None:
     assert weak[0].by_source("psnr")["small.png"] == pytest.approx(shown)
 
 
+@pytest.mark.slow
 def test_fewer_channel_uses_are_not_better() -> None:
     """A3: pictures that no longer fit stay in the mean, with the budget's channel uses."""
     found = [

@@ -122,6 +122,7 @@ def test_noise_said_is_noise_met() -> None:
     assert half.mean() == pytest.approx(1.0, abs=SIGMAS * math.sqrt(2 / half.size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 3, 5])
 @pytest.mark.parametrize("mmse", [False, True])
 def test_odd_numbers_leave_half_a_symbol_alone(count: int, mmse: bool) -> None:

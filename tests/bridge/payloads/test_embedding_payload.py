@@ -192,6 +192,7 @@ def test_impossible_payloads_are_refused(name: str, options: dict[str, object], 
 # -- what is made of anything -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["values", *QUANTIZERS])
 def test_random_bits_are_vectors(name: str) -> None:
     """400 random strings each, from none to twice the bits needed, with and without soft bits."""

@@ -201,6 +201,7 @@ def test_a_mode_that_no_coder_has_is_remarked() -> None:
     assert "coder 6 of 5" in got.remark
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [*([name] for name in CODERS), CODERS, CODERS[:3]])
 def test_any_bits_are_a_text(names: list[str]) -> None:
     """300 random strings, and the payload with 1 % of its bits wrong; units beyond what arrived are told."""

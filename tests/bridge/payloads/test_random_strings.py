@@ -68,6 +68,7 @@ def check(kind: str, got: Unpacked[object]) -> None:
         assert value.pixels.dtype == np.uint8  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*TEXTS, *VECTORS, *PICTURES])
 def test_a_hundred_random_strings(kind: str) -> None:
     decode = decoder_of(kind)

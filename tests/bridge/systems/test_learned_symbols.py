@@ -99,6 +99,7 @@ def test_image_only_describes_the_failure_policy(context: Context, source: Sourc
     assert [made.text] == context.models.captioner.caption([made.image], QUERY, max_tokens=12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["selection", "selection fp32"])
 def test_selection_keeps_the_nearest_candidate(
     context: Context, source: Source, picture: Picture, variant: str

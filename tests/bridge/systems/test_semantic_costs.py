@@ -30,6 +30,7 @@ from semantic.metrics.text import character_error_rate
 # Costs, noise and memory. ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", SYSTEMS)
 def test_the_ledger_is_what_passes_the_channel(models: Models, source: Source, variant: str) -> None:
     channel = CountingChannel()
@@ -96,6 +97,7 @@ SENDERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", SENDERS)
 def test_transmitters_ask_their_models_once_a_source(
     places: tuple[tuple[str, str], ...],

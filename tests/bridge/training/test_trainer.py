@@ -52,6 +52,7 @@ def test_a_checkpoint_of_another_run_is_refused(photographs: Path, tmp_path: Pat
         train(recipe, 9, tmp_path)
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss(photographs: Path, tmp_path: Path) -> None:
     recipe = replace(bourtsoulatze([photographs], 4, batch=8, side=32), rate=3e-3, warm_up=5)
     losses = train(recipe, 80, tmp_path)

@@ -79,6 +79,7 @@ class Repeated:
         return Decoded((total > 0).to(torch.uint8), total)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("channel", "n", "p"), [(BSC(), 5, 0.2), (BSC(), 3, 0.3), (BEC(), 4, 0.6)], ids=str)
 def test_repetition_is_a_majority(channel: BitChannel, n: int, p: float) -> None:
     """BSC: more than half are flipped. BEC: all are erased, and the guess is wrong every second time."""

@@ -123,6 +123,7 @@ def test_rician_k_factor_from_moments(k_db: float) -> None:
     assert gain.abs().mean().item() == pytest.approx(expected, abs=3.5 * spread / math.sqrt(count))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "channel", [Rayleigh(), Rayleigh("block"), Rayleigh(7), Rician(3.0, "block")], ids=lambda c: c.name
 )
@@ -156,6 +157,7 @@ def test_vanishing_gain_gives_a_finite_symbol_and_a_huge_variance() -> None:
     assert reception.no[0].tolist() == pytest.approx([1e12, 1e12, 1.0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["A", "D"])
 def test_tdl_energy_and_frequency_correlation(model: str) -> None:
     """E[H(f) H*(f + d)] is the Fourier transform of the power delay profile (Wiener-Khinchin)."""

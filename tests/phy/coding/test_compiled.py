@@ -192,6 +192,7 @@ def sionna_soft(decoder: LDPCBPDecoder, llr: Floats) -> NDArray[np.floating]:
     return np.concatenate(parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ebno_db", [1.25, 1.75, 2.25])
 @pytest.mark.parametrize("algorithm", ["minsum", "offset-minsum"])
 def test_equals_sionna_where_sums_are_exact(algorithm: str, ebno_db: float) -> None:
@@ -205,6 +206,7 @@ def test_equals_sionna_where_sums_are_exact(algorithm: str, ebno_db: float) -> N
     np.testing.assert_array_equal(ours.bits, soft >= 0)  # Sionna's own hard decision: log p0/p1 <= 0 is 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ebno_db", [1.25, 1.75, 2.25])
 @pytest.mark.parametrize("algorithm", ["minsum", "offset-minsum"])
 def test_decides_as_sionna_wherever_it_converges(algorithm: str, ebno_db: float, record_property) -> None:

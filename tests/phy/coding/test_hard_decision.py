@@ -33,6 +33,7 @@ def ccsds(data_dir: Path) -> Graph:
     return Graph.of(read_matrix(data_dir / "reference" / "alist" / "CCSDS_64_128.alist", "alist"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("early", [True, False])
 @pytest.mark.parametrize("algorithm", HARD)
 def test_decoders_equal_the_reference(ccsds: Graph, algorithm: str, early: bool) -> None:
@@ -68,6 +69,7 @@ def test_gallager_b_follows_density_evolution(columns: int, rows: int, p: float)
         )
 
 
+@pytest.mark.slow
 def test_gallager_b_turns_at_its_threshold() -> None:
     """(3, 6) regular: 0.039 (Richardson and Urbanke 2001), which density evolution gives as 0.0394."""
     below, above = (gallager_b_errors(p, 3, 6, 3000)[-1] for p in (0.0390, 0.0400))

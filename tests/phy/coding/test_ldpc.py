@@ -123,6 +123,7 @@ def test_clean_words_are_decoded(k: int, n: int, rv: int) -> None:
     assert decoded.crc_ok is None
 
 
+@pytest.mark.slow
 def test_repeated_bits_add_their_llrs() -> None:
     """(720, 3600) is the whole buffer of base graph 2, (720, 7200) the same sent twice."""
     decoding = sionna(iterations=10)
@@ -141,6 +142,7 @@ def test_repeated_bits_add_their_llrs() -> None:
     assert float(((soft > 0) != (combined.llr > 0)).float().mean()) < 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "decoding",
     [*(sionna(rule, iterations=4) for rule in ALGORITHMS), sionna(schedule="layered", iterations=4)],
@@ -197,6 +199,7 @@ def test_offset_min_sum_block_error_rate_is_aff3cts(
     assert same_rate(errors, blocks, aff3ct(data_dir, curve)[1.5]) > JOINT_LEVEL
 
 
+@pytest.mark.slow
 def test_decoders_rank_as_theory_says() -> None:
     """Sum-product < normalised min-sum < min-sum in block errors; 0.75 repairs most of min-sum's loss."""
     errors = {

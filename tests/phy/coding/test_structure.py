@@ -24,6 +24,7 @@ EDGES = (12, 13, 192, 193, 560, 561, 640, 641)
 BETWEEN = tuple(int(k) for k in np.random.default_rng(38212).integers(12, 8448, 24))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base_graph", [1, 2])
 def test_parity_checks_and_words_are_sionnas(base_graph: int) -> None:
     sets = set()

@@ -62,6 +62,7 @@ def assert_identical(found: TensorOutcome, expected: Outcome) -> None:
         assert np.array_equal(value, getattr(expected, name)), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", MIN_SUM)
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("early", [True, False])
@@ -75,6 +76,7 @@ def test_identical_to_the_compiled_decoder_on_a_grid(algorithm: str, schedule: s
     assert_identical(LayeredMinSum(graph, decoding).decode(torch.from_numpy(llr)), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(4, 8, 4), (12, 40, 12), (40, 100, 30), (60, 120, 6), (3, 70, 66)])
 def test_identical_to_the_model_on_random_graphs(shape: tuple[int, int, int]) -> None:
     """Off the grid too: sums are taken in the order of the rows, in flooding as well."""

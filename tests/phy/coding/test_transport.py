@@ -210,6 +210,7 @@ def test_a_damaged_block_is_named() -> None:
     assert int(wrong.max()) < 2 * per_block
 
 
+@pytest.mark.slow
 def test_another_engine_decodes_the_same_blocks() -> None:
     """Both lengths, 10,000 and 10,004 bits; min-sum on a grid of 1/16, where Sionna's sums are ours."""
     fmt = TransportFormat.fixed(9992, 5001, 4, 0.5)

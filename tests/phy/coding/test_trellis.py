@@ -100,6 +100,7 @@ def test_viterbi_decisions_are_those_of_the_reference(
         assert bits_found == expected[: code.k]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("k", "n", "passes"), [(24, 72, 2), (20, 50, 1), (7, 21, 4)])
 def test_wrap_around_decisions_are_those_of_the_reference(k: int, n: int, passes: int) -> None:
     code = TailBiting(k, n, iterations=passes)
@@ -159,6 +160,7 @@ def test_turbo_decisions_are_those_of_the_reference(decoder: str) -> None:
         assert np.array_equal(soft, expected) if not exact else np.allclose(soft, expected, atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("k", [2, 39, 40, 41, 512, 1000, 6144])
 def test_turbo_words_are_sionnas(k: int) -> None:
     """Interleavers of the table and pruned ones, tails, parities."""

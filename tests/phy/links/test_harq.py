@@ -34,6 +34,7 @@ def noisy(coded: torch.Tensor, db: float, seed: int) -> torch.Tensor:
     return torch.round(16 * 2 / variance * (2.0 * coded - 1 + math.sqrt(variance) * noise)) / 16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("decoder", "schedule", "k", "n", "bits_per_symbol", "iterations"),
     [

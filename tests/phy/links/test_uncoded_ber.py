@@ -87,6 +87,7 @@ def simulate(channel: str, name: str, ebn0_db: float) -> Count:
     return Count(len(wrong), wrong.sum(axis=0), float(wrong.sum(axis=1).var()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("channel", "name", "ebn0_db"), POINTS)
 def test_every_bit_position_has_its_closed_form_error_rate(channel: str, name: str, ebn0_db: float) -> None:
     count = simulate(channel, name, ebn0_db)

@@ -30,6 +30,7 @@ def test_every_codeword_survives_decoding_and_encoding(product: ProductQuantizer
     assert torch.equal(product.encode(product.decode(bits, 2)), bits)
 
 
+@pytest.mark.slow
 def test_gaussian_codebook_lies_between_scalar_optimum_and_rate_distortion_bound() -> None:
     quantizer = ProductQuantizer.gaussian(2, 8)
     values = gaussian(4, 50_000, seed=5)

@@ -91,6 +91,7 @@ def test_random_bits_are_texts(coders: list[TextCoder]) -> None:
             text.encode("utf-8")
 
 
+@pytest.mark.slow
 def test_flipped_bits_give_texts(coders: list[TextCoder]) -> None:
     generator = np.random.default_rng(7)
     for coder in coders:
@@ -105,6 +106,7 @@ def test_flipped_bits_give_texts(coders: list[TextCoder]) -> None:
         assert damaged > 50, coder.name
 
 
+@pytest.mark.slow
 def test_damage_to_a_language_models_text(captions: list[str], ngram: CharacterNgram) -> None:
     coder = Arithmetic(ngram)
     generator = np.random.default_rng(8)

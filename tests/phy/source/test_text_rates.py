@@ -145,6 +145,7 @@ def test_language_model_on_held_out_captions(captions: list[str], ngram: Charact
         assert coder.decode(*coder.encode(text)) == (text, "")
 
 
+@pytest.mark.slow
 def test_language_model_reaches_its_cross_entropy(ngram: CharacterNgram) -> None:
     """On a long text drawn from the model."""
     generator = np.random.default_rng(10)

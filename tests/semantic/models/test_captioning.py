@@ -69,6 +69,7 @@ def tokens_of(
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["llava-1.5", "llava-1.5 without template", "llava-interleave"])
 def test_llava_says_what_the_library_says(
     kind: str, folders: dict[str, Path], pictures: Pictures, monkeypatch: pytest.MonkeyPatch
@@ -131,6 +132,7 @@ def test_blip_says_what_the_library_says(
     assert all(text.startswith(prompt or "") for text in by_hand)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["llava-1.5", "llava-interleave", "blip"])
 def test_a_batch_is_its_pictures_one_by_one(kind: str, folders: dict[str, Path], pictures: Pictures) -> None:
     captioner = load_captioner(folders[kind])

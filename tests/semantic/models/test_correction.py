@@ -84,6 +84,7 @@ def test_bart_writes_what_the_library_writes(ready_folder: Path, beams: int) -> 
     assert corrector.correct(TEXTS) == expected
 
 
+@pytest.mark.slow
 def test_a_batch_is_its_texts_one_by_one(ready_folder: Path) -> None:
     corrector = BartCorrector.from_pretrained(ready_folder)
     texts = [*TEXTS, " ".join(TEXTS), "", *sample_sentences()[:10]]
@@ -237,6 +238,7 @@ def test_a_dictionary_from_a_file(tmp_path: Path) -> None:
         load_corrector(tmp_path / "nowhere")
 
 
+@pytest.mark.slow
 def test_bundled_words_are_those_of_the_captions(data_dir: Path) -> None:
     """Counted anew: words twice or more in COCO's captions, and all of the descriptions of scenes."""
 

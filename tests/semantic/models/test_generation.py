@@ -306,6 +306,7 @@ def test_encoder_is_clips_image_tower(tmp_path: Path, pictures: list[Picture]) -
 # Folders. -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [False, True])
 def test_half_precision_checkpoints_load_as_float32(tmp_path: Path, named: bool) -> None:
     folder = write_stable_diffusion(tmp_path / "sd", dtype=torch.float16)

@@ -120,6 +120,7 @@ def test_the_snr_reaches_both_sides() -> None:
     assert not torch.equal(model.decode(values, low), model.decode(values, high))
 
 
+@pytest.mark.slow
 def test_it_learns_a_batch_through_noise() -> None:
     model, words = tiny().train(), ids(8, 6)
     mask = torch.ones(8, 6, dtype=torch.bool)
@@ -153,6 +154,7 @@ def test_saved_and_read_again_it_is_bit_exact(tmp_path: Path) -> None:
         TextCodec.from_pretrained(tmp_path)
 
 
+@pytest.mark.slow
 def test_sentences_come_through_once_it_has_learnt_them() -> None:
     tokenizer = word_tokenizer()
     model = tiny(length=10).train()

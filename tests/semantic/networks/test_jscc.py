@@ -161,6 +161,7 @@ def test_gradients_reach_every_weight(network: JSCC) -> None:
         assert parameter.grad is not None and parameter.grad.any(), name
 
 
+@pytest.mark.slow
 def test_a_few_steps_on_one_batch_lower_the_loss(network: JSCC) -> None:
     x, snr = pictures(2, 16, 16), snrs(10, 10)
     network.train()

@@ -222,6 +222,7 @@ def test_captions_of_sub_folders(tmp_path: Path) -> None:
     assert found(tmp_path / "train") == {A: DOG}
 
 
+@pytest.mark.slow
 def test_flickr8k_as_it_lies_here(data_dir: Path) -> None:
     with (data_dir / "flickr8k" / "captions.txt").open(newline="", encoding="utf-8") as stream:
         rows = [row for row in csv.DictReader(stream)]

@@ -163,6 +163,7 @@ def test_an_archive_under_a_wrong_name_is_named(tmp_path: Path) -> None:
         load_embeddings(tmp_path / "archive.npy")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["npy", "safetensors"])
 def test_damaged_files_are_vectors_or_named(suffix: str, tmp_path: Path) -> None:
     """600 files with one to four wrong bytes, or cut, or empty: nothing but a ValueError is raised."""

@@ -215,6 +215,7 @@ def test_describe_is_canonical() -> None:
     )
 
 
+@pytest.mark.slow
 def test_full_captions_tell_everything() -> None:
     for seed in range(2000):
         generator = chooser([5, seed])
@@ -387,6 +388,7 @@ def share(counts: list[Counts]) -> float:
     return sum(count.right for count in counts) / sum(count.total for count in counts)
 
 
+@pytest.mark.slow
 def test_judge_reads_unseen_scenes(judge: SceneJudge) -> None:
     scenes = [sample_scene([13, index]) for index in range(500)]
     seen = judge.read([draw(scene) for scene in scenes])

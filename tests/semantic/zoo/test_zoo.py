@@ -62,6 +62,7 @@ def test_the_table_is_complete() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_every_published_preset_is_reported_missing_without_a_look_at_the_network(tmp_path: Path) -> None:
     # A process of its own: the hub's library reads HF_HOME when it is imported. Offline mode stays off.
     script = """

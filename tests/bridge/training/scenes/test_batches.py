@@ -64,6 +64,7 @@ def test_ids_are_framed_cut_and_filled_up() -> None:
     assert to_ids(core, [describe(SCENE)], 6, start=True, full=True).tolist() == [kept]
 
 
+@pytest.mark.slow
 def test_batches_depend_on_seed_and_step_only_and_workers_draw_the_same() -> None:
     draw_batch = PictureBatches(2, seed=3)
     ahead = Ahead(draw_batch, workers=1)
@@ -76,6 +77,7 @@ def test_batches_depend_on_seed_and_step_only_and_workers_draw_the_same() -> Non
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
 
 
+@pytest.mark.slow
 def test_pixels_are_those_of_the_image_processors(captioner_folder: Path) -> None:
     pictures, *_ = CaptionBatches(scene_tokenizer(96).backend_tokenizer, 4, 1, 0.0, False, 8)(0)
     processor = LLaVA.from_pretrained(captioner_folder).processor.image_processor

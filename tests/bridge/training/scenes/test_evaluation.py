@@ -132,6 +132,7 @@ def test_judge_by_hand() -> None:
         assert share(figure).right == (facts_of(scenes[0]) - 1, *map(facts_of, scenes[1:]))
 
 
+@pytest.mark.slow
 def test_judge_bears_distortions() -> None:
     found = {figure.at: share(figure).value for figure in judge_figures(SceneJudge.from_pretrained(), 100, 1)}
     # The card says 0.972 for JPEG, 0.993 and more for the others; 1,150 facts: 4 standard deviations below.
@@ -203,6 +204,7 @@ class _Left:
         return maps
 
 
+@pytest.mark.slow
 def test_segmenter_by_hand() -> None:
     figures = {(figure.name, figure.at): figure for figure in scene_segmenter_figures(_Left(), 30, 7)}
     assert {at for _, at in figures} == {"64px", "128px", "256px"}

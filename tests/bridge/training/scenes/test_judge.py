@@ -90,6 +90,7 @@ def test_an_interrupted_training_is_the_same(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
     losses = train(replace(judge(seed=1, batch=8), warm_up=5), 20, tmp_path)
     assert np.mean(losses[-5:]) < np.mean(losses[:5]) - 0.7

@@ -47,6 +47,7 @@ from semantic.scenes.scene import sample_scene
 # --- the recipes
 
 
+@pytest.mark.slow
 def test_captioner(captioner_folder: Path) -> None:
     found = Models(parse_models(f"captioner={captioner_folder}")).captioner
     assert isinstance(found, LLaVA)
@@ -123,6 +124,7 @@ def test_standardised_latents_leave_pictures_as_they_were() -> None:
     )
 
 
+@pytest.mark.slow
 def test_generator(generator_folder: Path) -> None:
     models = Models(
         parse_models(f"generator={generator_folder},ip-adapter={generator_folder / 'ip-adapter'}")
@@ -198,6 +200,7 @@ def test_velocity_loss_is_equation_11_over_alpha_squared() -> None:
     torch.testing.assert_close(loss, expected, rtol=1e-3, atol=0)
 
 
+@pytest.mark.slow
 def test_feature(feature_folder: Path) -> None:
     places = f"feature={feature_folder},projection={feature_folder / 'projection'}"
     models = Models(parse_models(f"{places},feature-image={feature_folder / 'image'}"))
@@ -213,6 +216,7 @@ def test_feature(feature_folder: Path) -> None:
     assert min(picture.total) >= 5  # an object and a background in each of two scenes
 
 
+@pytest.mark.slow
 def test_text_loss_is_that_of_the_text_receiver(words_folder: Path) -> None:
     """What greedy decoding writes has, token by token, the highest score in training."""
     found = VisionLanguageFeature.from_pretrained(words_folder)
