@@ -157,6 +157,7 @@ def test_a_row_of_symbols_is_demapped_alike_beside_others() -> None:
         assert torch.equal(part[0], whole[row, 7 * 5 : 29_000 * 5])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("db", [0.0, 8.0, 16.0])
 def test_regions_give_the_closed_forms_of_qam_psk_and_pam(db: float) -> None:
     snr = EsN0(db)
@@ -248,6 +249,7 @@ def test_error_rates_agree_with_aff3ct_into_the_tail(
     assert checked >= 12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["psk8", "qam32", "apsk16-3/4"])
 def test_mutual_information_agrees_with_drawing(name: str) -> None:
     """Capacities by quadrature over the plane against means over 40,000 draws, to five standard errors."""

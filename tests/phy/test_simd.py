@@ -90,6 +90,7 @@ def unsigned(values: Array) -> Array:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_sums_saturate(dtype: Any) -> None:
     a, b = pairs(dtype)
@@ -113,6 +114,7 @@ def test_magnitudes(dtype: Any) -> None:
         np.testing.assert_array_equal(unsigned(run(operation, size, other)), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_signs(dtype: Any) -> None:
     """Signs multiply by exclusive or; zero is positive, and a float's negative zero is not."""
@@ -127,6 +129,7 @@ def test_signs(dtype: Any) -> None:
     np.testing.assert_array_equal(product, np.where(negative, -size, size))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_selections(dtype: Any) -> None:
     a, b = pairs(dtype)
@@ -166,6 +169,7 @@ def test_splat_fills_every_lane(dtype: Any) -> None:
     np.testing.assert_array_equal(out, -3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.int8, np.int16])
 def test_integers_scale_in_64ths(dtype: Any) -> None:
     """The share that is taken away is rounded down, and no product overflows."""
@@ -180,6 +184,7 @@ def test_floats_scale_by_a_factor() -> None:
     np.testing.assert_array_equal(run(v.scaled, sizes, np.float32(0.75)), np.float32(0.75) * sizes)
 
 
+@pytest.mark.slow
 def test_exponential_and_logarithm() -> None:
     """Over the decoder's range of LLR magnitudes, against double precision."""
     x = np.linspace(0, 80, 400_001, dtype=np.float32)

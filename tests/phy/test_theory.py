@@ -138,6 +138,7 @@ def integrated_information(modulation: Modulation, no: float) -> tuple[float, fl
     return m - modulation.axes * equivocation / math.log(2), m - modulation.axes * ambiguity / math.log(2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES.values())
 @pytest.mark.parametrize("db", [-10.0, 5.0, 15.0, 30.0])
 def test_constrained_capacities_equal_their_integrals(name: str, db: float) -> None:

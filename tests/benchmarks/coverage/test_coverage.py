@@ -36,6 +36,7 @@ def test_what_has_no_interval_does_not_count() -> None:
     assert (found.held, found.runs, found.share, found.width) == (1, 2, 0.5, 1.5)
 
 
+@pytest.mark.slow
 def test_every_case_holds_its_truth_in_most_samples() -> None:
     """Twenty samples a case: one that misses its truth by construction holds it in none."""
     found = [measure(case, runs=20) for case in cases(sources=(8,))]

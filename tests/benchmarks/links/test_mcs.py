@@ -51,6 +51,7 @@ def test_schemes_become_code_blocks() -> None:
     assert [code.k for code in witt] == [2048, 3072, 4096, 3072, 4096, 3072]
 
 
+@pytest.mark.slow
 def test_table_rises_stays_above_capacity_and_resumes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,7 @@ def test_the_figures_are_those_of_the_captioners(table: Table1, llava_folder: Pa
         assert row[f"bleu_{n}"] == pytest.approx(metric.corpus_score(texts, streams).score / 100)
 
 
+@pytest.mark.slow
 def test_costs_are_there(table: Table1) -> None:
     for row in table.rows:
         assert row["images"] == 3

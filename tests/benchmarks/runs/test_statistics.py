@@ -154,6 +154,7 @@ def bursts(rng: np.random.Generator) -> np.ndarray:
     return np.where(failed, np.minimum(rng.geometric(1 / 30, 2000), 512), 0)
 
 
+@pytest.mark.slow
 def test_intervals_of_bursty_errors_cover_as_they_say_and_binomial_ones_do_not() -> None:
     lengths = np.arange(1, 512)
     mean = (lengths * stats.geom.pmf(lengths, 1 / 30)).sum() + 512 * stats.geom.sf(511, 1 / 30)
@@ -222,6 +223,7 @@ def test_a_ratio_of_many_groups_has_the_normal_interval_of_its_residuals() -> No
     assert high - low > 1.4 * (naive.high - naive.low)
 
 
+@pytest.mark.slow
 def test_shares_of_groups_cover_as_they_say_and_binomial_ones_do_not() -> None:
     rng = np.random.default_rng(6)
     runs, groups = 1500, 50

@@ -189,6 +189,7 @@ def test_policies_of_vectors(run: Run, tmp_path: Path) -> None:
 KEPT = ("source", "trial", "failed", "remark", "channel_uses", "information_bits", "metrics", "ledger")
 
 
+@pytest.mark.slow
 def test_resuming_and_extending_end_at_the_same_rows(run: Run, tmp_path: Path) -> None:
     np.save(tmp_path / "mine.npy", ROWS)
     ways = ["digital:lloyd-max:3+soft:1/3-qpsk|1/2-qpsk", "analog:repeat=2+mmse", "digital:bf16:1/2-qpsk"]
@@ -270,6 +271,7 @@ def test_mistakes_are_one_line_and_status_2(
 # -- presets ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["embedding", "embedding-bits", "text"])
 def test_presets_run(run: Run, name: str) -> None:
     preset = yaml.safe_load((PRESETS / f"{name}.yaml").read_text(encoding="utf-8"))

@@ -83,6 +83,7 @@ def test_same_rows_for_two_workers(whole: Path, tmp_path: Path) -> None:
     assert stored(tmp_path / "run") == stored(whole)
 
 
+@pytest.mark.slow
 def test_same_rows_when_extended(whole: Path, tmp_path: Path) -> None:
     """More SNRs, trials and systems reuse what is there and end at the same rows."""
     folder = tmp_path / "run"

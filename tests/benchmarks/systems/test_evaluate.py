@@ -21,7 +21,8 @@ def compared(**given: Any) -> CompareRun:
 def test_soft_receivers_tell_receptions_apart_that_have_the_same_bits() -> None:
     """Read softly, each reception gives another vector, even where all its bits are decided alike."""
     run = compared(
-        systems=["embedding-digital:lloyd-max:1+soft:1-qpsk"],
+        payload="embedding",
+        carriage=["digital:lloyd-max:1+soft:1-qpsk"],
         snr=[10.0],
         trials=30,
         max_sources=1,

@@ -38,6 +38,7 @@ def test_edited_code_is_computed_anew(folder: Path, nothing_computed: Callable[[
     assert value(run(systems=[system], **given)) == pytest.approx(psnr(120, 100))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("level", "head", "given"),
     [

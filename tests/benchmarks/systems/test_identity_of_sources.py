@@ -89,6 +89,7 @@ def test_what_comes_twice_counts_once_and_is_said(folder: Path, capsys: pytest.C
 # -- captions -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_changed_captions(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Texts are measured anew against the picture whose caption changed; pictures are not."""
     picture(folder / "pictures" / "light.png", 200)

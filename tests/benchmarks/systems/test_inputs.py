@@ -33,6 +33,7 @@ def rows_of(run: Run, *arguments: str) -> tuple[list[dict[str, Any]], str]:
     return json.loads(out)["rows"], err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("captioned", [False, True])
 def test_a_folder_of_pictures_takes_the_memory_of_one(captioned: bool, tmp_path: Path) -> None:
     """40 pictures of 0.75 MB are listed in less than ten of them would take, and come back when asked for."""

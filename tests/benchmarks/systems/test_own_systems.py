@@ -49,6 +49,7 @@ class Mine:
 '''
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "said"),
     [

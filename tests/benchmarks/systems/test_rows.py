@@ -80,6 +80,7 @@ def test_fewer_channel_uses_are_not_better() -> None:
     assert means[-1] == pytest.approx(np.mean(grey))
 
 
+@pytest.mark.slow
 def test_a_picture_too_small_for_any_scheme_is_a_table_that_says_so(run: Run, tmp_path: Path) -> None:
     """A4: no KeyError after all the work, nor in the figures."""
     arguments = ("--systems", "jpeg-ldpc", "--snr", "6", "--max-sources", "1", "--image-size", "32")

@@ -252,6 +252,7 @@ def test_figures_have_the_runs_own_confidence(tmp_path: Path, monkeypatch: pytes
     assert {round(wilson.low, 9), round(wilson.high, 9)} <= set(edges.tolist())
 
 
+@pytest.mark.slow
 def test_differences_of_shared_sources_have_bands_of_their_own(tmp_path: Path, run: Run) -> None:
     """Systems whose bands overlap, one of them better by about 1 dB on every source."""
     rng = np.random.default_rng(1)

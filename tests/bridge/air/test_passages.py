@@ -80,6 +80,7 @@ def test_all_parts_are_one_passage_over_one_fading_process(name: str, way: str) 
         assert bool((gains == gains[:, :1]).all())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("links", ["sequential", "orthogonal"])
 def test_the_intact_share_of_three_planes_in_block_fading(links: str) -> None:
     """Uncoded QPSK, n bits over one gain g ~ Exp(1): E[(1 - Q(sqrt(g s)))^n]; apart, the product."""

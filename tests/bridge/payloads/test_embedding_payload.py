@@ -49,6 +49,7 @@ def side_of(bits: torch.Tensor) -> tuple[float, float]:
 # -- what is written ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["values", "lloyd-max:4", "pq:2x6", "uniform:4,dither"])
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_header_is_scale_and_mean(name: str, repeats: int) -> None:
@@ -215,6 +216,7 @@ def test_random_bits_are_vectors(name: str) -> None:
         assert ("arrived" in got.remark) == short
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUANTIZERS)
 def test_one_percent_of_wrong_bits(name: str) -> None:
     payload = payload_of(name)

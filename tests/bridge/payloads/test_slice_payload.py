@@ -180,6 +180,7 @@ def test_a_budget_too_small_is_named() -> None:
 # -- what is made of anything -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(("content", "trials"), [("raw", 400), ("analog", 400), ("jpeg", 300), ("bpg", 40)])
 def test_random_bits_are_slices(content: str, trials: int, masked: bool) -> None:

@@ -37,6 +37,7 @@ from semantic.models.captioning import QUERY
 from semantic.networks.jscc import JSCC
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NETWORKS)
 @torch.no_grad()
 def test_deep_jscc_is_its_network(

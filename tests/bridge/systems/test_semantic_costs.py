@@ -63,6 +63,7 @@ def test_too_few_channel_uses_are_refused_with_figures(
         system.encode(source, 7, CLEAN)
 
 
+@pytest.mark.slow
 def test_the_slice_gets_what_the_texts_leave(context: Context, source: Source) -> None:
     system = build("multi-sc", context)
     sizes = []

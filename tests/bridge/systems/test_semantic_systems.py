@@ -41,6 +41,7 @@ from semantic.models.captioning import QUERY
 from semantic.models.features import KandinskyDecoder
 
 
+@pytest.mark.slow
 def test_multi_sc_may_ask_for_a_channel_a_payload(context: Context, source: Source) -> None:
     """One passage for all by default; a passage for each text and for the slice by name."""
     options = SYSTEMS["multi-sc"][1]
@@ -53,6 +54,7 @@ def test_multi_sc_may_ask_for_a_channel_a_payload(context: Context, source: Sour
         build_semantic("multi-sc", context, {**options, "links": "five"})
 
 
+@pytest.mark.slow
 def test_multi_sc_is_its_models_in_a_row(context: Context, source: Source, picture: Picture) -> None:
     models = context.models
     codec = CODECS["jpeg"]()
@@ -123,6 +125,7 @@ def test_prompt_embeddings_are_the_text_encoders(context: Context) -> None:
         painter.generate(seeds=[1, 2])
 
 
+@pytest.mark.slow
 def test_lambda_zero_is_text_to_image_to_the_bit(context: Context, source: Source, picture: Picture) -> None:
     _, made = through(build("multi-sc", context, scale=0.0), source)
     _, plain = through(build("multi-sc", context, slice="none"), source)
@@ -147,6 +150,7 @@ def test_whole_pictures_are_described_without_a_segmenter(
     assert found.text == expected.text
 
 
+@pytest.mark.slow
 def test_tokens_of_a_preset_are_those_of_its_tokenizer() -> None:
     coder = text_coder("tokens:tiny-captioner")
     text = "A large plain red ring on the left against snow."
@@ -156,6 +160,7 @@ def test_tokens_of_a_preset_are_those_of_its_tokenizer() -> None:
     assert bits.numel() == 11 * (vocabulary - 1).bit_length()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correct", [False, True])
 def test_text_only_is_its_models_in_a_row(
     context: Context, source: Source, picture: Picture, correct: bool

@@ -33,6 +33,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return dict(DeepJSCC2019.from_pretrained(folder).state_dict())
 
 
+@pytest.mark.slow
 def test_resumption_gives_the_same_weights(photographs: Path, tmp_path: Path) -> None:
     recipe = bourtsoulatze([photographs], 4, batch=4, side=32)
     whole = train(recipe, 8, tmp_path / "whole")

@@ -97,6 +97,7 @@ def test_equals_the_link_with_compiled_decoding(bits_of_llr: int | None, n: int,
     assert found.bit_errors == pytest.approx(expected.bit_errors, rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["WIMAX_288_576", "CCSDS_64_128", "WIFI_540_648"])
 def test_equals_the_link_with_a_matrix(data_dir: Path, name: str) -> None:
     code = matrix_code(f"alist:{data_dir / 'reference/alist' / name}.alist", Decoding(iterations=10))
@@ -124,6 +125,7 @@ def test_equals_the_link_at_any_length(k: int) -> None:
     assert found.bit_errors == pytest.approx(expected.bit_errors, rel=0.02)
 
 
+@pytest.mark.slow
 def test_counts_do_not_depend_on_the_division() -> None:
     code = LDPC5G(200, 400, decoding=Decoding("offset-minsum", fixed_point=FixedPoint.of(6)))
     chain = CompiledChain(ChainCode.of(code), Modulation("bpsk"), AWGN())

@@ -184,6 +184,7 @@ def test_tdl_lays_symbols_frequency_first_and_moves_in_time() -> None:
     assert not torch.allclose(moving[:, :12], moving[:, 12:24], atol=1e-2)
 
 
+@pytest.mark.slow
 def test_tdl_time_correlation_follows_jakes() -> None:
     """E[H(t) H*(t + d)] = J0(2 pi f_D d), f_D = v f_c / c, with 15 / (14 spacing) between OFDM symbols."""
     channel = TDL("A", subcarriers=1, speed=100.0, carrier_frequency=3.5e9, subcarrier_spacing=15e3)

@@ -99,6 +99,7 @@ def test_bch_decoding_is_bounded_distance(k: int, n: int) -> None:
         assert np.array_equal(found[first : first + 4096], expected[:, in_order][:, :k])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("k", "n", "p"), [(106, 127, 0.02), (64, 128, 0.06), (191, 255, 0.03), (1000, 1100, 0.006)]
 )

@@ -20,6 +20,7 @@ def clean(code: object, k: int) -> bool:
     return torch.equal(code.decode(8.0 * code.encode(sent) - 4.0).bits, sent)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LONE)
 def test_a_code_is_built_as_its_entry_says(name: str) -> None:
     kind = CODES[name]

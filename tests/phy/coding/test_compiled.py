@@ -219,6 +219,7 @@ def test_decides_as_sionna_wherever_it_converges(algorithm: str, ebno_db: float,
     assert not differs[ours.satisfied].any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ebno_db", [1.25, 2.25])
 def test_sum_product_agrees_with_sionna_in_double_precision(ebno_db: float) -> None:
     llr = code().llrs(ebno_db, 50, 4)

@@ -94,6 +94,7 @@ def test_polar_block_error_rate_is_the_tutorials(
     assert fisher_exact(table).pvalue > 0.01 / 4
 
 
+@pytest.mark.slow
 def test_polar_check_sum_speaks_the_truth() -> None:
     code = Polar5G(64, 128)
     sent = bits(Stream(5).batch(range(1500)), 64)

@@ -47,6 +47,7 @@ def test_parity_checks_and_words_are_sionnas(base_graph: int) -> None:
     assert len(sets) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base_graph", [1, 2])
 def test_words_of_every_lifting_size_satisfy_all_checks(base_graph: int) -> None:
     """H c = 0 for the whole mother code, all 51 sizes of table 5.3.2-1."""

@@ -110,6 +110,7 @@ def test_wrap_around_decisions_are_those_of_the_reference(k: int, n: int, passes
         assert bits_found == reference.wrap_around(row.reshape(-1, 3), REGISTER, passes)
 
 
+@pytest.mark.slow
 def test_circles_are_the_most_likely_ones() -> None:
     """All 512 words of 9 bits; and at 70 bits wrap-around finds what trying all states finds."""
     code = TailBiting(9, decoder="ml")

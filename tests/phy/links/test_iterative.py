@@ -99,6 +99,7 @@ def test_natural_labels_partition_the_set(name: str, m: int) -> None:
         assert np.diff(subset).min() == pytest.approx(smallest * 2**known, rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decoder", ["minsum", "offset-minsum"])
 @pytest.mark.parametrize("schedule", ["flooding", "layered"])
 @pytest.mark.parametrize("bits_per_symbol", [None, 4])
@@ -130,6 +131,7 @@ def test_soft_coded_bits_equal_sionnas(decoder: str, schedule: str, bits_per_sym
     assert torch.equal(found.bits, plain.bits) and torch.equal(found.llr, plain.llr)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [None, FixedPoint(8, 3)])
 def test_copies_of_a_repeated_bit_agree(form: FixedPoint | None) -> None:
     """Each copy learns what the others heard; all have the same a-posteriori LLR, strong inputs included."""

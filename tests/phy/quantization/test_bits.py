@@ -29,6 +29,7 @@ from phy.quantization import (
 # ---- bits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantizer", SCALARS, ids=name_of)
 def test_every_code_of_a_scalar_quantiser_survives_decoding_and_encoding(quantizer: ScalarQuantizer) -> None:
     assert bool(quantizer.levels.diff().gt(0).all())

@@ -39,6 +39,7 @@ def test_gaussian_codebook_lies_between_scalar_optimum_and_rate_distortion_bound
     assert decibels(LLOYD_MAX_MSE[4]) + 0.4 < decibels(error) < decibels(2.0**-8)
 
 
+@pytest.mark.slow
 def test_product_quantiser_beats_scalars_on_a_correlated_source() -> None:
     source = gaussian(60_000, 2, seed=2)
     correlated = source.clone()

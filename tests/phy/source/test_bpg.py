@@ -16,6 +16,7 @@ from phy.source.bpg.bpg import BPG
 # -- files -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("chroma", "depth"), FORMATS)
 def test_smooth_pictures_of_any_size_survive_at_low_qp(chroma: str, depth: int) -> None:
     codec = BPG(chroma, depth, preset="ultrafast")
@@ -84,6 +85,7 @@ def test_more_quality_is_more_bytes_and_more_psnr() -> None:
     assert sorted(quality) == quality and quality[-1] > 45
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "quality", "size", "reference"),
     [("astronaut", 51, 2018, 24.67), ("coffee", 40, 6266, 29.31), ("chelsea", 22, 25276, 40.79)],

@@ -30,6 +30,7 @@ from phy.source.text.vocabulary import PRINTABLE, CodePoints, Vocabulary, englis
 # -- round trips --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_sentences_and_printable_text_come_back(coders: list[TextCoder]) -> None:
     generator = np.random.default_rng(5)
     random_texts = ["".join(map(chr, generator.integers(32, 127, size))) for size in range(40)]

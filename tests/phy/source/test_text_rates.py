@@ -103,6 +103,7 @@ def drawn_text(length: int, seed: int) -> str:
     return "".join(chr(32 + entry) for entry in drawn)
 
 
+@pytest.mark.slow
 def test_rates_on_independent_characters() -> None:
     counts = english_counts()
     text = drawn_text(100000, seed=1)
@@ -161,6 +162,7 @@ def test_language_model_reaches_its_cross_entropy(ngram: CharacterNgram) -> None
     assert Arithmetic(ngram).decode(bits, count) == (text, "")
 
 
+@pytest.mark.slow
 def test_tables_of_tokens(captions: list[str], gpt2_folder: Path) -> None:
     """Order-0 statistics of GPT-2's tokens: Huffman within its bound, arithmetic at the cross-entropy."""
     tokens = Tokens(load_tokenizer(gpt2_folder))

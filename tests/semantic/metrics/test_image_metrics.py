@@ -82,6 +82,7 @@ def test_ssim_agrees_with_scikit_image_and_pytorch_msssim(shape: tuple[int, int]
     assert ssim(reference, reference) == pytest.approx(1.0, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(176, 208), (161, 161), (171, 233)])
 def test_ms_ssim_agrees_with_pytorch_msssim(shape: tuple[int, int]) -> None:
     reference, image = noisy_pair(*shape)

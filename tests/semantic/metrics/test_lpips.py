@@ -108,6 +108,7 @@ def reference_distance(net: Net, state: State, a: torch.Tensor, b: torch.Tensor)
     return total
 
 
+@pytest.mark.slow
 def test_distance_is_the_papers_formula(case: tuple[LPIPS, State]) -> None:
     metric, state = case
     a, b = pictures(2), pictures(3)[:2]

@@ -46,6 +46,7 @@ def minilm() -> SentenceSimilarity:
     return SentenceSimilarity.from_pretrained()
 
 
+@pytest.mark.slow
 def test_known_similarities(minilm: SentenceSimilarity) -> None:
     assert minilm.name == "cosine[all-MiniLM-L6-v2]"
     values = [
@@ -60,6 +61,7 @@ def test_known_similarities(minilm: SentenceSimilarity) -> None:
     assert minilm.similarity(DOG, DOG) == pytest.approx(1.0, abs=1e-6)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_embeddings_are_masked_means_of_a_padded_batch(minilm: SentenceSimilarity) -> None:
     folder = minilm.model.name_or_path
@@ -245,6 +247,7 @@ def formula(state: State, alpha: torch.Tensor, beta: torch.Tensor, pair: Sequenc
     return 1 - score
 
 
+@pytest.mark.slow
 def test_dists_is_the_papers_formula(vgg: State) -> None:
     alpha, beta = mixing(1), mixing(2)
     metric = DISTS(vgg, alpha, beta)
@@ -259,6 +262,7 @@ def test_dists_is_the_papers_formula(vgg: State) -> None:
     assert torch.isfinite(image.grad).all()
 
 
+@pytest.mark.slow
 def test_dists_refuses_what_does_not_fit(vgg: State) -> None:
     with pytest.raises(ValueError, match="not torchvision's VGG-16"):
         DISTS({"features.0.weight": torch.zeros(64, 3, 3, 3)}, mixing(1), mixing(2))
@@ -269,6 +273,7 @@ def test_dists_refuses_what_does_not_fit(vgg: State) -> None:
         metric(torch.zeros(1, 3, 8, 8), torch.zeros(2, 3, 8, 8))
 
 
+@pytest.mark.slow
 def test_published_dists_weights_are_pinned(
     vgg: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

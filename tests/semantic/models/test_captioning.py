@@ -114,6 +114,7 @@ def test_the_older_layout_of_published_checkpoints_is_read(tmp_path: Path, pictu
     assert captioner.caption(pictures, max_tokens=12) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prompt", [None, "a photo of"])
 def test_blip_says_what_the_library_says(
     prompt: str | None, folders: dict[str, Path], pictures: Pictures
@@ -149,6 +150,7 @@ def test_prompts_of_a_batch_are_padded_on_the_left(llava_folder: Path) -> None:
     assert rows[0][0] == tokenizer.pad_token_id and rows[0][-1] != tokenizer.pad_token_id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["llava-1.5", "blip"])
 def test_limits_hold(
     kind: str, folders: dict[str, Path], pictures: Pictures, monkeypatch: pytest.MonkeyPatch
@@ -176,6 +178,7 @@ def test_the_checkpoint_cannot_turn_on_sampling(tmp_path: Path, pictures: Pictur
     assert LLaVA.from_pretrained(folder).caption(pictures, max_tokens=12) == greedy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [write_llava, write_blip])
 def test_precision_is_what_is_asked_for(
     write: Callable[..., Path], tmp_path: Path, pictures: Pictures

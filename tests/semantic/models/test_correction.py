@@ -76,6 +76,7 @@ def ready_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("beams", [1, 4])
 def test_bart_writes_what_the_library_writes(ready_folder: Path, beams: int) -> None:
     expected = [by_hand(ready_folder, text, beams) for text in TEXTS]

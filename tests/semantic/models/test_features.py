@@ -140,6 +140,7 @@ def test_missing_or_misfit_is_said(feature: VisionLanguageFeature, tmp_path: Pat
 # Feature to picture. --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_pictures_of_features_are_the_pipeline_fed_with_the_bridge(painter_folder: Path) -> None:
     painter = FeatureToImage.from_pretrained(painter_folder)
     features = normal(3, QUERIES, WIDTH)
@@ -190,6 +191,7 @@ def test_bridge_by_its_layers(painter_folder: Path) -> None:
         bridge(features[..., 1:])
 
 
+@pytest.mark.slow
 def test_a_bridge_that_is_missing_or_of_another_network(painter_folder: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(painter_folder, tmp_path / "vlf"))
     FeatureBridge(QUERIES, WIDTH, CONTEXT + 1).save_pretrained(folder / "bridge")
@@ -200,6 +202,7 @@ def test_a_bridge_that_is_missing_or_of_another_network(painter_folder: Path, tm
         FeatureToImage.from_pretrained(folder)
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_kandinsky_is_the_pipeline_fed_with_the_bridges_mean(kandinsky: Path) -> None:
     pipeline = KandinskyV22Pipeline.from_pretrained(kandinsky, dtype=torch.float32)

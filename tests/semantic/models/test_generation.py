@@ -70,6 +70,7 @@ def same(a: list[Picture], b: list[Picture]) -> bool:
 # Against diffusers. ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guidance", [7.5, 1.0])
 def test_text_to_image_is_the_pipeline_called_directly(sd: Path, plain: Generator, guidance: float) -> None:
     pipeline = direct(sd)
@@ -112,6 +113,7 @@ def test_guidance_is_rescaled_where_the_schedule_ends_in_noise(sd: Path, tmp_pat
     assert np.array_equal(got, rescaled) and not np.array_equal(got, usual)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guidance", [7.5, 1.0])
 def test_image_prompts_are_the_pipeline_called_directly(
     sd: Path, adapter: Path, prompted: Generator, pictures: list[Picture], guidance: float
@@ -162,6 +164,7 @@ def test_start_and_image_prompt_go_together(prompted: Generator, pictures: list[
 # lambda, embeddings, seeds. -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_lambda_zero_is_text_to_image_to_the_bit(
     plain: Generator, prompted: Generator, pictures: list[Picture]
 ) -> None:
@@ -247,6 +250,7 @@ def test_a_seed_gives_one_initial_latent_to_every_system(
 # Candidates. ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_selection_keeps_the_candidate_closest_to_the_received_feature(prompted: Generator) -> None:
     candidates = prompted.generate(["a dog"] * 3, seeds=SEEDS, **FAST)
     for index, candidate in enumerate(candidates):

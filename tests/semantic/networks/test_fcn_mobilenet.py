@@ -43,6 +43,7 @@ def test_scores_have_the_pictures_size_and_every_weight_counts() -> None:
     assert all(p.grad is not None and p.grad.any() for p in network.parameters())
 
 
+@pytest.mark.slow
 def test_weights_come_by_their_published_names(tmp_path: Path) -> None:
     torch.manual_seed(4)
     write_imagenet(tmp_path / "m.safetensors")

@@ -117,6 +117,7 @@ def test_pictures_are_the_same_everywhere(seed: int, size: int, digest: str) -> 
     assert hashlib.sha256(draw(sample_scene(seed), size).tobytes()).hexdigest()[:16] == digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [64, 128])
 def test_masks_agree_with_the_colours(size: int) -> None:
     for seed in range(60):
@@ -281,6 +282,7 @@ def test_words_mean_one_thing() -> None:
     assert len(phrases) == len(set(phrases))
 
 
+@pytest.mark.slow
 def test_a_misspelt_word_loses_only_its_own_fact() -> None:
     for seed in range(150):
         generator = chooser([9, seed])
@@ -397,6 +399,7 @@ def test_judge_reads_unseen_scenes(judge: SceneJudge) -> None:
     assert picture_accuracy(scenes[0], draw(scenes[0], 128), judge) == count_right(scenes[0], seen[0])
 
 
+@pytest.mark.slow
 def test_judge_sees_nothing_in_noise(judge: SceneJudge) -> None:
     generator = np.random.default_rng(14)
     scenes = [sample_scene([15, index]) for index in range(100)]

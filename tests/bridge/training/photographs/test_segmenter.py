@@ -68,6 +68,7 @@ def test_no_masks(tmp_path: Path) -> None:
         MaskedPhotographs([tmp_path], 48)
 
 
+@pytest.mark.slow
 def test_recipe_resumes_to_the_same_weights(pictures: Path, imagenet: Path, tmp_path: Path) -> None:
     recipe = segmenter([pictures], imagenet, batch=2, side=32, width=4)
     whole = train(recipe, 3, tmp_path / "whole")
@@ -97,6 +98,7 @@ def test_training_finds_red_squares_and_leaves_the_backbone(
     )
 
 
+@pytest.mark.slow
 def test_going_on_trains_the_last_blocks_too(pictures: Path, imagenet: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     train(segmenter([pictures], imagenet, batch=2, side=32, width=4), 2, first)

@@ -74,6 +74,7 @@ def test_loss_by_hand() -> None:
     assert recipe.loss(_Scores(facts), 0).item() == pytest.approx(0, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_is_the_same(tmp_path: Path) -> None:
     recipe = judge(seed=3, batch=4)
     whole = train(recipe, 4, tmp_path / "whole", seed=3)

@@ -140,6 +140,7 @@ def test_generator(generator_folder: Path) -> None:
     assert models.painter.generate([describe(SCENE)], seeds=[1], steps=2)[0].shape == (64, 64, 3)
 
 
+@pytest.mark.slow
 def test_saved_generator_predicts_what_was_trained(vae_folder: Path, tmp_path: Path) -> None:
     recipe = scene_generator.generator(vae_folder, batch=2, sizes=SKETCH)
     with torch.random.fork_rng(devices=[]):

@@ -40,6 +40,7 @@ def share(figure: Figure) -> Share:
     return figure.measured
 
 
+@pytest.mark.slow
 def test_controls_meet_the_same_noise() -> None:
     texts = sentences(200)
     dictionary = DictionaryCorrector.from_texts(texts)
