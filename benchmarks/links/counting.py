@@ -39,11 +39,12 @@ __all__ = [
     "build_link",
     "chunk_end",
     "count",
+    "counts_in_threads",
     "link_of",
     "on_grid",
 ]
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Version of the rules by which a block draws and a point is cut; part of every condition."""
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 64, 65536
@@ -208,8 +209,20 @@ def _warm_link(spec: BerSpec) -> DigitalLink | HarqLink | IterativeLink:
     return link
 
 
-def count(chunk: Chunk) -> Counts:
+def counts_in_threads(link: BerSpec | Sweepable) -> bool:
+    """Whether the blocks of a link are sent by compiled code, whose workers are threads of one process."""
+    return isinstance(link, BerSpec) and link.engine == "compiled" and not link.repeats
+
+
+def count(chunk: Chunk, threads: int | None = None) -> Counts:
     """Send the blocks of a chunk and count what arrives wrong.
+
+    Parameters
+    ----------
+    chunk:
+        Which blocks of which link.
+    threads:
+        Of the compiled chain; None for as many as PyTorch has.
 
     Raises
     ------
@@ -223,8 +236,8 @@ def count(chunk: Chunk) -> Counts:
             raise
         except Exception as error:
             raise InputError(f"link {chunk.link.name} raised {type(error).__name__}: {error}") from error
-    if chunk.link.engine == "compiled" and not chunk.link.repeats:
-        return _count_compiled(chunk.link, chunk)
+    if counts_in_threads(chunk.link):
+        return _count_compiled(chunk.link, chunk, threads or torch.get_num_threads())
     return _count_through(_warm_link(chunk.link), chunk)
 
 
@@ -237,13 +250,13 @@ def _count_through(link: Sweepable, chunk: Chunk) -> Counts:
     return total + Counts(seconds=time.perf_counter() - start)
 
 
-def _count_compiled(spec: BerSpec, chunk: Chunk) -> Counts:
+def _count_compiled(spec: BerSpec, chunk: Chunk, threads: int) -> Counts:
     chain = build_chain(spec.code, spec.modulation, spec.demapping, spec.channel)
     if chain not in _WARM:
         chain.count(chunk.root, EsN0(chunk.esno_db), 0, 1)
         _WARM.add(chain)
     start = time.perf_counter()
-    found = chain.count(chunk.root, EsN0(chunk.esno_db), chunk.first, chunk.blocks, torch.get_num_threads())
+    found = chain.count(chunk.root, EsN0(chunk.esno_db), chunk.first, chunk.blocks, threads)
     return Counts(
         chunk.blocks,
         found.block_errors,

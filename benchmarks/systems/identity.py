@@ -23,7 +23,7 @@ from semantic.zoo.presets import PRESETS, resolve
 
 __all__ = ["RULES_VERSION", "identify", "items_of", "reads_references"]
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Part of every condition, and of where transmitters keep what they worked out; raised when equal settings,
 sources and models would make other rows."""
 

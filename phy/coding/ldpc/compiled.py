@@ -45,9 +45,8 @@ class CompiledDecoder:
         self._places = torch.from_numpy(self.heard.places)
 
     def variables(self, llr: torch.Tensor) -> NDArray[np.float32]:
-        """LLRs of the graph's variables from ``[batch, n]`` LLRs: repetitions added, known zeros certain."""
+        """LLRs of the graph's variables from ``[batch, n]`` LLRs: repetitions added."""
         whole = torch.zeros(llr.shape[0], self.heard.graph.size).index_add_(1, self._places, llr)
-        whole[:, self.heard.known] = -self.propagation.decoding.clip
         return whole.numpy()
 
     def decode(self, llr: torch.Tensor) -> Decoded:
