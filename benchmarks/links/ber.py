@@ -6,12 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.links.chains import Chain, SpecifiedLink
-from benchmarks.links.counting import Counts, count
+from benchmarks.links.counting import Chunk, Counts, count, counts_in_threads
 from benchmarks.links.points import Point, Session
 from benchmarks.links.results import COUNT_COLUMNS, PointStats, TargetRow, load_points
 from benchmarks.links.search import RequiredSnr, find_required_snr, reachable
@@ -175,7 +176,7 @@ def run_ber(
     out:
         Run directory; None stores nothing on disk.
     workers:
-        Processes.
+        Processes; where all links are simulated by the compiled engine, threads of this one.
     batch_size:
         Blocks computed at once; neither it nor ``workers`` changes a count.
 
@@ -253,6 +254,33 @@ class Outcome:
     interrupted: bool = False
 
 
+@dataclass(frozen=True)
+class Crew:
+    """Who counts: processes, or threads of this one.
+
+    Attributes
+    ----------
+    count:
+        What each does with a chunk.
+    processes:
+        How many; 1 is this one.
+    """
+
+    count: Callable[[Chunk], Counts]
+    processes: int
+
+    @classmethod
+    def of(cls, chains: Sequence[Chain], workers: int) -> Crew:
+        """Divide work on these chains among ``workers``.
+
+        A process that is started costs seconds, and the compiled chain fills all cores from one.
+        """
+        compiled = all(counts_in_threads(chain.subject) for chain in chains)
+        if compiled and workers > 1:
+            return cls(partial(count, threads=workers), 1)
+        return cls(count, workers)
+
+
 def simulate(
     chains: Sequence[Chain],
     store: Store,
@@ -274,6 +302,7 @@ def simulate(
         What the labels of the chains are, several of which are told apart in the table.
     """
     outcome = Outcome()
+    crew = Crew.of(chains, workers)
     label = Column[Point](title, attrgetter("chain.label"), _widest(chain.label for chain in chains))
     with LiveTable((label, *_LIVE) if len(chains) > 1 else _LIVE) as table:
 
@@ -289,22 +318,22 @@ def simulate(
                 )
         try:
             if any(chain.plan.target_bler for chain in chains):
-                with open_pool(workers) as pool:
+                with open_pool(crew.processes) as pool:
                     for chain in chains:
-                        _search(session, chain, workers, pool, outcome)
+                        _search(session, chain, crew, pool, outcome)
             else:
-                _climb(session, chains, workers, table, outcome)
+                _climb(session, chains, crew, table, outcome)
         except KeyboardInterrupt:
             outcome.interrupted = True
     return outcome
 
 
 def _climb(
-    session: Session, chains: Sequence[Chain], workers: int, table: LiveTable[Point], outcome: Outcome
+    session: Session, chains: Sequence[Chain], crew: Crew, table: LiveTable[Point], outcome: Outcome
 ) -> None:
     points = [Point(session, chain, esno_db) for chain in chains for esno_db in chain.values_esno_db]
     outcome.conditions = list(dict.fromkeys(point.condition for point in points))
-    run(points, count, workers)
+    run(points, crew.count, crew.processes)
     for chain in chains:
         if chain.ended and not all(point.counts.blocks for point in points if point.chain is chain):
             floor = chain.plan.stop.below_bler
@@ -312,7 +341,7 @@ def _climb(
 
 
 def _search(
-    session: Session, chain: Chain, workers: int, pool: ProcessPoolExecutor | None, outcome: Outcome
+    session: Session, chain: Chain, crew: Crew, pool: ProcessPoolExecutor | None, outcome: Outcome
 ) -> None:
     plan, values = chain.plan, chain.values_esno_db
     guess_db = theory.capacity_snr(chain.bits_per_use).db + 2.0
@@ -321,7 +350,7 @@ def _search(
     def probe(esno_db: float, enough: Callable[[Counts], bool]) -> Counts:
         point = Point(session, chain, esno_db, enough)
         tried[esno_db] = point
-        run([point], count, workers, pool)
+        run([point], crew.count, crew.processes, pool)
         return point.counts
 
     before = list(outcome.conditions)

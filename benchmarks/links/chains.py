@@ -158,6 +158,11 @@ class Chain:
         return cls(link, plan, chunk, link.name, getattr(link, "filler_bits", 0), source_of(link))
 
     @property
+    def subject(self) -> BerSpec | Sweepable:
+        """What its chunks are about: settings, or an object."""
+        return self.link.spec if isinstance(self.link, SpecifiedLink) else self.link
+
+    @property
     def bits_per_use(self) -> float:
         """Information bits a channel use: what turns Es/N0 into Eb/N0."""
         return self.link.k / self.link.channel_uses
