@@ -161,7 +161,7 @@ class CompiledChain:
     --------
     >>> chain = CompiledChain(ChainCode.uncoded(1000), Modulation("bpsk"), AWGN())
     >>> chain.count(Stream(1), EsN0(4.0), first=0, blocks=100).bit_errors  # of 100,000; Q(2.24) = 0.0125
-    1278
+    1251
     """
 
     def __init__(self, code: ChainCode, modulation: Modulation, channel: Channel) -> None:

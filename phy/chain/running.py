@@ -95,8 +95,9 @@ def count_coded(
     """Send, decode and count blocks ``first`` to ``first + blocks - 1``.
 
     ``source`` and ``words`` are what `phy.chain.making.make_lanes` takes; ``slots`` and ``made_bits`` are
-    zeros where blocks wait, ``[slots, variables, 64]`` in the decoder's numbers and ``[slots, k]``; ``information``
-    holds the variable of every information bit. What follows comes from ``BeliefPropagation.arguments``.
+    zeros where blocks wait, ``[slots, variables, 64]`` in the decoder's numbers and ``[slots, k]``;
+    ``information`` holds the variable of every information bit. What follows comes from
+    ``BeliefPropagation.arguments``.
     Block errors, bit errors and squared bit errors are added to ``counts``.
     """
     k = information.size
