@@ -92,7 +92,7 @@ def fill_words(out, key, block, tag):
 
 @inlined
 def gaussian(word):
-    """Phi^-1((u + 1/2) / 2^32) of 16 words u as a vector of ``int32``, to 1.1e-6; it ends at 6.23.
+    """Phi^-1((u + 1/2) / 2^32) of 16 words u as a vector of ``int32``, to 1.1e-6; it ends at 6.34.
 
     With p the smaller of the two tails and s = sqrt(-log p), the Gaussian is a polynomial of s of degree 14,
     which was fitted at Chebyshev's points and is off by 2.2e-7 at most; the rest is rounding. ``~u`` gives

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -237,12 +238,17 @@ class CompiledChain:
         scale = decoder.scale if decoder is not None and fixed else np.float32(0.0)
         largest = np.float32(1e30) if decoder is None else decoder.largest
         setting = np.sqrt(no), np.float32(1.0) / no, scale, largest, levels[0], levels[1]
-        unclear = dtype(np.iinfo(dtype).min)
         drawn = fixed and levels.size == 2 and fading == NO_GAIN and not self._repeats and largest <= LARGEST
-        table = np.empty(1 << 16 if drawn else 0, dtype)
-        if drawn:
-            fill_table(setting, unclear, table)
-        return scale, largest, setting, unclear, table
+        table = _table(dtype, setting) if drawn else np.empty(0, dtype)
+        return scale, largest, setting, dtype(np.iinfo(dtype).min), table
+
+
+@lru_cache(maxsize=16)
+def _table(dtype: Any, setting: tuple[np.float32, ...]) -> NDArray[Any]:
+    """Table of `phy.chain.drawing` for one point, whose chunks share it."""
+    table = np.empty(1 << 16, dtype)
+    fill_table(setting, dtype(np.iinfo(dtype).min), table)
+    return table
 
 
 def _address(stream: Stream) -> tuple[np.uint64, tuple[np.uint32, np.uint32, np.uint32]]:
