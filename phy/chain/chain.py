@@ -219,7 +219,7 @@ class CompiledChain:
         return counts
 
     def _setting(self, snr: EsN0) -> tuple[Any, ...]:
-        """Constellation, radio and grid, as `phy.chain.making.make_lanes` takes them."""
+        """Constellation, radio, grid and table, as `phy.chain.making.make_lanes` takes them."""
         modulation = self.modulation
         coherence = 1
         if isinstance(self.channel, Rayleigh):
@@ -229,7 +229,7 @@ class CompiledChain:
         levels = modulation.levels.numpy().astype(np.float32)
         no, exact = np.float32(snr.no), modulation.demapping == "app"
         constellation = modulation.bits_per_symbol, modulation.axes, levels, exact
-        return constellation, (no, fading, coherence), self._grid(no, levels, fading)
+        return constellation, (no, fading, coherence), *self._grid(no, levels, fading)
 
     def _grid(self, no: np.float32, levels: NDArray[np.float32], fading: int) -> tuple[Any, ...]:
         decoder = self.code.decoder
@@ -239,8 +239,8 @@ class CompiledChain:
         largest = np.float32(1e30) if decoder is None else decoder.largest
         setting = np.sqrt(no), np.float32(1.0) / no, scale, largest, levels[0], levels[1]
         drawn = fixed and levels.size == 2 and fading == NO_GAIN and not self._repeats and largest <= LARGEST
-        table = _table(dtype, setting) if drawn else np.empty(0, dtype)
-        return scale, largest, setting, dtype(np.iinfo(dtype).min), table
+        table = _table(dtype, setting) if drawn else None
+        return (scale, largest, setting, dtype(np.iinfo(dtype).min)), table
 
 
 @lru_cache(maxsize=16)

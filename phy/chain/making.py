@@ -58,7 +58,20 @@ def _draw_bits(first, key, tag, k, words):
 
 @compiled
 def make_lanes(
-    first, key, tags, k, program, words, places, variables_of, repeated, constellation, radio, grid, out
+    first,
+    key,
+    tags,
+    k,
+    program,
+    words,
+    places,
+    variables_of,
+    repeated,
+    constellation,
+    radio,
+    grid,
+    table,
+    out,
 ):
     """Make 64 blocks: draw, encode, map, send, demap, put on the decoder's grid.
 
@@ -82,15 +95,17 @@ def make_lanes(
         N0, `AWGN` or `RAYLEIGH`, and symbols that share a gain.
     grid:
         Steps a unit of LLR (0 for floating point), the largest LLR in steps, and what `draw_levels` needs:
-        setting, unclear, and a table, which is empty where LLRs are computed.
+        setting and unclear.
+    table:
+        What it reads LLRs from; None where they are computed.
     out:
         ``[variables, 64]``, in the decoder's numbers: variables that are not sent keep what stands there.
     """
     _draw_bits(first, key, tags[0], k, words)
     targets, starts, inputs = program
     run_program(targets, starts, inputs, words)
-    scale, largest, setting, unclear, table = grid
-    if table.size:
+    scale, largest, setting, unclear = grid
+    if table is not None:
         draw_levels(first, key, tags[1], words, places, variables_of, setting, unclear, table, out)
         return
     repeated[:] = _f(0.0)

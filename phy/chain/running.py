@@ -64,9 +64,22 @@ def count_uncoded(first, blocks, source, words, llr, counts):
 
 @compiled
 def _make(first, source, words, out):
-    key, tags, k, program, places, variables_of, repeated, constellation, radio, grid = source
+    key, tags, k, program, places, variables_of, repeated, constellation, radio, grid, table = source
     make_lanes(
-        first, key, tags, k, program, words, places, variables_of, repeated, constellation, radio, grid, out
+        first,
+        key,
+        tags,
+        k,
+        program,
+        words,
+        places,
+        variables_of,
+        repeated,
+        constellation,
+        radio,
+        grid,
+        table,
+        out,
     )
 
 

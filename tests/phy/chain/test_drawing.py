@@ -24,16 +24,14 @@ KEY, TAGS = np.uint64(77), (np.uint32(1), np.uint32(2), np.uint32(3))
 def made(chain: CompiledChain, snr: EsN0, table: bool) -> tuple[np.ndarray, np.ndarray]:
     """LLRs and words of 64 blocks, ``[variables, 64]`` and ``[words]``."""
     code = chain.code
-    constellation, radio, grid = chain._setting(snr)
-    assert grid[-1].size == 1 << 16
-    if not table:
-        grid = (*grid[:-1], grid[-1][:0])
+    constellation, radio, grid, read = chain._setting(snr)
+    assert read.size == 1 << 16
     program = code.program.targets, code.program.starts, code.program.inputs
     out: Any = np.zeros((code.variable_count, 64), code.decoder.dtype)
     words, nothing = np.zeros(code.program.words, np.uint64), np.zeros((0, 64), np.float32)
     make_lanes(
         np.uint64(5), KEY, TAGS, code.k, program, words, chain._places, chain._variables, nothing,
-        constellation, radio, grid, out,
+        constellation, radio, grid, read if table else None, out,
     )  # fmt: skip
     return out, words
 
@@ -65,7 +63,7 @@ def test_share_of_open_cells() -> None:
     """One step lies in few cells: two at most for each step."""
     decoding = Decoding("offset-minsum", fixed_point=FixedPoint.of(6))
     chain = CompiledChain(ChainCode.of(LDPC5G(512, 1024, decoding=decoding)), Modulation("bpsk"), AWGN())
-    *_, unclear, table = chain._setting(EsN0(0.0))[2]
+    *_, (*_, unclear), table = chain._setting(EsN0(0.0))
     assert 30 < (table == unclear).sum() <= 2 * 62
     steps = table[table != unclear].astype(int)
     assert (np.diff(steps) >= 0).all()
