@@ -20,6 +20,8 @@ from benchmarks.settings.reading import read_settings
 from semantic.models.captioning import load_captioner
 from semantic.zoo.presets import PRESETS
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 8
 
 
@@ -44,7 +46,6 @@ def table(llava_folder: Path, blip_folder: Path, pictures: Path) -> Table1:
     return run_captioners(read_settings(CaptionersSpec, flags=flags))
 
 
-@pytest.mark.slow
 def test_the_figures_are_those_of_the_captioners(table: Table1, llava_folder: Path, pictures: Path) -> None:
     import numpy as np
     from PIL import Image
@@ -65,7 +66,6 @@ def test_the_figures_are_those_of_the_captioners(table: Table1, llava_folder: Pa
         assert row[f"bleu_{n}"] == pytest.approx(metric.corpus_score(texts, streams).score / 100)
 
 
-@pytest.mark.slow
 def test_costs_are_there(table: Table1) -> None:
     for row in table.rows:
         assert row["images"] == 3
@@ -96,13 +96,11 @@ def test_the_letters_figures_stand_beside_their_models() -> None:
     assert PUBLISHED["llava-1.5-7b"] == (0.1451, 190)
 
 
-@pytest.mark.slow
 def test_no_captioner_is_one_line(bart_folder: Path, pictures: Path) -> None:
     with pytest.raises(InputError, match="'bart'; captioners are"):
         run_captioners(CaptionersSpec(models=(str(bart_folder),), images=str(pictures)))
 
 
-@pytest.mark.slow
 def test_missing_weights_on_the_command_line(tmp_path: Path, pictures: Path) -> None:
     """Without weights: what is missing, how to get it, status 2, and no look at the network."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}

@@ -41,6 +41,8 @@ from semantic.scenes.draw import draw, masks
 from semantic.scenes.judge import HEADS
 from semantic.scenes.scene import Scene, Thing, sample_scene
 
+pytestmark = pytest.mark.slow
+
 # --- what is drawn
 
 
@@ -64,7 +66,6 @@ def test_ids_are_framed_cut_and_filled_up() -> None:
     assert to_ids(core, [describe(SCENE)], 6, start=True, full=True).tolist() == [kept]
 
 
-@pytest.mark.slow
 def test_batches_depend_on_seed_and_step_only_and_workers_draw_the_same() -> None:
     draw_batch = PictureBatches(2, seed=3)
     ahead = Ahead(draw_batch, workers=1)
@@ -77,7 +78,6 @@ def test_batches_depend_on_seed_and_step_only_and_workers_draw_the_same() -> Non
     assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
 
 
-@pytest.mark.slow
 def test_pixels_are_those_of_the_image_processors(captioner_folder: Path) -> None:
     pictures, *_ = CaptionBatches(scene_tokenizer(96).backend_tokenizer, 4, 1, 0.0, False, 8)(0)
     processor = LLaVA.from_pretrained(captioner_folder).processor.image_processor
@@ -130,7 +130,6 @@ def test_losses_of_facts_are_least_where_all_is_right() -> None:
     assert fact_loss(torch.zeros_like(sure), facts).item() == pytest.approx(unknown, rel=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["generator", "feature"])
 def test_going_on_begins_with_what_was_finished(
     name: str,

@@ -44,10 +44,11 @@ from semantic.scenes.draw import draw
 from semantic.scenes.judge import SceneJudge
 from semantic.scenes.scene import sample_scene
 
+pytestmark = pytest.mark.slow
+
 # --- the recipes
 
 
-@pytest.mark.slow
 def test_captioner(captioner_folder: Path) -> None:
     found = Models(parse_models(f"captioner={captioner_folder}")).captioner
     assert isinstance(found, LLaVA)
@@ -124,7 +125,6 @@ def test_standardised_latents_leave_pictures_as_they_were() -> None:
     )
 
 
-@pytest.mark.slow
 def test_generator(generator_folder: Path) -> None:
     models = Models(
         parse_models(f"generator={generator_folder},ip-adapter={generator_folder / 'ip-adapter'}")
@@ -140,7 +140,6 @@ def test_generator(generator_folder: Path) -> None:
     assert models.painter.generate([describe(SCENE)], seeds=[1], steps=2)[0].shape == (64, 64, 3)
 
 
-@pytest.mark.slow
 def test_saved_generator_predicts_what_was_trained(vae_folder: Path, tmp_path: Path) -> None:
     recipe = scene_generator.generator(vae_folder, batch=2, sizes=SKETCH)
     with torch.random.fork_rng(devices=[]):
@@ -201,7 +200,6 @@ def test_velocity_loss_is_equation_11_over_alpha_squared() -> None:
     torch.testing.assert_close(loss, expected, rtol=1e-3, atol=0)
 
 
-@pytest.mark.slow
 def test_feature(feature_folder: Path) -> None:
     places = f"feature={feature_folder},projection={feature_folder / 'projection'}"
     models = Models(parse_models(f"{places},feature-image={feature_folder / 'image'}"))
@@ -217,7 +215,6 @@ def test_feature(feature_folder: Path) -> None:
     assert min(picture.total) >= 5  # an object and a background in each of two scenes
 
 
-@pytest.mark.slow
 def test_text_loss_is_that_of_the_text_receiver(words_folder: Path) -> None:
     """What greedy decoding writes has, token by token, the highest score in training."""
     found = VisionLanguageFeature.from_pretrained(words_folder)
