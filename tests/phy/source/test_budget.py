@@ -79,7 +79,7 @@ def test_encodings_are_made_once() -> None:
 
 
 class Curved:
-    """52 qualities whose files grow from 1 to 500 kB, faster at first where bent, as BPG's of photographs do."""
+    """52 qualities whose files grow from 1 to 500 kB, faster at first where bent, as BPG's."""
 
     name, version, qualities = "curved", "0", tuple(range(52))
 
