@@ -186,8 +186,8 @@ class BerRun(Result):
         return [point.to_csv_row() for point in self.points]
 
     def plot(self, ax: Axes | None = None) -> Figure:
-        """Draw the points as `benchmarks.links.plots.plot_ber` does, in these axes if given."""
-        from benchmarks.links.plots import curves_of, plot_ber
+        """Draw the points as `benchmarks.links.drawing.plots.plot_ber` does, in these axes if given."""
+        from benchmarks.links.drawing.plots import curves_of, plot_ber
 
         return plot_ber(curves_of(self.points, self.spec["snr"]["kind"]), ax)
 
