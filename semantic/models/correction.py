@@ -15,10 +15,9 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -26,6 +25,7 @@ import torch
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from semantic.models.windows import split_windows
 from semantic.samples.pictures import load_sentences
 from semantic.zoo.presets import import_transformers, uses_safetensors
 
@@ -36,11 +36,8 @@ __all__ = [
     "NoCorrection",
     "bundled_words",
     "load_corrector",
-    "split_windows",
 ]
 
-_BEHIND_SENTENCE = re.compile(r"(?<=[.!?])\s+")
-_BEHIND_WORD = re.compile(r"\s+")
 _WORD = re.compile(r"\S+")
 # Whatever else stands at the edge of a word is a damaged letter.
 _PUNCTUATION = ".,;:!?\"'()[]{}«»“”‘’…–—-"
@@ -222,38 +219,6 @@ def _replace_core(whole: str, core: str, new: str) -> str:
     """Put ``new`` in the place of ``core``; what stands around it stays."""
     before, _, behind = whole.partition(core)
     return before + new + behind
-
-
-def split_windows(text: str, fits: Callable[[str], bool]) -> list[str]:
-    """Cut a text into windows that fit, each as long as can be; joined they are the text.
-
-    Cuts stand behind sentences, and inside a sentence that does not fit, behind words. A word that does not
-    fit is a window of its own.
-
-    Examples
-    --------
-    >>> split_windows("One two. Three four five. Six.", lambda window: len(window) <= 12)
-    ['One two. ', 'Three four ', 'five. ', 'Six.']
-    """
-    windows = []
-    for sentences in _pack(_cut(text, _BEHIND_SENTENCE), fits):
-        windows += [sentences] if fits(sentences) else _pack(_cut(sentences, _BEHIND_WORD), fits)
-    return windows
-
-
-def _cut(text: str, behind: re.Pattern[str]) -> list[str]:
-    ends = [0, *(match.end() for match in behind.finditer(text)), len(text)]
-    return [text[start:end] for start, end in pairwise(ends) if start < end]
-
-
-def _pack(pieces: Iterable[str], fits: Callable[[str], bool]) -> list[str]:
-    packed: list[str] = []
-    for piece in pieces:
-        if packed and fits(packed[-1] + piece):
-            packed[-1] += piece
-        else:
-            packed.append(piece)
-    return packed
 
 
 class DictionaryCorrector:

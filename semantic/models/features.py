@@ -230,8 +230,8 @@ class FeatureToImage:
         _check_seeds(features, seeds)
         place = self.bridge.places
 
-        def condition(part: slice) -> dict[str, Any]:
-            tokens = [self.bridge(feature[None].to(place)) for feature in features[part]]
+        def condition(rows: list[int]) -> dict[str, Any]:
+            tokens = [self.bridge(feature[None].to(place)) for feature in features[rows]]
             negative = self.bridge.unconditional[None].expand(len(tokens), -1, -1)
             return {"prompt_embeds": torch.cat(tokens), "negative_prompt_embeds": negative}
 
