@@ -27,6 +27,7 @@ from rapidfuzz.distance import OSA
 
 from semantic.models.windows import split_windows
 from semantic.samples.pictures import load_sentences
+from semantic.zoo.complete import load_whole
 from semantic.zoo.presets import import_transformers, uses_safetensors
 
 __all__ = [
@@ -142,15 +143,16 @@ class BartCorrector:
         ------
         WeightsMissing
             If the folder holds no model.
+        semantic.zoo.complete.WrongWeights
+            If it lacks tensors of the model, or has others.
         ImportError
             If transformers is missing or hindered; names the cure.
         """
         safetensors = uses_safetensors(folder)
         transformers = import_transformers()
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = transformers.BartForConditionalGeneration.from_pretrained(
-            folder, dtype=dtype, use_safetensors=safetensors, local_files_only=True
-        )
+        library_class = transformers.BartForConditionalGeneration
+        model = load_whole(library_class, folder, dtype=dtype, use_safetensors=safetensors)
         return cls(model.to(device).eval(), tokenizer, beams=beams, batch_size=batch_size)
 
     def correct(self, texts: Sequence[str]) -> list[str]:

@@ -17,7 +17,8 @@ S. Lin, B. Liu, J. Li, X. Yang: Common diffusion noise schedules and sample step
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -28,6 +29,7 @@ from PIL import Image
 
 from semantic.models.encoders import checkpoint
 from semantic.networks.pixels import Picture
+from semantic.zoo.complete import load_whole
 from semantic.zoo.presets import import_transformers
 
 __all__ = ["STEP", "Diffusion", "load_pipeline"]
@@ -71,20 +73,31 @@ def load_pipeline(
     ------
     semantic.zoo.weights.WeightsMissing
         If the folder or a file in it is missing.
+    semantic.zoo.complete.WrongWeights
+        If one of its networks lacks tensors, or has others.
     """
     with checkpoint(folder, preset) as path:
-        unet = Path(path) / "unet"
-        half = any(unet.glob("*.fp16.*")) and not (unet / "diffusion_pytorch_model.safetensors").is_file()
-        pipeline = getattr(_import_diffusers(), name).from_pretrained(
-            path,
-            dtype=dtype,
-            variant="fp16" if half else None,
-            use_safetensors=True,
-            local_files_only=True,
-            **options,
-        )
+        library = getattr(_import_diffusers(), name)
+        parts = _parts(Path(path), dtype, options)
+        how = {"dtype": dtype, "use_safetensors": True, "local_files_only": True}
+        pipeline = library.from_pretrained(path, **how, **parts, **options)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
+
+
+def _parts(folder: Path, dtype: torch.dtype, given: Container[str]) -> dict[str, Any]:
+    """Networks of a pipeline's folder, but those that are given, each whole."""
+    index = folder / "model_index.json"
+    listed = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else {}
+    libraries = {"diffusers": _import_diffusers(), "transformers": import_transformers()}
+    found = {}
+    for part, about in listed.items():
+        files = [file.name for file in (folder / part).glob("*.safetensors")]
+        if files and part not in given and about[0] in libraries:
+            half = "fp16" if all(".fp16." in file for file in files) else None
+            how: dict[str, Any] = {"dtype": dtype, "variant": half, "use_safetensors": True}
+            found[part] = load_whole(getattr(libraries[about[0]], about[1]), folder / part, **how)
+    return found
 
 
 class Diffusion:

@@ -31,6 +31,7 @@ from semantic.models.diffusion import STEP, Diffusion, load_pipeline
 from semantic.models.encoders import checkpoint
 from semantic.models.projection import FeatureBridge, FeatureProjection
 from semantic.networks.pixels import Picture
+from semantic.zoo.complete import load_whole
 
 __all__ = [
     "FeatureBridge",
@@ -84,9 +85,7 @@ class VisionLanguageFeature:
         with checkpoint(folder, "blip2-opt-2.7b") as path:
             from transformers import AutoProcessor, Blip2ForConditionalGeneration
 
-            model = Blip2ForConditionalGeneration.from_pretrained(
-                path, dtype=dtype, use_safetensors=True, local_files_only=True
-            )
+            model = load_whole(Blip2ForConditionalGeneration, path, dtype=dtype, use_safetensors=True)
             processor = AutoProcessor.from_pretrained(path, backend="pil", local_files_only=True)
         return cls(model.to(device).eval(), processor)
 

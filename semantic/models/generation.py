@@ -28,11 +28,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
+from safetensors import safe_open
 
 from semantic.models.diffusion import STEP, Diffusion
 from semantic.models.encoders import ImageEncoder, fetch_hint
 from semantic.models.windows import split_windows
 from semantic.networks.pixels import Picture
+from semantic.zoo.complete import WrongWeights, check_tensors
 from semantic.zoo.weights import WeightsMissing
 
 __all__ = ["Choice", "Generator", "Texts", "closest", "feature_distance"]
@@ -394,6 +396,7 @@ def _load_adapter(pipeline: Any, folder: str | Path, weight_name: str) -> None:
     from diffusers.models.embeddings import ImageProjection
     from diffusers.utils import logging as diffusers_logging
 
+    _check_adapter(pipeline, Path(folder) / weight_name)
     verbosity = diffusers_logging.get_verbosity()
     diffusers_logging.set_verbosity_error()  # it would miss the encoder, which `Generator` holds
     try:
@@ -404,6 +407,10 @@ def _load_adapter(pipeline: Any, folder: str | Path, weight_name: str) -> None:
             image_encoder_folder=None,
             local_files_only=True,
         )
+    except KeyError as error:
+        raise WrongWeights(
+            f"{str(Path(folder) / weight_name)!r} is no IP-Adapter: {error} is missing"
+        ) from error
     finally:
         diffusers_logging.set_verbosity(verbosity)
     layer = pipeline.unet.encoder_hid_proj.image_projection_layers[0]
@@ -412,3 +419,15 @@ def _load_adapter(pipeline: Any, folder: str | Path, weight_name: str) -> None:
             f"{weight_name} reads a {type(layer).__name__}, not one global embedding: "
             "use ip-adapter_sd15.safetensors or ip-adapter_sd15_light.safetensors"
         )
+
+
+def _check_adapter(pipeline: Any, file: Path) -> None:
+    """Refuse an adapter of one global embedding that is not whole; other kinds are refused as such."""
+    with safe_open(file, "pt") as tensors:
+        names = set(tensors.keys())
+    wanted = {f"image_proj.{layer}.{kind}" for layer in ("proj", "norm") for kind in ("weight", "bias")}
+    crossing = sum(name.endswith("attn2.processor") for name in pipeline.unet.attn_processors)
+    numbers = range(1, 2 * crossing, 2)
+    wanted |= {f"ip_adapter.{n}.to_{matrix}_ip.weight" for n in numbers for matrix in "kv"}
+    if names & {name for name in wanted if name.startswith("image_proj.proj.")}:
+        check_tensors(file, "IP-Adapter", wanted, wanted - names, names - wanted)
