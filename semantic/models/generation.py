@@ -297,10 +297,13 @@ class Generator:
             If numbers of samples differ, texts are given twice or not at all, an embedding is not of whole
             windows, or an image prompt cannot be used.
         """
-        if (prompts is None) == (prompt_embeds is None):
+        if prompts is not None and prompt_embeds is None:
+            words = self.encode_text(prompts)
+        elif prompts is None and prompt_embeds is not None:
+            words = list(prompt_embeds)
+        else:
             given = "neither" if prompts is None else "both"
             raise ValueError(f"a prompt is either a text or its embedding, got {given}")
-        words = self.encode_text(prompts) if prompts is not None else list(prompt_embeds)
         counts = {"prompts": len(words), "seeds": len(seeds)}
         counts |= {"images": len(images)} if images is not None else {}
         if len(set(counts.values())) > 1:

@@ -148,8 +148,10 @@ class SliceLink:
     def _payload(self, channel_uses: int | None, spent: int) -> SlicePayload:
         """How the square is written in ``channel_uses``, of whose bits so many are spent."""
         repeats, shape = self.link.header_repeats, (self.cut.side, self.cut.side)
-        if self.form == "raw" or self.form == "analog":
-            return SlicePayload(shape, self.form, placed=False, repeats=repeats)
+        if self.form == "raw":
+            return SlicePayload(shape, "raw", placed=False, repeats=repeats)
+        if self.form == "analog":
+            return SlicePayload(shape, "analog", placed=False, repeats=repeats)
         codec = CODECS[self.form]()
         if channel_uses is None or not isinstance(self.link, Digital):
             middle = codec.qualities[len(codec.qualities) // 2]
