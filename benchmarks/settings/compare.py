@@ -85,6 +85,8 @@ class CompareSpec(BaseModel):
         Channel realisations a source and SNR.
     max_sources:
         Take only the first so many pictures, and sentences.
+    force:
+        Ask models about pictures of kinds that they have not learned (`benchmarks.systems.checks`).
     keep:
         Pictures of so many sources are kept as they arrived in the first trial.
 
@@ -129,6 +131,7 @@ class CompareSpec(BaseModel):
     embedding_metrics: tuple[str, ...] = ("snr-out", "cosine", "mse")
     trials: Count = 1
     max_sources: Count | None = None
+    force: bool = False
     keep: Annotated[int, Field(ge=0)] = 1
     seed: Annotated[int, Field(ge=0)] = 1
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
