@@ -119,6 +119,8 @@ class SeparateTexts:
         How many texts.
     fusion:
         A name of `FUSIONS`.
+    scheme:
+        Of each text, as in `bridge.systems.context.Context.text_link`.
     correct:
         Whether the corrector mends them, each by itself: what a channel did to one says nothing of another's,
         names of quarters are never garbled, and the generator learns which words came together.
@@ -126,9 +128,11 @@ class SeparateTexts:
 
     delivers: tuple[str, ...] = ("text",)
 
-    def __init__(self, context: Context, coder: str, count: int, fusion: str, correct: bool) -> None:
+    def __init__(
+        self, context: Context, coder: str, scheme: str | None, count: int, fusion: str, correct: bool
+    ) -> None:
         self.context, self.count, self.fusion, self.correct = context, count, fusion, correct
-        self.link = TextLink(context, coder)
+        self.link = TextLink(context, coder, scheme)
         self.roles: tuple[str, ...] = ("corrector",) * correct
 
     def parts(self, source: Source, texts: Sequence[str]) -> tuple[Part | SymbolPart, ...]:
@@ -162,6 +166,8 @@ class PromptEmbedding:
         Channel, the scheme of texts, and the generator's checkpoint.
     form:
         A quantiser (`phy.quantization.parse_quantizer`), or ``analog``.
+    scheme:
+        Of the quantised values, as in `bridge.systems.context.Context.text_link`.
     fusion:
         A name of `FUSIONS`.
     generator:
@@ -176,13 +182,20 @@ class PromptEmbedding:
     delivers: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
 
-    def __init__(self, context: Context, form: str, fusion: str, generator: Callable[[], Generator]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        form: str,
+        scheme: str | None,
+        fusion: str,
+        generator: Callable[[], Generator],
+    ) -> None:
         self.context, self.fusion, self.generator = context, fusion, generator
         self.quantizer = None if form == "analog" else parse_quantizer(form)
         self.link: Carriage = (
             Analog(context.channel, decoding=context.decoding)
             if self.quantizer is None
-            else context.text_link()
+            else context.text_link(scheme)
         )
 
     def _payload(self, count: int) -> EmbeddingPayload:

@@ -32,6 +32,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal
 
+from bridge.air.carriage import Fill
 from bridge.air.transmission import LINKS, Reception, Transmission
 from bridge.systems.base import SemanticSystem
 from bridge.systems.context import Context
@@ -68,6 +69,9 @@ class MultiSC(SemanticSystem):
         ``embedding:`` and a quantiser or ``analog``: the texts are fused where they are sent, and the
         generator's embedding of the result is sent, with its scale where that is needed. It delivers no
         text, and nothing can be corrected.
+    text_scheme:
+        Modulation and coding of each text, such as ``1-qpsk`` (uncoded) or ``conv:1/2-qpsk``; None is that of
+        the comparison.
     slice, slice_quality, slice_scheme:
         Form, quality and scheme of `bridge.systems.parts.slice.SliceLink`; ``none`` sends no slice, for a
         picture from texts alone.
@@ -95,6 +99,7 @@ class MultiSC(SemanticSystem):
     parts: int = 4
     split: Literal["grid", "columns", "objects"] = "grid"
     coder: str = "latin-1|utf-8"
+    text_scheme: str | None = None
     slice: str = "bpg"
     slice_quality: int | None = None
     slice_scheme: str = "1/2-qpsk"
@@ -116,12 +121,14 @@ class MultiSC(SemanticSystem):
     def __post_init__(self) -> None:
         context, (kind, _, form) = self.context, self.coder.partition(":")
         check_split(self.split, self.parts)
+        if isinstance(context.text_link(self.text_scheme).schemes, Fill):
+            raise ValueError(f"texts beside others take a scheme with a rate, got {self.text_scheme!r}")
         check_fusion(self.fusion, self.split, self.parts)
         Transmission((), links=self.links)  # raises now what it would raise later
         self.words: Descriptions = (
-            PromptEmbedding(context, form, self.fusion, self._generator)
+            PromptEmbedding(context, form, self.text_scheme, self.fusion, self._generator)
             if kind == "embedding"
-            else SeparateTexts(context, self.coder, self.parts, self.fusion, self.correct)
+            else SeparateTexts(context, self.coder, self.text_scheme, self.parts, self.fusion, self.correct)
         )
         self.delivers = ("image", *self.words.delivers)
         sliced, placed = self.slice != "none", self.start == "slice"
