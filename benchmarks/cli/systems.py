@@ -123,8 +123,9 @@ def reproduce(
 ) -> None:
     """Run a PAPER's comparison again, draw its figures, and hold its claims against them.
 
-    PAPER is multi-sc (arXiv 2503.19386) or vlf-msc (arXiv 2511.10074). Its settings are the preset of that
-    name; whatever is given here, or by --config or --set, goes before them.
+    PAPER is multi-sc (arXiv 2503.19386), multi-sc-texts (what becomes of its texts), or vlf-msc (arXiv
+    2511.10074). Its settings are the preset of that name; whatever is given here, or by --config or --set,
+    goes before them.
 
     \b
     semphy reproduce multi-sc --out runs/multi-sc

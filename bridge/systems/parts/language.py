@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import cast
 
 from phy.source.text.arithmetic import Arithmetic
 from phy.source.text.ngram import NGram
@@ -12,7 +11,7 @@ from phy.source.text.tokens import Tokens, load_tokenizer
 from phy.source.text.vocabulary import Vocabulary
 from semantic.samples.pictures import bundled_tokenizer, load_sentences
 from semantic.scenes.captions import describe
-from semantic.scenes.scene import DIFFICULTIES, Difficulty, sample_scene
+from semantic.scenes.scene import DIFFICULTIES, sample_scene
 from semantic.zoo.presets import resolve
 
 __all__ = ["language_coder"]
@@ -57,7 +56,7 @@ def _of_scenes(level: str) -> Arithmetic:
     if level not in DIFFICULTIES:
         raise ValueError(f"ngram:scenes is of the level {', '.join(DIFFICULTIES)}, got {level!r}")
     lots = ([_LOT, number] for number in range(_SCENES))
-    texts = [describe(sample_scene(lot, cast(Difficulty, level))) for lot in lots]
+    texts = [describe(sample_scene(lot, level)) for lot in lots]
     return _learned(texts, Tokens(load_tokenizer(resolve("tiny-captioner"))), f"scenes:{level}")
 
 
