@@ -97,7 +97,7 @@ def _say_missing_weights(options: dict[str, Any]) -> None:
     from benchmarks.settings.errors import input_errors
     from semantic.zoo import presets as zoo
 
-    for system in options["systems"].split(","):
+    for system in (name.partition("@")[0] for name in options["systems"].split(",")):
         for preset in zoo.members(system) if system in zoo.BUNDLES else ():
             with input_errors():
                 zoo.resolve(preset.name)
