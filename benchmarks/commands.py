@@ -214,7 +214,7 @@ def reproduce(
     --------
     >>> reproduce("multi-cs")
     Traceback (most recent call last):
-    benchmarks.settings.errors.InputError: no paper 'multi-cs': there are multi-sc, vlf-msc
+    benchmarks.settings.errors.InputError: no paper 'multi-cs': there are multi-sc, vlf-msc, multi-sc-texts
     """
     from benchmarks.papers.reproduce import check_paper, run_reproduction
     from benchmarks.settings.compare import CompareSpec

@@ -99,7 +99,7 @@ def _say_missing_weights(options: dict[str, Any]) -> None:
     from benchmarks.settings.errors import input_errors
     from semantic.zoo import presets as zoo
 
-    for system in options["systems"].split(","):
+    for system in (name.partition("@")[0] for name in options["systems"].split(",")):
         for preset in zoo.members(system) if system in zoo.BUNDLES else ():
             with input_errors():
                 zoo.resolve(preset.name)
@@ -125,8 +125,9 @@ def reproduce(
 ) -> None:
     """Run a PAPER's comparison again, draw its figures, and hold its claims against them.
 
-    PAPER is multi-sc (arXiv 2503.19386) or vlf-msc (arXiv 2511.10074). Its settings are the preset of that
-    name; whatever is given here, or by --config or --set, goes before them.
+    PAPER is multi-sc (arXiv 2503.19386), multi-sc-texts (what becomes of its texts), or vlf-msc (arXiv
+    2511.10074). Its settings are the preset of that name; whatever is given here, or by --config or --set,
+    goes before them.
 
     \b
     semphy reproduce multi-sc --out runs/multi-sc
