@@ -81,7 +81,7 @@ def decode_coded(code: LDPC5G, llr: torch.Tensor) -> SoftDecoded:
     """
     llr = check_llr(llr, code.n)
     decoder, clip = code.compiled, code.decoding.clip
-    channel = decoder.variables(llr)
+    channel = decoder.heard.variables(llr).numpy()
     outcome = decoder.propagation.decode(channel, soft=True)
     soft = torch.from_numpy(outcome.soft)
     form = code.decoding.fixed_point

@@ -224,11 +224,14 @@ class Structure:
     @cached_property
     def heard(self) -> Heard:
         """What one transmission says of the mother code."""
-        known = np.arange(self.k, self.systematic)
-        graph, kept = prune(self.matrix, np.concatenate([self.sent, known]))
+        # Known zeros tell their checks nothing: their columns are left out.
+        variables = np.arange(self.matrix.shape[1])
+        unknown = variables[(variables < self.k) | (variables >= self.systematic)]
         places = np.full(self.matrix.shape[1], -1)
-        places[kept] = np.arange(kept.size)
-        return Heard(graph, places[self.sent], places[known], places[: self.k])
+        places[unknown] = np.arange(unknown.size)
+        graph, kept = prune(self.matrix[:, unknown], places[self.sent])
+        places[unknown[kept]] = np.arange(kept.size)
+        return Heard(graph, places[self.sent], places[: self.k])
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,17 +241,28 @@ class Heard:
     Attributes
     ----------
     graph:
-        The checks.
+        The checks, on all but the known zeros.
     places:
         Variable of every received bit, ``[n]``; repeated bits share one.
-    known, information:
-        Variables that are known zeros, and those of the information bits.
+    information:
+        Variables of the information bits.
     """
 
     graph: Graph
     places: Places
-    known: Places
     information: Places
+
+    def variables(self, llr: torch.Tensor) -> torch.Tensor:
+        """LLRs of the graph's variables from ``[batch, n]`` LLRs: repetitions added, 0 where none arrived.
+
+        Examples
+        --------
+        >>> heard = Structure.choose(12, 60).heard
+        >>> heard.variables(torch.ones(1, 60)).unique()  # 2 Z = 4 variables are never sent
+        tensor([0., 1.])
+        """
+        places = torch.from_numpy(self.places).to(llr.device)
+        return llr.new_zeros(len(llr), self.graph.size).index_add_(1, places, llr)
 
 
 def prune(matrix: csr_matrix, seen: Places) -> tuple[Graph, Places]:
