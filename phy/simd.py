@@ -34,6 +34,7 @@ __all__ = [
     "negated_where_positive",
     "root",
     "scaled",
+    "scaled_by",
     "select_bits",
     "select_equal",
     "signs",
@@ -132,12 +133,16 @@ def splat(typing: Any, value: Any) -> Any:
     vector = Vector(value)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        undefined = ir.Constant(vector.llvm, ir.Undefined)
-        first = builder.insert_element(undefined, args[0], ir.Constant(ir.IntType(32), 0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), None)
-        return builder.shuffle_vector(first, undefined, zeros)
+        return _splat(builder, vector, args[0])
 
     return vector(value), generate
+
+
+def _splat(builder: Any, vector: Vector, value: Any) -> Any:
+    undefined = ir.Constant(vector.llvm, ir.Undefined)
+    first = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), None)
+    return builder.shuffle_vector(first, undefined, zeros)
 
 
 def _binary(doc: str, generate: Callable[[Any, Vector, Any, Any], Any]) -> Any:
@@ -417,6 +422,22 @@ def scaled(typing: Any, a: Any, factor: Any) -> Any:
         return _scaled(builder, a, *args)
 
     return a(a, factor), generate
+
+
+@intrinsic
+def scaled_by(typing: Any, a: Any, factor: Any) -> Any:
+    """Scale magnitudes as `scaled` does, by one number for all lanes; None leaves them as they are."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _scaled_by(builder, a, sig.args[1], *args)
+
+    return a(a, factor), generate
+
+
+def _scaled_by(builder: Any, vector: Vector, kind: Any, a: Any, factor: Any) -> Any:
+    if isinstance(kind, types.NoneType):
+        return a
+    return _scaled(builder, vector, a, _splat(builder, vector, factor))
 
 
 def _scaled(builder: Any, vector: Vector, a: Any, factor: Any) -> Any:

@@ -43,7 +43,7 @@ def settings_options(command: Command) -> Command:
             type=click.IntRange(1),
             default=1,
             show_default=True,
-            help="Local processes; threads on the compiled engine.",
+            help="Local processes; threads of one for the compiled chain, which takes all cores at 1.",
         ),
         click.option("--out", type=folder(), help="Run directory; the same command resumes it."),
         click.option(

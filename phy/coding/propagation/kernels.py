@@ -56,11 +56,10 @@ def min_sum_iteration(posterior, gathered, messages, scratch, kept, starts, vari
     """
     width = v.BYTES // posterior.itemsize
     limit, less, old = v.splat(clip), v.splat(offset), v.load(kept, 0)
-    times = None if factor is None else v.splat(factor)
     for row in range(starts.size - 1):
         first, degree = starts[row], starts[row + 1] - starts[row]
         if gathered is None and degree <= MOST_IN_REGISTERS:
-            layered_row(posterior, messages, variables, first, degree, old, limit, less, times)
+            layered_row(posterior, messages, variables, first, degree, old, limit, less, factor)
             continue
         least, second, product = limit, limit, v.xor(limit, limit)
         for e in range(degree):
@@ -70,9 +69,8 @@ def min_sum_iteration(posterior, gathered, messages, scratch, kept, starts, vari
             second = v.minimum(second, v.maximum(least, a))
             least = v.minimum(least, a)
             product = v.xor(product, x)
-        others, own = v.sub_floor(least, less), v.sub_floor(second, less)
-        if times is not None:
-            others, own = v.scaled(others, times), v.scaled(own, times)
+        others = v.scaled_by(v.sub_floor(least, less), factor)
+        own = v.scaled_by(v.sub_floor(second, less), factor)
         for e in range(degree):
             x = v.load(scratch, e * width)
             # Where several inputs share the least magnitude, least and second are equal and either is right.

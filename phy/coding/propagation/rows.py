@@ -23,15 +23,14 @@ MOST_IN_REGISTERS = 20
 @intrinsic
 def layered_row(
     typing: Any, posterior: Any, messages: Any, variables: Any, first: Any, degree: Any, kept: Any,
-    limit: Any, less: Any, times: Any,
+    limit: Any, less: Any, factor: Any,
 ) -> Any:  # fmt: skip
     """Run one row of layered min-sum on vectors, its inputs in registers: for each degree code of its own.
 
     The rule is `phy.coding.propagation.kernels.min_sum_iteration`'s, and so are the arrays; ``first`` is the
-    row's first edge, ``degree`` from 2 to `MOST_IN_REGISTERS`, and ``times`` None leaves sizes as they are.
+    row's first edge, and ``degree`` goes from 2 to `MOST_IN_REGISTERS`.
     """
     vector = limit
-    plain = isinstance(times, types.NoneType)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         arrays = [context.make_array(sig.args[i])(context, builder, args[i]) for i in range(3)]
@@ -42,18 +41,18 @@ def layered_row(
             block = builder.append_basic_block(f"row.{count}")
             switch.add_case(ir.Constant(args[4].type, count), block)
             builder.position_at_end(block)
-            _row(builder, vector, arrays, args, count, plain)
+            _row(builder, vector, arrays, args, count, factor)
             builder.branch(end)
         builder.position_at_end(never)
         builder.unreachable()
         builder.position_at_end(end)
         return context.get_dummy_value()
 
-    signature = types.void(posterior, messages, variables, types.intp, types.intp, kept, limit, less, times)
+    signature = types.void(posterior, messages, variables, types.intp, types.intp, kept, limit, less, factor)
     return signature, generate
 
 
-def _row(builder: Any, vector: simd.Vector, arrays: Any, args: Any, degree: int, plain: bool) -> None:
+def _row(builder: Any, vector: simd.Vector, arrays: Any, args: Any, degree: int, factor: Any) -> None:
     posterior, messages, variables = (array.data for array in arrays)
     first, (kept, limit, less) = args[3], args[5:8]
     word = ir.IntType(64)
@@ -83,9 +82,10 @@ def _row(builder: Any, vector: simd.Vector, arrays: Any, args: Any, degree: int,
         product = simd._xor(builder, vector, product, x)
         places.append((known, message))
         inputs.append(x)
-    others, own = (simd._sub_floor(builder, vector, size, less) for size in (least, second))
-    if not plain:
-        others, own = (simd._scaled(builder, vector, size, args[8]) for size in (others, own))
+    others, own = (
+        simd._scaled_by(builder, vector, factor, simd._sub_floor(builder, vector, size, less), args[8])
+        for size in (least, second)
+    )
     for x, (known, message) in zip(inputs, places, strict=True):
         size = simd._minimum(builder, vector, simd._magnitude(builder, vector, x), limit)
         size = simd._select_equal(builder, vector, size, least, own, others)

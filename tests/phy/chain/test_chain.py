@@ -40,7 +40,7 @@ def counted(link: DigitalLink, stream: Stream, snr: EsN0, blocks: int) -> ChainC
         ("bpsk", "app", Rayleigh(), 4.7),
         ("qpsk", "maxlog", AWGN(), 2.2),
         ("qam16", "app", AWGN(), 4.6),
-        ("qam64", "maxlog", AWGN(), 7.9),
+        ("qam64", "maxlog", AWGN(), 7.7),
         ("qam64", "app", Rayleigh(), 8.5),
         ("qam256", "app", Rayleigh(24), 12.0),
     ],
