@@ -279,6 +279,8 @@ def build_chain(
 ) -> CompiledChain:
     """Build in one piece of compiled code what `in_one_piece` says has one."""
     link = build_link(code, modulation, demapping, channel, "compiled", interleaver=interleaver)
+    if isinstance(link, BinaryLink):
+        raise TypeError(f"the compiled chain has channels of symbols, got {channel}")
     return CompiledChain(ChainCode.of(link.code), link.modulation, link.channel)
 
 
@@ -343,7 +345,7 @@ def _count_compiled(spec: BerSpec, chunk: Chunk, threads: int) -> Counts:
     chain = build_chain(spec.code, spec.modulation, spec.demapping, spec.channel, spec.interleaver)
     snr = chunk.level
     if not isinstance(snr, EsN0):
-        raise TypeError(f"the compiled chain has channels of symbols, got {snr}")
+        raise TypeError(f"the compiled chain is swept by Es/N0, got {snr}")
     if chain not in _WARM:
         chain.count(chunk.root, snr, 0, 1)
         _WARM.add(chain)

@@ -224,14 +224,24 @@ class Structure:
     @cached_property
     def heard(self) -> Heard:
         """What one transmission says of the mother code."""
-        # Known zeros tell their checks nothing: their columns are left out.
+        graph, kept = self.checks(self.sent)
+        return Heard(graph, np.searchsorted(kept, self.sent), np.arange(self.k))
+
+    def checks(self, seen: Places) -> tuple[Graph, Places]:
+        """Checks that tell something where the mother code's variables ``seen`` have arrived.
+
+        Known zeros tell their checks nothing: their columns are left out.
+
+        Returns
+        -------
+        Graph, array
+            The checks, and the mother code's variable of each of theirs, ascending: the information bits,
+            all of which take part, come first.
+        """
         variables = np.arange(self.matrix.shape[1])
         unknown = variables[(variables < self.k) | (variables >= self.systematic)]
-        places = np.full(self.matrix.shape[1], -1)
-        places[unknown] = np.arange(unknown.size)
-        graph, kept = prune(self.matrix[:, unknown], places[self.sent])
-        places[unknown[kept]] = np.arange(kept.size)
-        return Heard(graph, places[self.sent], places[: self.k])
+        graph, kept = prune(self.matrix[:, unknown], np.searchsorted(unknown, seen))
+        return graph, unknown[kept]
 
 
 @dataclass(frozen=True, eq=False)

@@ -170,7 +170,7 @@ def test_finished_points_are_not_simulated_again(tmp_path: Path, monkeypatch: py
     def forbidden(chunk: Chunk) -> Counts:
         raise AssertionError(chunk)
 
-    monkeypatch.setattr("benchmarks.links.ber.count", forbidden)
+    monkeypatch.setattr("benchmarks.links.crew.count", forbidden)
     assert run_ber(uncoded(stop__max_blocks=100), tmp_path / "run").points == first.points
     # asking for less than there is gives all there is
     assert run_ber(uncoded(stop__max_blocks=50), tmp_path / "run").points[0].blocks == 100
