@@ -38,7 +38,10 @@ clock, list_folder, scan = time.time, os.listdir, os.scandir
 time.time = lambda: clock() + random.Random(os.urandom(8)).uniform(-1e8, 1e8)
 os.listdir = lambda *given: sorted(list_folder(*given), reverse=True)
 
-class Scan(list):
+class Scan:
+    def __init__(self, entries): self.entries = iter(entries)
+    def __iter__(self): return self
+    def __next__(self): return next(self.entries)
     def __enter__(self): return self
     def __exit__(self, *error): return None
     def close(self): return None
