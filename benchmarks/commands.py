@@ -242,8 +242,8 @@ def plot(
     out:
         Folder of the figures; ``figures`` in the first run unless given.
     overlay:
-        Files with curves of other programs, AFF3CT's text or CSV (`benchmarks.links.imported`), drawn beside
-        those of ``ber`` and ``mcs``.
+        Files with curves of other programs, AFF3CT's text or CSV (`benchmarks.links.drawing.imported`), drawn
+        beside those of ``ber`` and ``mcs``.
     paired:
         A system of one comparison: the others' differences to it on the same sources, instead.
 

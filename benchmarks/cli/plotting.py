@@ -24,7 +24,8 @@ def plot_runs(
     out:
         Where the figures go.
     overlay:
-        Files with curves of other programs (`benchmarks.links.imported`), drawn beside those of ``ber``.
+        Files with curves of other programs (`benchmarks.links.drawing.imported`), drawn beside those of
+        ``ber``.
     paired:
         A system of the one run of ``compare``: the others' differences to it are drawn instead.
 
@@ -51,8 +52,8 @@ def plot_runs(
         if paired is not None:
             kinds = ", ".join(store.kind for store in stores)
             raise InputError(f"--paired takes one run of semphy compare, got {kinds}")
-        from benchmarks.links.imported import read_imported
-        from benchmarks.links.plots import load_curves, plot_ber
+        from benchmarks.links.drawing.imported import read_imported
+        from benchmarks.links.drawing.plots import load_curves, plot_ber
         from benchmarks.runs.figures import save
 
         others = [curve for file in overlay for curve in read_imported(file)]

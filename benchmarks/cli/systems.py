@@ -55,7 +55,9 @@ __all__ = ["compare", "crossing", "plot", "reproduce", "send"]
 @click.option("--schedule", help="flooding or layered.  [default: layered]")
 @click.option("--iterations", type=int, help="LDPC decoder iterations.  [default: 20]")
 @click.option("--engine", help="LDPC decoder of: compiled or sionna.  [default: compiled]")
-@click.option("--metrics", help="psnr, ssim, ms-ssim, lpips-alex, lpips-vgg.  [default: psnr,ssim,ms-ssim]")
+@click.option(
+    "--metrics", help="psnr, ssim, ms-ssim, lpips-alex, st-lpips-alex ...  [default: psnr,ssim,ms-ssim]"
+)
 @click.option("--text-metrics", help="bleu, bleu-1 ... bleu-4, chrf, cer, wer.  [default: bleu,cer,wer]")
 @click.option("--bleu-tokenize", help="Words of BLEU: 13a, intl, zh, ja-mecab or char.  [default: 13a]")
 @click.option("--embedding-metrics", help="snr-out, mse, cosine, relative-error.")

@@ -144,8 +144,8 @@ class McsRun(Result):
         return [row.to_json() for row in self.schemes]
 
     def plot(self, ax: Axes | None = None) -> Figure:
-        """Draw the points as `benchmarks.links.plots.plot_ber` does, in these axes if given."""
-        from benchmarks.links.plots import curves_of, plot_ber
+        """Draw the points as `benchmarks.links.drawing.plots.plot_ber` does, in these axes if given."""
+        from benchmarks.links.drawing.plots import curves_of, plot_ber
 
         return plot_ber(curves_of(self.points, self.spec["snr"]["kind"]), ax)
 

@@ -102,7 +102,7 @@ def _examine() -> Iterator[Check]:
     yield _installed("tensorflow", "pip install 'semphy[tensorflow]'", "its tensors through bridge.interop")
     yield _installed("jax", "pip install 'semphy[jax]'", "its arrays through bridge.interop")
     yield from _bpg_tools()
-    yield from _lpips()
+    yield from _networks_of_metrics()
     yield from _models()
     yield from _data_sets()
 
@@ -207,16 +207,19 @@ def _bpg_tools() -> Iterator[Check]:
         )
 
 
-def _lpips() -> Iterator[Check]:
+def _networks_of_metrics() -> Iterator[Check]:
     from semantic.metrics.lpips import BACKBONES
-    from semantic.zoo import weights
+    from semantic.metrics.stlpips import NETWORKS
+    from semantic.zoo.published import Published
 
-    for checkpoint in BACKBONES.values():
-        try:
-            yield Check(checkpoint.fetched_as, True, False, str(weights.locate(checkpoint)))
-        except weights.WeightsMissing:
-            detail = f"weights are not on this machine ({checkpoint.size_bytes / 2**20:.0f} MiB)"
-            yield Check(checkpoint.fetched_as, False, False, detail, f"semphy fetch {checkpoint.fetched_as}")
+    published: list[Published] = [*BACKBONES.values(), NETWORKS]
+    for networks in published:
+        name, size = networks.fetched_as, f"{networks.size_bytes / 2**20:.0f} MiB"
+        if networks.is_here:
+            yield Check(name, True, False, f"{size}, licence {networks.licence}")
+        else:
+            detail = f"weights are not on this machine ({size})"
+            yield Check(name, False, False, detail, f"semphy fetch {name}")
 
 
 def _installed(name: str, cure: str, purpose: str) -> Check:

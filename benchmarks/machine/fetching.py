@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from benchmarks.settings.errors import InputError, input_errors
 from semantic.files import NotWritten
-from semantic.metrics import lpips
+from semantic.metrics import lpips, stlpips
 from semantic.samples import downloads
 from semantic.zoo import presets as zoo
 from semantic.zoo.published import Published
@@ -35,7 +35,7 @@ def plan(names: Sequence[str]) -> list[Published]:
 
 
 def _published(name: str) -> Sequence[Published]:
-    known: list[Published] = [*lpips.BACKBONES.values(), *downloads.DATA_SETS.values()]
+    known: list[Published] = [*lpips.BACKBONES.values(), stlpips.NETWORKS, *downloads.DATA_SETS.values()]
     one_by_one = {each.fetched_as: each for each in known}
     if name in one_by_one:
         return [one_by_one[name]]

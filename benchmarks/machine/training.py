@@ -18,6 +18,7 @@ from safetensors import safe_open
 
 from benchmarks.runs.versions import versions
 from benchmarks.settings.errors import InputError, input_errors
+from benchmarks.settings.values.devices import check_device
 from bridge.training.recipes import RECIPES, find_data, prepare
 from bridge.training.trainer import AnotherRun
 from semantic.files import write_text
@@ -105,7 +106,7 @@ def train_model(
     """
     with input_errors():
         found = find_data(name, data)
-        _check_device(device)
+        check_device(device)
     entry, folder = RECIPES[name], out or bundled(name)
     steps = entry.steps if steps is None else steps
     resumed = (folder / _CHECKPOINT).is_file() and not fresh
@@ -128,13 +129,6 @@ def train_model(
     )
     write_text(folder / "README.md", _card(made, versions()))
     return made
-
-
-def _check_device(device: str) -> None:
-    try:
-        torch.zeros(1, device=device).item()  # a device without values, such as meta, has nothing to learn
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"nothing is trained on {device!r} here: {str(error).splitlines()[0]}") from error
 
 
 @contextmanager

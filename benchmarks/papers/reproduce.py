@@ -34,7 +34,7 @@ __all__ = ["CLAIMS", "Reproduction", "check_paper", "run_reproduction"]
 
 _ALIKE = ("cosine", "scene")
 """The letter's cosine of unnamed features; facts that the picture shows, where no network is at hand."""
-_LOOKS = ("lpips-alex", "lpips-vgg", "dists", "ms-ssim")
+_LOOKS = ("lpips-alex", "lpips-vgg", "st-lpips-alex", "st-lpips-vgg", "dists", "ms-ssim")
 """The letter's LPIPS of an unnamed network, or what stands in for it."""
 _LPIPS = ("lpips-alex", "lpips-vgg")
 _MENDED = "BART reduces the damage"

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from benchmarks.settings.blocks import ResourceSpec, interleaver_name, scheduled
 from benchmarks.settings.codes import CodeSpec, Count, Settings, from_file
 from benchmarks.settings.errors import InputError
-from benchmarks.settings.ranges import parse_probabilities, parse_range
+from benchmarks.settings.values.ranges import parse_probabilities, parse_range
 from phy.coding.catalog import CODES, code_kind
 from phy.coding.decoding import HARD, MIN_SUM
 

@@ -8,8 +8,8 @@ from pydantic import Field, field_validator
 
 from benchmarks.settings.ber import Probability
 from benchmarks.settings.codes import Count, Settings
-from benchmarks.settings.devices import Device
-from benchmarks.settings.places import Side, check_place
+from benchmarks.settings.values.devices import Device
+from benchmarks.settings.values.places import Side, check_place
 
 __all__ = ["CaptionersSpec"]
 

@@ -11,9 +11,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from benchmarks.settings.codes import Count
-from benchmarks.settings.devices import Device
-from benchmarks.settings.places import Side, check_place
-from benchmarks.settings.ranges import parse_range
+from benchmarks.settings.values.devices import Device
+from benchmarks.settings.values.places import Side, check_place
+from benchmarks.settings.values.ranges import parse_range
 from bridge.models import Models, load_models, parse_models
 from bridge.own import OwnCode
 from bridge.systems.catalog import build_semantic, build_systems, is_semantic

@@ -79,6 +79,12 @@ def _lpips(net: Literal["alex", "vgg"]) -> Function:
     return load(net).distance
 
 
+def _st_lpips(net: Literal["alex", "vgg"]) -> Function:
+    from semantic.metrics.stlpips import load
+
+    return load(net).distance
+
+
 def _dists() -> Function:
     from semantic.metrics.dists import load_dists
 
@@ -177,6 +183,8 @@ IMAGE_METRICS = {
     "ms-ssim": Measure("MS-SSIM", True, partial(_image, "ms_ssim")),
     "lpips-alex": Measure("LPIPS (AlexNet)", False, partial(_lpips, "alex")),
     "lpips-vgg": Measure("LPIPS (VGG)", False, partial(_lpips, "vgg")),
+    "st-lpips-alex": Measure("ST-LPIPS (AlexNet)", False, partial(_st_lpips, "alex")),
+    "st-lpips-vgg": Measure("ST-LPIPS (VGG)", False, partial(_st_lpips, "vgg")),
     "dists": Measure("DISTS", False, _dists),
     "scene": Measure("facts shown rightly (judge)", True, _scene, "scene", limits=_SHARE),
 }

@@ -1,11 +1,5 @@
 """Learned perceptual image patch similarity (LPIPS) v0.1 on AlexNet or VGG-16 features.
 
-::
-
-    reference -> scale -> conv layers -> 5 activations -> unit length per pixel -> a
-    image     -> scale -> conv layers -> 5 activations -> unit length per pixel -> b
-    (a - b)² -> linear head -> mean over pixels -> sum over the 5 activations
-
 The linear heads are bundled (see ``lpips_heads/NOTICE``). The backbone's weights are not: they are read from
 PyTorch's checkpoint directory, where ``semphy fetch lpips-alex`` or ``lpips-vgg`` puts them. Say which net a
 figure was made with: the two do not share a scale, and neither is bounded by 1.
@@ -20,21 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import nn
 
-from semantic.metrics.image import check_pair
+from semantic.metrics.perceptual import FeatureDistance, Net, assign
 from semantic.zoo import weights
 from semantic.zoo.weights import Checkpoint
 
 __all__ = ["BACKBONES", "LPIPS", "Net", "load"]
-
-Net = Literal["alex", "vgg"]
 
 BACKBONES: dict[Net, Checkpoint] = {
     "alex": Checkpoint(
@@ -58,9 +47,6 @@ BACKBONES: dict[Net, Checkpoint] = {
 # one before each pool of VGG.
 _TAPS: dict[Net, tuple[int, ...]] = {"alex": (1, 4, 7, 9, 11), "vgg": (3, 8, 15, 22, 29)}
 _SMALLEST: dict[Net, int] = {"alex": 31, "vgg": 16}
-_SHIFT = (-0.030, -0.088, -0.188)
-_SCALE = (0.458, 0.448, 0.450)
-_EPSILON = 1e-10
 
 
 def _alex_features() -> nn.Sequential:
@@ -91,18 +77,13 @@ def _vgg_features() -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _unit(features: torch.Tensor) -> torch.Tensor:
-    """Scale every pixel's feature vector to unit length."""
-    return features / (torch.linalg.vector_norm(features, dim=1, keepdim=True) + _EPSILON)
-
-
-class LPIPS(nn.Module):
+class LPIPS(FeatureDistance):
     """LPIPS v0.1; smaller is more alike, 0 for identical pictures.
 
     Parameters
     ----------
     net:
-        ``"alex"`` or ``"vgg"``.
+        ``"alex"`` (sides of at least 31 pixels) or ``"vgg"`` (16).
     backbone:
         State dict of torchvision's AlexNet or VGG-16 (keys ``features.0.weight``...; others are ignored).
         Use `load` for the published one. With any other weights the numbers are uncalibrated.
@@ -113,87 +94,18 @@ class LPIPS(nn.Module):
         If the net is unknown or the state dict is not of that net.
     """
 
-    shift: torch.Tensor
-    scale: torch.Tensor
-
     def __init__(self, net: Net, backbone: Mapping[str, torch.Tensor]) -> None:
-        super().__init__()
         if net not in _TAPS:
             raise ValueError(f"LPIPS has the nets alex and vgg, got {net!r}")
-        self.net = net
-        with torch.device("meta"):  # no memory and no random numbers for weights that are replaced at once
-            self.features = _alex_features() if net == "alex" else _vgg_features()
-        self._load_backbone(backbone)
-        heads = load_file(Path(__file__).with_name("lpips_heads") / f"{net}.safetensors")
-        self.heads = nn.ParameterList([heads[f"lin{index}"] for index in range(len(_TAPS[net]))])
-        self.register_buffer("shift", torch.tensor(_SHIFT).view(1, 3, 1, 1))
-        self.register_buffer("scale", torch.tensor(_SCALE).view(1, 3, 1, 1))
-        self.requires_grad_(False)
-
-    def _load_backbone(self, backbone: Mapping[str, torch.Tensor]) -> None:
         prefix = "features."
         state = {key.removeprefix(prefix): value for key, value in backbone.items() if key.startswith(prefix)}
-        try:
-            # Copies, as the module may be moved or cast while the caller still uses the state dict.
-            self.features.load_state_dict({key: value.clone() for key, value in state.items()}, assign=True)
-        except RuntimeError as error:
-            message = f"these weights are not torchvision's backbone for LPIPS-{self.net}: {error}"
-            raise ValueError(message) from error
-
-    def _activations(self, pictures: torch.Tensor) -> list[torch.Tensor]:
-        taps = []
-        values = (pictures - self.shift) / self.scale
-        for index, layer in enumerate(self.features):
-            values = layer(values)
-            if index in _TAPS[self.net]:
-                taps.append(_unit(values))
-        return taps
-
-    def forward(self, reference: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-        """Distances of two batches of pictures; differentiable in both.
-
-        Parameters
-        ----------
-        reference, image:
-            ``[batch, 3, H, W]``, ``torch.float32``, RGB in -1 to 1; sides of at least 31 pixels (alex) or
-            16 (vgg).
-
-        Returns
-        -------
-        torch.Tensor
-            ``[batch]``, ``torch.float32``.
-
-        Raises
-        ------
-        ValueError
-            If the shapes do not fit; quotes both.
-        """
-        smallest = _SMALLEST[self.net]
-        fits = reference.shape == image.shape and reference.ndim == 4 and reference.shape[1] == 3
-        if not fits or min(reference.shape[2:]) < smallest:
-            raise ValueError(
-                f"LPIPS-{self.net} compares [batch, 3, H, W] of one shape with sides of {smallest} pixels "
-                f"or more, got {list(reference.shape)} and {list(image.shape)}"
-            )
-        total = reference.new_zeros(reference.shape[0])
-        pairs = zip(self._activations(reference), self._activations(image), strict=True)
-        for (a, b), head in zip(pairs, self.heads, strict=True):
-            total = total + torch.einsum("bchw,c->bhw", (a - b) ** 2, head).mean(dim=(1, 2))
-        return total
-
-    @torch.no_grad()
-    def distance(self, reference: NDArray[np.uint8], image: NDArray[np.uint8]) -> float:
-        """Distance of two 8-bit pictures ``[H, W, 3]``, ``uint8``.
-
-        Raises
-        ------
-        ValueError
-            If shapes or types do not fit; quotes both.
-        """
-        check_pair(reference, image)
-        pictures = torch.from_numpy(np.stack([reference, image])).to(self.shift.device)
-        pair = pictures.permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        return float(self(pair[:1], pair[1:]))
+        with torch.device("meta"):  # no memory and no random numbers for weights that are replaced at once
+            layers = _alex_features() if net == "alex" else _vgg_features()
+        features = assign(layers, state, f"torchvision's backbone for LPIPS-{net}")
+        heads = load_file(Path(__file__).with_name("lpips_heads") / f"{net}.safetensors")
+        ordered = [heads[f"lin{index}"] for index in range(len(_TAPS[net]))]
+        super().__init__(f"LPIPS-{net}", features, _TAPS[net], ordered, _SMALLEST[net])
+        self.net = net
 
 
 def load(net: Net = "alex", path: str | Path | None = None) -> LPIPS:

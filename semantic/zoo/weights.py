@@ -12,7 +12,7 @@ import torch
 from semantic.files import locked
 from semantic.zoo.published import Report
 
-__all__ = ["Checkpoint", "WeightsMissing", "locate", "read"]
+__all__ = ["Checkpoint", "WeightsMissing", "checkpoint_directory", "locate", "read"]
 
 
 class WeightsMissing(RuntimeError):  # noqa: N818 - what it says is the name of the state
@@ -52,7 +52,7 @@ class Checkpoint:
     @property
     def is_here(self) -> bool:
         """Whether it lies in PyTorch's checkpoint directory."""
-        return (_directory() / self.file).is_file()
+        return (checkpoint_directory() / self.file).is_file()
 
     def fetch(self, report: Report | None = None) -> Path:
         """Download it into PyTorch's checkpoint directory, unless it lies there: see `Published`.
@@ -66,7 +66,7 @@ class Checkpoint:
         ValueError
             If what came does not have the pinned SHA-256; nothing is kept then.
         """
-        file = _directory() / self.file
+        file = checkpoint_directory() / self.file
         if file.is_file():
             return file
         with locked(file):
@@ -78,7 +78,8 @@ class Checkpoint:
         return file
 
 
-def _directory() -> Path:
+def checkpoint_directory() -> Path:
+    """Where PyTorch keeps checkpoints: ``TORCH_HOME/hub/checkpoints``, there or not."""
     return Path(torch.hub.get_dir()) / "checkpoints"
 
 
@@ -92,7 +93,7 @@ def locate(checkpoint: Checkpoint, path: str | Path | None = None) -> Path:
     WeightsMissing
         If there is no such file.
     """
-    file = _directory() / checkpoint.file if path is None else Path(path)
+    file = checkpoint_directory() / checkpoint.file if path is None else Path(path)
     if not file.is_file():
         raise WeightsMissing(
             f"{checkpoint.file} ({checkpoint.size_bytes / 2**20:.0f} MiB) is missing: "

@@ -14,7 +14,7 @@ import pytest
 import semphy
 from benchmarks.links.ber import run_ber
 from benchmarks.links.chains import SpecifiedLink
-from benchmarks.links.plots import load_curves
+from benchmarks.links.drawing.plots import load_curves
 from benchmarks.runs.store import Store
 from benchmarks.settings.ber import BerSpec
 from benchmarks.settings.errors import InputError

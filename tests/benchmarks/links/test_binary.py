@@ -17,7 +17,7 @@ from scipy import stats
 
 from benchmarks.links.ber import BerRun, run_ber
 from benchmarks.links.collect import collect
-from benchmarks.links.plots import curves_of, plot_ber
+from benchmarks.links.drawing.plots import curves_of, plot_ber
 from benchmarks.settings.ber import BerSpec
 from phy.channels.binary import BEC, BSC
 from phy.coding.decoding import Decoding

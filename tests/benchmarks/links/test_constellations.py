@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.links.ber import run_ber
-from benchmarks.links.plots import curves_of, plot_ber
+from benchmarks.links.drawing.plots import curves_of, plot_ber
 from benchmarks.settings.ber import BerSpec
 from bridge.air.names import parse_carriage
 from bridge.air.schemes import parse_schemes

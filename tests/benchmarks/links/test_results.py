@@ -15,7 +15,7 @@ from scipy import stats
 
 from benchmarks.links.ber import BerRun, run_ber
 from benchmarks.links.counting import Counts
-from benchmarks.links.plots import curves_of, plot_ber
+from benchmarks.links.drawing.plots import curves_of, plot_ber
 from benchmarks.links.results import PointStats
 from benchmarks.settings.reading import read_curves
 

@@ -47,7 +47,7 @@ def test_a_bundle_is_all_its_models() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("beauty", "lpips-alex, lpips-vgg, kodak24, voc2012, flickr8k, models:multi-sc"),
+        ("beauty", "lpips-alex, lpips-vgg, st-lpips, kodak24, voc2012, flickr8k, models:multi-sc"),
         ("models:beauty", "multi-sc"),
         ("models:tiny-clip", "semphy train tiny-clip"),
     ],
@@ -78,7 +78,12 @@ def test_no_network_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("name", "variable"),
-    [("kodak24", "SEMPHY_DATA"), ("lpips-alex", "TORCH_HOME"), ("models:fcn-resnet50", "TORCH_HOME")],
+    [
+        ("kodak24", "SEMPHY_DATA"),
+        ("lpips-alex", "TORCH_HOME"),
+        ("st-lpips", "TORCH_HOME"),
+        ("models:fcn-resnet50", "TORCH_HOME"),
+    ],
 )
 def test_no_leave_to_write_is_one_line_with_the_variable(
     empty: Path, monkeypatch: pytest.MonkeyPatch, name: str, variable: str

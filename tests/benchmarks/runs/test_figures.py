@@ -25,7 +25,7 @@ for module in pkgutil.walk_packages(benchmarks.__path__, "benchmarks."):
         importlib.import_module(module.name)
         assert matplotlib.get_backend() == "svg", module.name
 from benchmarks.links.counting import Counts
-from benchmarks.links.plots import curves_of, plot_ber
+from benchmarks.links.drawing.plots import curves_of, plot_ber
 from benchmarks.links.results import PointStats
 from benchmarks.runs.figures import save
 code = {"name": "none", "k": 8, "n": 8, "decoder": {"iterations": None, "llr_bits": None}}

@@ -116,7 +116,7 @@ def test_one_run_holds_several_codes_and_takes_more(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="modulation"):
         run_ber(curves("conv", modulation="qpsk", **settings), out)
 
-    from benchmarks.links.plots import load_curves, plot_ber
+    from benchmarks.links.drawing.plots import load_curves, plot_ber
 
     with Store.read(out) as store:
         found = load_curves(store)
@@ -234,7 +234,7 @@ def test_the_factor_reaches_every_engine() -> None:
 
 
 def test_curves_of_one_run_may_differ_in_their_factor(tmp_path: Path) -> None:
-    from benchmarks.links.plots import load_curves
+    from benchmarks.links.drawing.plots import load_curves
 
     settings = {"code__k": 32, "code__decoder__algorithm": "normalized-minsum", "stop__max_blocks": 64}
     run_ber(curves("ldpc5g", **settings), tmp_path)

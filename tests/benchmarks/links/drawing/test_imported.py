@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.links.counting import Counts
-from benchmarks.links.imported import read_imported
-from benchmarks.links.plots import curves_of, plot_ber
+from benchmarks.links.drawing.imported import read_imported
+from benchmarks.links.drawing.plots import curves_of, plot_ber
 from benchmarks.links.results import PointStats
 from benchmarks.settings.errors import InputError
 from phy import theory

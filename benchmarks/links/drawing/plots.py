@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from benchmarks.links.imported import Imported
+from benchmarks.links.drawing.imported import Imported
 from benchmarks.links.results import PointStats, load_points
 from benchmarks.runs.figures import COLOURS, MARKERS, drawing, literal, percent
 from benchmarks.runs.store import Store

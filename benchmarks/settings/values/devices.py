@@ -24,7 +24,7 @@ def check_device(name: str) -> str:
     'cpu'
     """
     try:
-        torch.empty(0, device=name)
+        torch.zeros(1, device=name).item()  # a device without values, such as meta, runs nothing
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # PyTorch's words for a missing one
         there = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
         raise ValueError(f"device {name!r} does not work here, there are {', '.join(there)}") from error

@@ -1,0 +1,1 @@
+"""Values that several settings have: ranges of numbers, devices, places of files."""
