@@ -77,6 +77,7 @@ def fetch(names: tuple[str, ...], as_json: bool) -> None:
     semphy fetch models:multi-sc              all published models of a system
     semphy fetch models:blip-base             one model (semphy list)
     semphy fetch lpips-alex st-lpips          networks of metrics
+    semphy fetch preset:multi-sc-photographs  all that settings ask for (semphy list presets)
     semphy fetch kodak24 voc2012 flickr8k     data sets, into SEMPHY_DATA or ~/.local/share/semphy
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.machine.fetching import bring, plan, summary

@@ -18,7 +18,9 @@ __all__ = ["compare", "crossing", "plot", "reproduce", "send"]
     "--systems", metavar="NAMES", help="bpg-ldpc, jpeg2000-ldpc, bpg-capacity, text-ldpc ... (semphy list)."
 )
 @click.option(
-    "--images", metavar="PATH", help="A picture, a folder of pictures, or sample.  [default: sample]"
+    "--images",
+    metavar="PATH",
+    help="A picture, a folder, kodak24, voc2012, voc2012:eval, scenes:medium, or sample.  [default: sample]",
 )
 @click.option("--payload", help="Compare ways of carrying text, embedding or image; goes with --carriage.")
 @click.option(
@@ -95,13 +97,14 @@ def _say_missing_weights(options: dict[str, Any]) -> None:
     """Look for published weights before the seconds that all other imports take."""
     if options["models"] != "hub" or not options["systems"]:
         return
-    from benchmarks.settings.errors import input_errors
+    from benchmarks.settings.errors import InputError
     from semantic.zoo import presets as zoo
+    from semantic.zoo.published import say_missing
 
-    for system in options["systems"].split(","):
-        for preset in zoo.members(system) if system in zoo.BUNDLES else ():
-            with input_errors():
-                zoo.resolve(preset.name)
+    bundles = [zoo.members(name) for name in options["systems"].split(",") if name in zoo.BUNDLES]
+    missing = {preset.name: preset for bundle in bundles for preset in bundle if not preset.is_here}
+    if missing:
+        raise InputError(say_missing(list(missing.values())))
 
 
 @click.command()
@@ -128,7 +131,7 @@ def reproduce(
 
     \b
     semphy reproduce multi-sc --out runs/multi-sc
-    semphy reproduce multi-sc --config multi-sc-photographs --images voc2012 --out runs/voc
+    semphy reproduce multi-sc --config multi-sc-photographs --images voc2012:eval --out runs/voc
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.papers.reproduce import check_paper, run_reproduction
     from benchmarks.runs.sweep import quiet_threads
