@@ -48,7 +48,7 @@ no public checkpoint fills (VLM-CSC's text codec, the bridge from feature to pic
 ROLES = tuple(TIERS["tiny"])
 """What models are there for."""
 
-_CAPTIONER = ("config.json", "model_type", ("llava", "blip"))
+_CAPTIONER = ("config.json", "model_type", ("llava", "blip", "MeaningCaptioner"))
 _KINDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "captioner": _CAPTIONER,
     "blip": _CAPTIONER,

@@ -29,6 +29,8 @@ Maker = Callable[[Mapping[str, Path], int, str], "Recipe"]
 _SAVE_EVERY = 250
 _PHOTOGRAPHS = ("voc2012_train256/JPEGImages", "flickr8k/images", "bsds500_256")
 _IMAGENET = "imagenet_mobilenet_v2/mobilenet_v2_1.0_224_quant_float.safetensors"
+_CAPTIONED = ("flickr8k/images", "flickr8k/captions.txt")
+_MORE_CAPTIONS = ("coco_captions/captions_val2017.csv",)
 _PHOTOGRAPHS_REMARK = (
     "Trained on photographs of Pascal VOC 2012 (Flickr's terms), Flickr8k and BSDS500 (both offered for "
     "non-commercial research and education); the weights contain none of them."
@@ -41,6 +43,12 @@ _MASKS_REMARK = (
     "Trained on photographs and masks of Pascal VOC 2012 (Flickr's terms, for research); the weights contain "
     "none of them. The backbone is the MobileNet v2 of Google Coral's test data (Apache-2.0), learned from "
     "ImageNet."
+)
+
+
+_CAPTIONED_REMARK = (
+    "Trained on photographs and captions of Flickr8k (offered for non-commercial research and education) and on "
+    "captions of COCO (CC BY 4.0); the weights contain none of them. The backbone is that of tiny-segmenter."
 )
 
 
@@ -100,6 +108,14 @@ def _segmenter(folders: Mapping[str, Path], seed: int, device: str) -> Recipe:
         raise ValueError(f"tiny-segmenter begins with ImageNet's backbone: the data need {_IMAGENET}, too")
     photographs, before = [folders["voc2012_train256"]], folders.get("tiny-segmenter-before")
     return segmenter(photographs, folders[_IMAGENET], before, seed=seed, device=device)
+
+
+def _photo_captioner(folders: Mapping[str, Path], seed: int, device: str) -> Recipe:
+    from bridge.training.photographs.captioner import captioner
+    from semantic.zoo.presets import resolve
+
+    images, captions, *others = (folders[name] for name in (*_CAPTIONED, *_MORE_CAPTIONS) if name in folders)
+    return captioner(images, captions, others, resolve("tiny-segmenter"), seed=seed, device=device)
 
 
 def _on_scenes(name: str, batch: int) -> Maker:
@@ -175,6 +191,14 @@ RECIPES: dict[str, Training] = {
         _corrector,
         ("flickr8k/captions.txt", "coco_captions"),
         remark=_CAPTIONS_REMARK,
+    ),
+    "photo-captioner": Training(
+        "Captioner of photographs: MobileNet v2, a projection, and a small language model",
+        1_600,
+        _photo_captioner,
+        _CAPTIONED,
+        _MORE_CAPTIONS,
+        remark=_CAPTIONED_REMARK,
     ),
     "tiny-segmenter": Training(
         "FCN of Pascal VOC's 21 classes for photographs",
