@@ -210,8 +210,10 @@ def _bpg_tools() -> Iterator[Check]:
 def _networks_of_metrics() -> Iterator[Check]:
     from semantic.metrics.lpips import BACKBONES
     from semantic.metrics.stlpips import NETWORKS
+    from semantic.zoo.published import Published
 
-    for networks in (*BACKBONES.values(), NETWORKS):
+    things: tuple[Published, ...] = (*BACKBONES.values(), NETWORKS)
+    for networks in things:
         name, size = networks.fetched_as, f"{networks.size_bytes / 2**20:.0f} MiB"
         if networks.is_here:
             yield Check(name, True, False, f"{size}, licence {networks.licence}")

@@ -47,8 +47,8 @@ _MASKS_REMARK = (
 
 
 _CAPTIONED_REMARK = (
-    "Trained on photographs and captions of Flickr8k (offered for non-commercial research and education) and on "
-    "captions of COCO (CC BY 4.0); the weights contain none of them. The backbone is that of tiny-segmenter."
+    "Trained on photographs and captions of Flickr8k (offered for non-commercial research and education) and "
+    "on captions of COCO (CC BY 4.0); the weights contain none of them. The backbone is tiny-segmenter's."
 )
 
 

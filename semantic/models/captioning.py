@@ -1,7 +1,8 @@
 """Pictures to sentences: LLaVA, BLIP and one of our own behind one method, ``caption``.
 
-Decoding of LLaVA and BLIP is greedy and deterministic: penalties, sampling and beams that a checkpoint may ask for are switched
-off, so that a sentence depends on the picture, the prompt and the limits alone, and not on its batch.
+Decoding of LLaVA and BLIP is greedy and deterministic: penalties, sampling and beams that a checkpoint may
+ask for are switched off, so that a sentence depends on the picture, the prompt and the limits alone, and not
+on its batch.
 
 References
 ----------

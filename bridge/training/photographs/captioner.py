@@ -1,4 +1,4 @@
-"""Training of the captioner of photographs: W from a thousand photographs, the language model from text alone.
+"""Training of the captioner of photographs: W from photographs, the language model from text alone.
 
 A sentence is learned with the meaning of its picture as prefix, made as bad as W makes it: each number is
 shrunk by the share R² of its variance that W tells of photographs that it was not fitted to, and has noise of
@@ -141,8 +141,9 @@ def _others(files: Sequence[Path], pictures: Sequence[CaptionedPicture]) -> list
     return [list(map(words, captions)) for captions in kept]
 
 
-def _save(model: MeaningCaptioner, folder: Path, *, pieces: Tokenizer) -> None:
+def _save(model: MeaningCaptioner, folder: Path, *, pieces: Tokenizer, space: Meaning) -> None:
     model.save_pretrained(folder, torch.float16)
+    space.save(folder / "meaning.safetensors")
     with written(folder / "tokenizer.json") as beside:
         pieces.save(str(beside))
 
@@ -179,7 +180,7 @@ def captioner(
     pictures = load_captioned(images, captions)
     seen = _seen(MobileNetFCN.from_pretrained(segmenter), pictures)
     known = _others([captions, *more_captions], pictures)
-    space = Meaning(known, meaning, seed)
+    space = Meaning.fit(known, meaning, seed)
     pairs = [(row, each) for row, own in enumerate(known) for each in own if len(each) in _LENGTHS]
     pieces = _pieces([" ".join(sentence) for _, sentence in pairs], vocabulary)
     coded = [(row, tuple(pieces.encode(" ".join(sentence)).ids)) for row, sentence in pairs]
@@ -224,7 +225,7 @@ def captioner(
         return [{"params": [each for each in model.parameters() if each.requires_grad], "lr": 1.0}]
 
     loss = partial(_loss, text=text, batch=batch, seed=seed, device=device)
-    save = partial(_save, pieces=pieces)
+    save = partial(_save, pieces=pieces, space=space)
     return Recipe(
         "photo-captioner", make, loss, save, rate=1.5e-3, warm_up=50, groups=groups, weight_decay=0.05
     )

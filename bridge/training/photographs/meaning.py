@@ -15,12 +15,19 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
-__all__ = ["COLOURS", "Meaning", "Ridge", "crossed", "shares", "words"]
+from semantic.files import written
+
+__all__ = ["COLOURS", "Meaning", "Pictures", "Ridge", "crossed", "shares", "words"]
 
 COLOURS = (
     *(
@@ -41,16 +48,19 @@ COLOURS = (
 )
 
 _STOP = frozenset(
-    "a an the of in on at is are with and to it its his her their by as that be being this from for up out down "
-    "over through into while one two three some there has have near next off other another them he she they who "
-    "which very s t what looks like".split()
+    "a an the of in on at is are with and to it its his her their by as that be being this from for up out "
+    "down over through into while one two three some there has have near next off other another them he she "
+    "they who which very s t what looks like".split()
 )
 _RAREST = 8  # pictures that have a word, at least
 _WORDS = 2000
+_STORED = ("rarity", "mean", "axes", "scale")
 _PENALTY = 2.0
 _FOLDS = 10
 
 Values = NDArray[np.float32]
+Pictures = Sequence[Sequence[Sequence[str]]]
+"""Captions of each picture, as words."""
 
 
 def words(caption: str) -> list[str]:
@@ -64,8 +74,8 @@ def words(caption: str) -> list[str]:
     return re.findall(r"[a-z0-9]+", caption.lower().replace("'s", "").replace("'", ""))
 
 
-def shares(pictures: Sequence[Sequence[Sequence[str]]], wanted: Sequence[str]) -> Values:
-    """Share of the captions of each picture, as words, that has each of the wanted words: ``[pictures, wanted]``.
+def shares(pictures: Pictures, wanted: Sequence[str]) -> Values:
+    """Share of the captions of each picture that has each of the wanted words: ``[pictures, wanted]``.
 
     Examples
     --------
@@ -80,45 +90,92 @@ def shares(pictures: Sequence[Sequence[Sequence[str]]], wanted: Sequence[str]) -
     return found
 
 
+@dataclass(frozen=True)
 class Meaning:
-    """Meanings of pictures that go by their captions, each number with a variance of 1.
+    """Meanings of pictures that go by their captions; `fit` makes one.
 
-    Parameters
+    Attributes
     ----------
-    pictures:
-        Captions of each picture, as `words`, that it is fitted to.
-    size:
-        Numbers; fewer where there are fewer words or pictures.
-    seed:
-        Of the randomised decomposition.
+    words:
+        That count.
+    rarity:
+        ``[words]``: logarithm of how many pictures there are for one whose captions have the word.
+    mean:
+        ``[words]``: of the weighted words.
+    axes:
+        ``[words, size]``: principal axes around it.
+    scale:
+        ``[size]``: deviation along each, so that every number has a variance of 1.
     """
 
-    def __init__(self, pictures: Sequence[Sequence[Sequence[str]]], size: int = 128, seed: int = 1) -> None:
+    words: tuple[str, ...]
+    rarity: Values
+    mean: Values
+    axes: Values
+    scale: Values
+
+    @classmethod
+    def fit(cls, pictures: Pictures, size: int = 128, seed: int = 1) -> Self:
+        """Find the axes of pictures by their captions.
+
+        Parameters
+        ----------
+        pictures:
+            Captions of each, as `words`.
+        size:
+            Numbers of a meaning; fewer where there are fewer words or pictures.
+        seed:
+            Of the randomised decomposition.
+
+        Raises
+        ------
+        ValueError
+            If no word stands in the captions of eight pictures.
+        """
         known = Counter(word for captions in pictures for word in set().union(*captions) - _STOP)
-        self.words = [word for word, count in known.most_common(_WORDS) if count >= _RAREST]
-        if not self.words:
-            raise ValueError(
-                f"no word stands in the captions of {_RAREST} pictures or more: give more captions"
-            )
-        self.rarity = np.array([math.log(len(pictures) / known[word]) for word in self.words], np.float32)
-        raw = self._raw(pictures)
-        self.mean = raw.mean(axis=0)
+        common = tuple(word for word, count in known.most_common(_WORDS) if count >= _RAREST)
+        if not common:
+            raise ValueError(f"no word stands in the captions of {_RAREST} pictures: give more captions")
+        rarity = np.array([math.log(len(pictures) / known[word]) for word in common], np.float32)
+        raw = np.sqrt(shares(pictures, common)) * rarity
+        mean = raw.mean(axis=0)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            axes = torch.svd_lowrank(torch.from_numpy(raw - self.mean), min(size, *raw.shape), niter=4)[2]
-        self.axes: Values = axes.numpy()
-        self.scale: Values = np.float32(1.0) * ((raw - self.mean) @ self.axes).std(axis=0).clip(1e-6)
+            axes = torch.svd_lowrank(torch.from_numpy(raw - mean), min(size, *raw.shape), niter=4)[2].numpy()
+        return cls(common, rarity, mean, axes, ((raw - mean) @ axes).std(axis=0).clip(1e-6))
 
-    def _raw(self, pictures: Sequence[Sequence[Sequence[str]]]) -> Values:
-        return np.asarray(np.sqrt(shares(pictures, self.words)) * self.rarity, np.float32)
-
-    def __call__(self, pictures: Sequence[Sequence[Sequence[str]]]) -> Values:
+    def __call__(self, pictures: Pictures) -> Values:
         """Meanings ``[pictures, size]``."""
-        return np.asarray((self._raw(pictures) - self.mean) @ self.axes / self.scale, np.float32)
+        raw = np.sqrt(shares(pictures, self.words)) * self.rarity
+        return np.asarray((raw - self.mean) @ self.axes / self.scale, np.float32)
+
+    def save(self, file: Path) -> None:
+        """Write it as safetensors, the axes in half precision."""
+        tensors = {name: torch.from_numpy(getattr(self, name)).contiguous() for name in _STORED}
+        tensors["axes"] = tensors["axes"].half()
+        with written(file) as beside:
+            save_file(tensors, beside, metadata={"words": " ".join(self.words)})
+
+    @classmethod
+    def load(cls, file: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the file is not there, or holds something else.
+        """
+        try:
+            with safe_open(str(file), "np") as stored:
+                words = tuple(stored.metadata()["words"].split())
+                values = {name: stored.get_tensor(name).astype(np.float32) for name in _STORED}
+        except (OSError, SafetensorError, TypeError, KeyError) as error:
+            raise ValueError(f"{str(file)!r} holds no meanings of captions: {error}") from error
+        return cls(words, **values)
 
 
 class Ridge:
-    """A linear map of features ``[n, f]`` to values ``[n, v]``, shrunk: ``weight`` ``[f, v]``, ``bias`` ``[v]``.
+    """A linear map of features ``[n, f]`` to values ``[n, v]``, shrunk: weight ``[f, v]``, bias ``[v]``.
 
     The penalty is 2 in units of the mean squared length of the centred features.
     """
@@ -137,7 +194,7 @@ class Ridge:
 
 
 def crossed(features: Values, values: Values, seed: int = 7) -> Values:
-    """What the map says of rows that it was not fitted to, in ten folds; of those that it was it is too sure."""
+    """What the map says of rows that it was not fitted to, in ten folds; of others it is too sure."""
     fold = np.random.default_rng(seed).permutation(len(features)) % min(_FOLDS, len(features))
     said = np.zeros_like(values)
     for each in range(fold.max() + 1):
