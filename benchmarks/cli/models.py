@@ -102,6 +102,12 @@ def fetch(names: tuple[str, ...], as_json: bool) -> None:
 @click.option(
     "--data", type=folder(), help="Folder with what it learns from.  [default: the one SEMPHY_DATA names]"
 )
+@click.option("--images", type=folder(), help="Photographs of one's own, of photo-captioner.")
+@click.option(
+    "--captions",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Their captions, and those of others that are not there.",
+)
 @click.option(
     "--out", type=folder(), help="Folder for the model.  [default: where --models tiny looks for it]"
 )
@@ -116,6 +122,7 @@ def train(as_json: bool, **options: Any) -> None:
 
     \b
     semphy train tiny-corrector --data DATA --out models/corrector
+    semphy train photo-captioner --images FOLDER --captions FILE --out models/captioner
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.runs.sweep import quiet_threads
 

@@ -70,6 +70,8 @@ class Training:
         Folders and files that are used where they are.
     remark:
         On the licences of these data and the weights.
+    captioned:
+        Whether photographs and a file of captions of one's own may take the place of these data.
     """
 
     purpose: str
@@ -78,6 +80,7 @@ class Training:
     data: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     remark: str = "Trained on pictures drawn by this project; no rights of others are known."
+    captioned: bool = False
 
 
 def _nested(folders: Mapping[str, Path], seed: int, device: str) -> Recipe:
@@ -199,6 +202,7 @@ RECIPES: dict[str, Training] = {
         _CAPTIONED,
         _MORE_CAPTIONS,
         remark=_CAPTIONED_REMARK,
+        captioned=True,
     ),
     "tiny-segmenter": Training(
         "FCN of Pascal VOC's 21 classes for photographs",
@@ -256,7 +260,9 @@ RECIPES: dict[str, Training] = {
 """Trainings by the name of the model that they make; ``semphy train NAME`` runs one."""
 
 
-def find_data(name: str, folder: Path | None) -> Data:
+def find_data(
+    name: str, folder: Path | None, images: Path | None = None, captions: Path | None = None
+) -> Data:
     """Where the data of a training lie.
 
     Parameters
@@ -265,14 +271,24 @@ def find_data(name: str, folder: Path | None) -> Data:
         Of the training.
     folder:
         As in `bridge.training.data.find`.
+    images, captions:
+        Photographs and a file of captions of one's own, of these and of others that are not there, in place
+        of all other data.
 
     Raises
     ------
     ValueError
-        If there is no such training, or data are missing.
+        If there is no such training, it takes no such data, or data are missing.
     """
     entry = _entry(name)
-    return find(f"{name} learns from", entry.data, entry.optional, folder)
+    if images is None and captions is None:
+        return find(f"{name} learns from", entry.data, entry.optional, folder)
+    if not entry.captioned:
+        there = ", ".join(other for other, training in RECIPES.items() if training.captioned)
+        raise ValueError(f"{name} takes no photographs and captions of one's own; {there} does")
+    if images is None or captions is None or folder is not None:
+        raise ValueError("--images FOLDER and --captions FILE go together, in place of --data")
+    return Data(dict(zip(entry.data, (images, captions), strict=True)), own=True)
 
 
 def prepare(name: str, folders: Mapping[str, Path], seed: int, device: str) -> Trainer:

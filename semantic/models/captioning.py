@@ -216,10 +216,11 @@ class PhotoCaptioner(Captioner):
     def _describe(self, images: list[Image.Image], prompt: str | None, limits: dict[str, int]) -> list[str]:
         place = self.model.projection.weight
         features = self.model.features(looked_at(images).to(place.device, place.dtype))
-        said = self.model.say(features, longest=limits["max_new_tokens"])
-        return [self._spell(pieces) for pieces in said]
+        said = self.model.say(*self.model.read(features), longest=limits["max_new_tokens"])
+        return [self.spell(pieces) for pieces in said]
 
-    def _spell(self, pieces: list[int]) -> str:
+    def spell(self, pieces: list[int]) -> str:
+        """Words of the language model's pieces."""
         found = self.processor.tokenizer.convert_ids_to_tokens(pieces)
         return "".join(found).replace("\u2581", " ").strip()
 

@@ -123,14 +123,19 @@ class MeaningCaptioner(Pretrained):
 
     @torch.no_grad()
     def say(
-        self, features: torch.Tensor, beams: int = 5, power: float = 0.7, longest: int = LONGEST
+        self,
+        meaning: torch.Tensor,
+        sure: torch.Tensor,
+        beams: int = 5,
+        power: float = 0.7,
+        longest: int = LONGEST,
     ) -> list[list[int]]:
-        """The most likely sentences of features ``[B, 320]``, by beams.
+        """The most likely sentences, by beams.
 
         Parameters
         ----------
-        features:
-            Of `features`.
+        meaning, sure:
+            Of `read`.
         beams:
             How many beginnings are kept.
         power:
@@ -141,9 +146,8 @@ class MeaningCaptioner(Pretrained):
         Returns
         -------
         list of list of int
-            Pieces; none comes twice in a row, and no colour that W is not sure of.
+            Pieces; none comes twice in a row, and no colour that is not sure.
         """
-        meaning, sure = self.read(features)
         count, vocabulary = len(meaning), self.settings["vocabulary"]
         rows = meaning.repeat_interleave(beams, dim=0)
         barred = torch.zeros(count, vocabulary, dtype=torch.bool, device=rows.device)

@@ -47,11 +47,12 @@ COLOURS = (
     *("tan", "blond", "blonde"),
 )
 
-_STOP = frozenset(
-    "a an the of in on at is are with and to it its his her their by as that be being this from for up out "
-    "down over through into while one two three some there has have near next off other another them he she "
-    "they who which very s t what looks like".split()
-)
+_STOP_WORDS = """
+a an the of in on at is are with and to it its his her their by as that be being this from for up out down
+over through into while one two three some there has have near next off other another them he she they who
+which very s t what looks like
+"""
+_STOP = frozenset(_STOP_WORDS.split())
 _RAREST = 8  # pictures that have a word, at least
 _WORDS = 2000
 _STORED = ("rarity", "mean", "axes", "scale")
