@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from bridge.spelling import meant
 from semantic.models import captioning, correction, features, generation, projection, segmentation, textjscc
 from semantic.networks.jscc import JSCC, load_jscc
+from semantic.zoo.cards import datasets_of
 from semantic.zoo.digests import Stamp, digest_of, digest_of_model, stamp
 from semantic.zoo.presets import PRESETS, resolve
 from semantic.zoo.weights import WeightsMissing
@@ -47,6 +49,9 @@ no public checkpoint fills (VLM-CSC's text codec, the bridge from feature to pic
 
 ROLES = tuple(TIERS["tiny"])
 """What models are there for."""
+
+_SEEING = ("captioner", "blip", "segmenter", "generator", "feature", "feature-image")
+"""Roles of models that see or draw pictures, and have learned which."""
 
 _CAPTIONER = ("config.json", "model_type", ("llava", "blip", "MeaningCaptioner"))
 _KINDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
@@ -158,6 +163,23 @@ class Models:
                 f"{role}={folder} is {found or f'a folder without {file}'}, and must be {needed}"
             )
         return folder
+
+    def strangers(self, roles: Iterable[str]) -> list[str]:
+        """Of models that see or draw pictures those whose cards say that they know drawn scenes alone.
+
+        Parameters
+        ----------
+        roles:
+            Which ones are asked.
+
+        Examples
+        --------
+        >>> load_models(parse_models("tiny")).strangers(["captioner", "segmenter", "jscc"])
+        ['captioner=tiny-captioner']
+        """
+        given = dict(self.places)
+        asked = [role for role in dict.fromkeys(roles) if role in _SEEING and given.get(role) != "none"]
+        return [f"{role}={given[role]}" for role in asked if datasets_of(self.folder(role)) == ("scenes",)]
 
     def identity(self, role: str) -> str:
         """Digest of what plays a role, by content (`semantic.zoo.digests`), and of what it runs in and on.

@@ -168,7 +168,7 @@ def start(case: Case, out: Path, workers: int = 2, **more: Any) -> subprocess.Po
     )
 
 
-def finish(case: Case, out: Path, workers: int = 2, **more: Any) -> None:
+def finish(case: Case, out: Path, workers: int = 1, **more: Any) -> None:
     """Run a command to its end, which must be a good one."""
     process = start(case, out, workers, **more)
     _, said = process.communicate()

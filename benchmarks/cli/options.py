@@ -14,6 +14,7 @@ from benchmarks.settings import presets
 
 __all__ = [
     "ERRORS",
+    "FORCE",
     "as_json_option",
     "end_with",
     "find_config",
@@ -24,6 +25,7 @@ __all__ = [
 
 ERRORS = 1
 """Status where some rows are errors and everything else is data."""
+FORCE = "Ask bundled models that know drawn scenes alone about other pictures, too."
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from benchmarks.cli.options import as_json_option, end_with, folder, settings_options
+from benchmarks.cli.options import FORCE, as_json_option, end_with, folder, settings_options
 
 __all__ = ["compare", "crossing", "plot", "reproduce", "send"]
 
@@ -64,6 +64,7 @@ __all__ = ["compare", "crossing", "plot", "reproduce", "send"]
 @click.option("--bleu-tokenize", help="Words of BLEU: 13a, intl, zh, ja-mecab or char.  [default: 13a]")
 @click.option("--embedding-metrics", help="snr-out, mse, cosine, relative-error.")
 @click.option("--trials", type=int, help="Channel realisations a source and SNR.  [default: 1]")
+@click.option("--force", is_flag=True, default=None, help=FORCE)
 @click.option("--keep", type=int, help="Keep the pictures of so many sources as they arrived.  [default: 1]")
 @settings_options
 def compare(
@@ -113,6 +114,7 @@ def _say_missing_weights(options: dict[str, Any]) -> None:
 @click.option("--models", help="As for compare.  [default: tiny]")
 @click.option("--max-sources", type=int, help="As for compare.  [default: 48]")
 @click.option("--snr", metavar="RANGE", help="As for compare.  [default: -6:15:3]")
+@click.option("--force", is_flag=True, default=None, help=FORCE)
 @click.option("--metrics", help="As for compare; cosine:clip-vit-b32,lpips-alex are nearest to Multi-SC's.")
 @settings_options
 def reproduce(
@@ -190,6 +192,7 @@ def crossing(as_json: bool, **options: Any) -> None:
 @click.option("--scheme", default="1/2-qpsk", show_default=True, help="One, of files and of texts.")
 @click.option("--policy", default="mean", show_default=True, help="Shown for a failed picture.")
 @click.option("--models", help="As for compare.  [default: tiny]")
+@click.option("--force", is_flag=True, default=None, help=FORCE)
 @click.option(
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="Root of every random draw."
 )

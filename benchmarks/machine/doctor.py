@@ -212,8 +212,8 @@ def _networks_of_metrics() -> Iterator[Check]:
     from semantic.metrics.stlpips import NETWORKS
     from semantic.zoo.published import Published
 
-    things: tuple[Published, ...] = (*BACKBONES.values(), NETWORKS)
-    for networks in things:
+    published: list[Published] = [*BACKBONES.values(), NETWORKS]
+    for networks in published:
         name, size = networks.fetched_as, f"{networks.size_bytes / 2**20:.0f} MiB"
         if networks.is_here:
             yield Check(name, True, False, f"{size}, licence {networks.licence}")

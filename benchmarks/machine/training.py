@@ -188,10 +188,12 @@ def _card(made: Trained, found: Mapping[str, str | None]) -> str:
     }
     table = "\n".join(f"| {key} | {value} |" for key, value in row.items())
     mark, licence = "apache-2.0", f"the weights are under Apache-2.0. {entry.remark}"
+    datasets = entry.datasets
     if made.own_data:
         mark, licence = "unknown", "that of the data is unknown, and so is that of the weights."
+        datasets = ("unknown",)
     return (
-        f"---\nlicense: {mark}\nlibrary_name: semphy\n---\n\n"
+        f"---\nlicense: {mark}\nlibrary_name: semphy\ndatasets: [{', '.join(datasets)}]\n---\n\n"
         f"# {made.name}\n\n{entry.purpose}. Made by `semphy train`.\n\n"
         f"| | |\n|---|---|\n{table}\n\n"
         f"Licence: {licence}\n"

@@ -7,7 +7,7 @@ same source over the same channel, with an interval over sources; of several cla
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -24,10 +24,12 @@ from semantic.metrics.catalog import describe
 __all__ = [
     "Better",
     "Between",
+    "Cheaper",
     "Claim",
     "Finding",
     "Gain",
     "Meets",
+    "Misspelt",
     "Size",
     "Verdict",
     "judged",
@@ -266,12 +268,111 @@ class Meets:
         return Finding(self.statement, self.published, metric, here, "reported")
 
 
-Claim = Better | Between | Meets
+@dataclass(frozen=True)
+class Cheaper:
+    """A system takes fewer channel uses than others together.
+
+    Attributes
+    ----------
+    system, others:
+        Whose channel uses, and whose together.
+    published:
+        The paper's figure.
+    """
+
+    system: str
+    others: tuple[str, ...]
+    published: str
+    metrics: Metrics = ()
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """Systems that a run must have."""
+        return self.system, *self.others
+
+    @property
+    def statement(self) -> str:
+        """The claim in words."""
+        return f"{self.system} takes fewer channel uses than {' and '.join(self.others)}"
+
+    def hold(self, rows: Sequence[CurveRow], metric: str, cbr: str | None, confidence: float) -> Finding:
+        """Count them; of a count there is no interval."""
+        uses = {
+            name: [
+                sample.channel_uses
+                for row in rows
+                if row.system == name and row.cbr in (cbr, None)
+                for sample in row.samples
+            ]
+            for name in self.systems
+        }
+        if not all(uses.values()):
+            return not_judged(self, "-", f"the run lacks one of {', '.join(self.systems)}")
+        own, *others = (float(np.mean(each)) for each in uses.values())
+        here = f"{own:.0f} against {' + '.join(f'{each:.0f}' for each in others)}"
+        verdict: Verdict = "holds" if own < sum(others) else "does not hold"
+        return Finding(self.statement, self.published, "channel uses", here, verdict)
+
+
+@dataclass(frozen=True)
+class Misspelt:
+    """Texts that did not arrive whole still tell at least half of what whole ones tell.
+
+    Attributes
+    ----------
+    system, metrics, published:
+        As in `Between`; the metric is one of which nothing told is 0.
+    """
+
+    system: str
+    metrics: Metrics
+    published: str
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """Systems that a run must have."""
+        return (self.system,)
+
+    @property
+    def statement(self) -> str:
+        """The claim in words."""
+        return f"texts of {self.system} arrive misspelt below, whole above"
+
+    def hold(self, rows: Sequence[CurveRow], metric: str, cbr: str | None, confidence: float) -> Finding:
+        """Judge from the damaged samples' share of the same source's value where it arrived whole."""
+        own = [row for row in rows if row.system == self.system and row.cbr in (cbr, None)]
+        samples = [(row.snr_db, each) for row in own for each in row.samples if metric in each.metrics]
+        whole = _by_name((each.source, each.metrics[metric]) for _, each in samples if not each.failed)
+        parts = [(snr, each) for snr, each in samples if each.failed and whole.get(each.source, 0) > 0]
+        if len({each.source for _, each in parts}) < 2:
+            return not_judged(self, metric, "fewer than two sources arrived both damaged and whole")
+        shares = _by_name((each.source, each.metrics[metric] / whole[each.source]) for _, each in parts)
+        gain = np.array(list(shares.values())) - 0.5
+
+        def interval(level: float) -> Interval:
+            return bootstrap_interval(gain, None, level, (-0.5, 0.5))
+
+        low, high = interval(confidence)
+        verdict: Verdict = "holds" if low > 0 else "does not hold" if high < 0 else "undecided"
+        where = _range(sorted({snr for snr, _ in parts}))
+        here = f"{gain.mean() + 0.5:.2f} [{low + 0.5:.2f}, {high + 0.5:.2f}] of a whole one's at {where}"
+        return Finding(self.statement, self.published, metric, here, verdict, p_value(interval))
+
+
+Claim = Better | Between | Meets | Cheaper | Misspelt
 
 
 def not_judged(claim: Claim, metric: str, why: str) -> Finding:
     """Return what there is to say where a run cannot tell."""
     return Finding(claim.statement, claim.published, metric, why, "not judged")
+
+
+def _by_name(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Mean of the values of each name."""
+    found: dict[str, list[float]] = {}
+    for name, value in pairs:
+        found.setdefault(name, []).append(value)
+    return {name: float(np.mean(values)) for name, values in found.items()}
 
 
 def _common(curves: Sequence[Curve], snrs: Sequence[float]) -> list[str]:

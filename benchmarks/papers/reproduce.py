@@ -9,7 +9,18 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from benchmarks.papers.claims import Better, Between, Claim, Finding, Gain, Meets, judged, not_judged
+from benchmarks.papers.claims import (
+    Better,
+    Between,
+    Cheaper,
+    Claim,
+    Finding,
+    Gain,
+    Meets,
+    Misspelt,
+    judged,
+    not_judged,
+)
 from benchmarks.runs.results import Result, write_csv
 from benchmarks.runs.table import Column, plain
 from benchmarks.settings.compare import CompareSpec
@@ -49,6 +60,23 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
         Better("vlf-msc", "image-only", _SHOWN, "at low SNR", high_db=0),
         Better("vlf-msc", "text-only", _SHOWN, low_db=9),
         Better("vlf-msc", "image-only", _SHOWN, low_db=9),
+        Better("vlf-msc", "text-only@filled", _TOLD, "at low SNR", high_db=0),
+        Better("vlf-msc", "text-only@filled", _SHOWN, "at low SNR", high_db=0),
+        Better("vlf-msc", "text-only@filled", _SHOWN, low_db=9),
+        Cheaper("vlf-msc", ("text-only", "image-only"), "one feature for both"),
+        Cheaper("vlf-msc", ("text-only@short",), "one feature for both"),
+    ),
+    "multi-sc-texts": (
+        *(
+            Better(f"{system}@{carriage}", f"{system}@{carriage}-as-is", _TOLD, "BART reduces the damage")
+            for system in ("multi-sc", "single-text")
+            for carriage in ("uncoded", "conv")
+        ),
+        *(
+            Misspelt(f"{system}@{carriage}", _TOLD[:1], "misspelt below, whole above")
+            for system in ("multi-sc", "single-text")
+            for carriage in ("uncoded", "conv", "ldpc")
+        ),
     ),
 }
 """What each paper says in words, or the order that its figures are said to show (no figure of its own)."""
@@ -140,7 +168,7 @@ def check_paper(paper: str) -> None:
 
 
 def _finding(claim: Claim, rows: Sequence[CurveRow], spec: CompareSpec) -> Finding:
-    metric = _metric(claim.metrics, rows, claim.systems)
+    metric = _metric(claim.metrics, rows, claim.systems) if claim.metrics else "-"
     if metric is None:
         why = f"the run has none of {', '.join(claim.metrics)} of {' and '.join(claim.systems)}"
         return not_judged(claim, "-", why)

@@ -30,6 +30,8 @@ from semantic.files import write_text
 from semantic.metrics.bleu import bleu, corpus_bleu
 from semantic.samples.captioned import load_captioned
 from semantic.scenes import dataset as scenes
+from semantic.scenes.palette import is_drawn
+from semantic.zoo.cards import datasets_of
 from semantic.zoo.presets import resolve
 
 __all__ = ["PUBLISHED", "Caption", "Table1", "run_captioners"]
@@ -160,6 +162,7 @@ def run_captioners(spec: CaptionersSpec, out: Path | None = None) -> Table1:
     with input_errors():
         folders = [resolve(model) for model in spec.models]  # before anything else, as it may be missing
         pictures = _pictures(spec)
+        _check_pictures(spec, folders, pictures)
     references = [picture.captions for picture in pictures]
     rows, captions = [], []
     with LiveTable(_PROGRESS) as progress:
@@ -183,6 +186,17 @@ def _pictures(spec: CaptionersSpec) -> list[Any]:
     _, _, difficulty = spec.images.partition(":")
     kind: Any = difficulty or "hard"
     return list(scenes.load(spec.max_sources or 8, spec.seed, kind, spec.image_size or 64))
+
+
+def _check_pictures(spec: CaptionersSpec, folders: Sequence[Path], pictures: Sequence[Any]) -> None:
+    """Refuse to ask captioners that know drawn scenes alone about any other picture; ``force`` asks them."""
+    known = [m for m, folder in zip(spec.models, folders, strict=True) if datasets_of(folder) == ("scenes",)]
+    other = next((each for each in pictures if not is_drawn(each.pixels)), None) if known else None
+    if other is not None and not spec.force:
+        raise ValueError(
+            f"{', '.join(known)}, trained on drawn scenes alone, would caption {other.name}, which is none: "
+            "give --images scenes:medium, other --models, or --force"
+        )
 
 
 def _alone(spec: CaptionersSpec, folder: Path) -> _Said:

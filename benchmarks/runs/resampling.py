@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import ndtr, stdtrit
 
 from benchmarks.runs.statistics import Interval, check_confidence, ratio_interval
 from phy.random import Stream
@@ -208,7 +208,7 @@ def _studentised(rest: Vector, counts: Vector, confidence: float, seed: int, res
     n = len(rest)
     error = math.sqrt(n / (n - 1) * float(np.square(rest).sum())) / float(counts.sum())
     if n == 2:  # there are three resamples
-        half = error * float(stats.t.isf((1.0 - confidence) / 2.0, 1))
+        half = error * -float(stdtrit(1, (1.0 - confidence) / 2.0))
         return Interval(-half, half)
     parts = np.stack([rest, counts, rest**2, rest * counts, counts**2], axis=1)
     found = []
@@ -225,7 +225,7 @@ def _studentised(rest: Vector, counts: Vector, confidence: float, seed: int, res
 
 def _tail(confidence: float, n: int) -> float:
     """Share of the resamples beyond either limit (Hesterberg 2015)."""
-    return float(stats.norm.sf(stats.t.isf((1.0 - confidence) / 2.0, n - 1) * math.sqrt(n / (n - 1))))
+    return float(ndtr(stdtrit(n - 1, (1.0 - confidence) / 2.0) * math.sqrt(n / (n - 1))))
 
 
 def _draws(n: int, seed: int, resamples: int) -> Iterator[NDArray[np.float64]]:

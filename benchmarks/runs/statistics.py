@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import betainccinv, betaincinv, ndtri, stdtrit
 
 __all__ = [
     "Interval",
@@ -83,8 +83,8 @@ def _wilson(rate: float, trials: float, quantile: float) -> Interval:
 def _clopper_pearson(errors: int, trials: int, confidence: float) -> Interval:
     """Exact interval (1934) from quantiles of the beta distribution."""
     tail = (1.0 - confidence) / 2.0
-    low = stats.beta.ppf(tail, errors, trials - errors + 1) if errors > 0 else 0.0
-    high = stats.beta.isf(tail, errors + 1, trials - errors) if errors < trials else 1.0
+    low = betaincinv(errors, trials - errors + 1, tail) if errors > 0 else 0.0
+    high = betainccinv(errors + 1, trials - errors, tail) if errors < trials else 1.0
     return Interval(float(low), float(high))
 
 
@@ -136,7 +136,7 @@ def rate_interval(
         return Interval(0.0, 1.0)
     if method == "clopper-pearson":
         return _clopper_pearson(errors, trials, confidence)
-    return _wilson(errors / trials, trials, float(stats.norm.isf((1.0 - confidence) / 2.0)))
+    return _wilson(errors / trials, trials, -float(ndtri((1.0 - confidence) / 2.0)))
 
 
 def clustered_rate_interval(
@@ -313,5 +313,5 @@ def summed_ratio_interval(sums: Sums, confidence: float = 0.95) -> Interval:
     # Wilson's interval with as many trials as would have this variance if they were independent.
     rate = errors / trials
     effective = groups if variance == 0.0 else min(float(trials), rate * (1.0 - rate) / variance)
-    quantile = float(stats.t.isf((1.0 - confidence) / 2.0, groups - 1))
+    quantile = -float(stdtrit(groups - 1, (1.0 - confidence) / 2.0))
     return _wilson(rate, effective, quantile)

@@ -34,6 +34,8 @@ class CaptionersSpec(Settings):
         Longest caption, in tokens of the captioner; what reaches it is counted as cut.
     max_sources:
         Take only the first so many pictures; of scenes 8 unless told.
+    force:
+        Ask captioners that know drawn scenes alone about photographs, too.
     device, dtype:
         Where the captioners run, and in which precision.
     seed:
@@ -51,6 +53,7 @@ class CaptionersSpec(Settings):
     prompt: str | None = None
     max_tokens: Count = 256
     max_sources: Count | None = None
+    force: bool = False
     device: Device = "cpu"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     seed: Annotated[int, Field(ge=0)] = 1

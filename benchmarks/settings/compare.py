@@ -17,7 +17,7 @@ from benchmarks.settings.values.places import Side, check_place
 from benchmarks.settings.values.ranges import parse_range
 from bridge.models import Models, load_models, parse_models
 from bridge.own import OwnCode
-from bridge.systems.catalog import SEMANTIC, build_semantic, build_systems
+from bridge.systems.catalog import build_semantic, build_systems, is_semantic
 from bridge.systems.context import Context
 from bridge.systems.pixels.carried import Carried
 from bridge.systems.pixels.separation import POLICIES
@@ -47,7 +47,7 @@ class CompareSpec(BaseModel):
     Attributes
     ----------
     systems:
-        Names as `bridge.systems.catalog` reads them.
+        Names as `bridge.systems.catalog` reads them; ``multi-sc@LABEL`` is a variant of ``multi-sc``.
     payload, carriage:
         Ways of carrying one kind of payload, as `bridge.systems.pixels.carried` reads them, compared like
         systems.
@@ -76,7 +76,8 @@ class CompareSpec(BaseModel):
         Checkpoints of the semantic systems (`bridge.models.parse_models`), where they run, and in what
         precision.
     options:
-        Options of semantic systems by name, such as ``{"multi-sc": {"parts": 9}}``.
+        Options of semantic systems by name, such as ``{"multi-sc": {"parts": 9}}``; a variant has those of
+        the name before its ``@``, and then its own.
     metrics:
         Metrics of pictures (others are of sentences and of vectors). Each picks the schemes of its own
         envelope; where two do equally well, the next one decides.
@@ -87,6 +88,8 @@ class CompareSpec(BaseModel):
         Channel realisations a source and SNR.
     max_sources:
         Take only the first so many pictures, and sentences.
+    force:
+        Ask models about pictures of kinds that they have not learned (`benchmarks.systems.checks`).
     keep:
         Pictures of so many sources are kept as they arrived in the first trial.
 
@@ -131,6 +134,7 @@ class CompareSpec(BaseModel):
     embedding_metrics: tuple[str, ...] = ("snr-out", "cosine", "mse")
     trials: Count = 1
     max_sources: Count | None = None
+    force: bool = False
     keep: Annotated[int, Field(ge=0)] = 1
     seed: Annotated[int, Field(ge=0)] = 1
     confidence: Annotated[float, Field(gt=0, lt=1)] = 0.95
@@ -190,8 +194,9 @@ class CompareSpec(BaseModel):
         Models(parse_models(self.models)).check_places()
         if self.policy not in POLICIES:
             raise ValueError(f"failure policy must be one of {', '.join(POLICIES)}, got {self.policy!r}")
+        bases = {name.partition("@")[0] for name in self.systems if is_semantic(name)}
         for name in self.options:
-            if name not in self.systems:
+            if name not in (*self.systems, *bases):
                 raise ValueError(f"options of {name!r}, which is not among the systems {list(self.systems)}")
         missing = lacking(self)
         if len(missing) > 1:  # what is missing alone is said by whoever needs it
@@ -241,15 +246,28 @@ class CompareSpec(BaseModel):
             for carriage in self.carriage
         ]
         for name in self.systems:
-            if name in SEMANTIC or ":" in name:
-                code = OwnCode.read(name.rpartition(":")[0]) if name not in SEMANTIC else None
-                system = build_semantic(name, context, self.options.get(name, {}))
+            if is_semantic(name) or ":" in name:
+                code = None if is_semantic(name) else OwnCode.read(name.rpartition(":")[0])
+                system = build_semantic(name, context, self.options_of(name))
                 built.append(Built(name, system, models, code))
                 continue
             schemes = self.text_schemes if name.startswith("text-") else self.schemes
             family = build_systems(name, channel, schemes, decoding, self.policy)
             built += [Built(name, system, models) for system in family]
         return built
+
+    def options_of(self, name: str) -> dict[str, Any]:
+        """Options of a system, those of what it is a variant of among them.
+
+        Examples
+        --------
+        >>> options = {"deep-jscc": {}, "text-only": {"steps": 9}, "text-only@short": {"guidance": 2.0}}
+        >>> spec = CompareSpec(systems="deep-jscc,text-only@short", snr=3, options=options)
+        >>> spec.options_of("text-only@short")
+        {'steps': 9, 'guidance': 2.0}
+        """
+        base = name.partition("@")[0] if is_semantic(name) else name
+        return {**self.options.get(base, {}), **self.options.get(name, {})}
 
     def metrics_by(self, system: System, described: bool = False) -> tuple[str, ...]:
         """Names of the metrics that a system is measured by.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bridge.models import Models
-from bridge.systems.catalog import SEMANTIC, make_semantic
+from bridge.systems.catalog import is_semantic, make_semantic
 from semantic.metrics.catalog import published
 from semantic.samples.downloads import DATA_SETS
 from semantic.samples.named import is_named, named
@@ -43,8 +43,8 @@ def lacking_of(settings: Mapping[str, Any]) -> list[Published]:
 def _models(spec: CompareSpec) -> Iterator[Published]:
     context = spec.context
     for name in spec.systems:
-        if name in SEMANTIC:
-            system = make_semantic(name, context, spec.options.get(name, {}))
+        if is_semantic(name):
+            system = make_semantic(name, context, spec.options_of(name))
             yield from _played(context.models, getattr(system, "roles", ()))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from benchmarks.settings.compare import CompareSpec, systems_of
+from benchmarks.settings.compare import CompareSpec, built_of, systems_of
 from benchmarks.systems.evaluate import channel_uses_of
 from benchmarks.systems.sources import Listed
 from bridge.air.analog import Analog
@@ -14,8 +14,9 @@ from bridge.systems.system import System
 from phy.units import BandwidthRatio, EsN0
 from semantic.metrics.catalog import BLEU_METRICS, describe, measure
 from semantic.metrics.image import fitting_scales
+from semantic.scenes.palette import is_drawn
 
-__all__ = ["cautions", "check_budgets", "check_carriages", "check_metrics"]
+__all__ = ["cautions", "check_budgets", "check_carriages", "check_metrics", "check_pictures"]
 
 MS_SSIM_SCALES = 5
 _WITHOUT_BLANKS = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]{2}")
@@ -59,6 +60,23 @@ def _check_carriage(spec: CompareSpec, system: Carried, sources: Sequence[Listed
         except ValueError as error:  # what does not fit among them
             refusals.append(error)
     raise refusals[0]
+
+
+def check_pictures(spec: CompareSpec, sources: Iterable[Listed]) -> None:
+    """Refuse to ask models that know drawn scenes alone about any other picture; ``force`` asks them.
+
+    Scenes are known by their colours (`semantic.scenes.palette`), wherever they come from.
+    """
+    if spec.force:
+        return
+    for system, models in ((built.system, built.models) for built in built_of(spec)):
+        strangers = models.strangers(getattr(system, "roles", ()))
+        for source in sources if strangers and system.modality == "image" else ():
+            if source.kind == "image" and not is_drawn(source.load().picture):
+                raise ValueError(
+                    f"{system.name} asks {', '.join(strangers)}, trained on drawn scenes alone, and "
+                    f"{source.name} is none: give --images scenes:medium, other --models, or --force"
+                )
 
 
 def check_budgets(spec: CompareSpec, sources: Sequence[Listed]) -> None:

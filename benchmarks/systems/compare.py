@@ -16,7 +16,13 @@ from benchmarks.runs.sweep import run
 from benchmarks.runs.table import Column, LiveTable
 from benchmarks.settings.compare import CompareSpec, built_of
 from benchmarks.settings.errors import input_errors
-from benchmarks.systems.checks import cautions, check_budgets, check_carriages, check_metrics
+from benchmarks.systems.checks import (
+    cautions,
+    check_budgets,
+    check_carriages,
+    check_metrics,
+    check_pictures,
+)
 from benchmarks.systems.curves import CurveRow
 from benchmarks.systems.evaluate import Found, Job, OperatingPoint, evaluate, forget, listed
 from benchmarks.systems.identity import identify, items_of, reads_references
@@ -191,6 +197,7 @@ def run_compare(spec: CompareSpec, out: Path | None = None, workers: int = 1) ->
             check_budgets(spec, found.sources)
             check_metrics(spec, found.sources)
             check_carriages(spec, found.sources)
+            check_pictures(spec, found.sources)
             conditions = _conditions(spec)
         described = spec.model_dump(mode="json")
         with Store(out, "compare", SAMPLE_COLUMNS, described, spec.identity()) as store:

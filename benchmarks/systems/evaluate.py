@@ -30,6 +30,8 @@ from phy.random import Stream
 from phy.units import BandwidthRatio, BudgetExceeded, EsN0
 from semantic.files import written
 from semantic.metrics.catalog import describe, measure
+from semantic.zoo.complete import WrongWeights
+from semantic.zoo.weights import WeightsMissing
 
 __all__ = [
     "Found",
@@ -47,6 +49,9 @@ Values = dict[str, Any]
 
 _RAISED = (Exception, SystemExit)
 """What a system may raise that is the error of a row; somebody's own code may call ``exit()``."""
+
+_NO_MODEL = (WeightsMissing, WrongWeights)
+"""What ends the run: the next row would need the same model."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +171,8 @@ def evaluate(job: Job) -> Found:
     Raises
     ------
     InputError
-        If what a system is made of, or the source's file, has changed since the job was made.
+        If what a system is made of, or the source's file, has changed since the job was made; or if a model
+        turns out to lack files or tensors when it is loaded.
     """
     rows, errors = list[Row](), list[Row]()
     source = _at_hand(job.source)
@@ -223,6 +229,8 @@ def _sending(
     try:
         snr = EsN0(spec.snr[0] if snr_db is None else snr_db)
         return _Sending(encode_by(one, other, channel_uses_of(spec, other, cbr), snr))
+    except _NO_MODEL as error:
+        raise InputError(f"{one.name}: {error}") from error
     except _RAISED as error:
         return _Sending(error)
 
@@ -262,6 +270,8 @@ def _decode(
     try:
         made = decode_by(systems_of(job.spec)[point.system], source, reception)
         return _measured(job, point, source, made, sent.ledger, sent.notes)
+    except _NO_MODEL as error:
+        raise InputError(f"{systems_of(job.spec)[point.system].name}: {error}") from error
     except _RAISED as error:
         return error
 

@@ -38,7 +38,7 @@ def identify(spec: CompareSpec, built: Built) -> tuple[dict[str, Any], dict[str,
         are the metrics so named, as they stand in rows.
     """
     name, system, models, code = built
-    options, metrics = spec.options.get(name, {}), spec.metrics_by(system, spec.described)
+    options, metrics = spec.options_of(name), spec.metrics_by(system, spec.described)
     networks = {metric: digest_of_model(place) for metric in metrics if (place := network(metric))}
     shared = {"channel", "image_size", "decoder", "schedule", "iterations", "engine", "seed"}
     content: dict[str, Any] = {
@@ -115,7 +115,7 @@ def _measure(metric: str, digest: str | None) -> str:
 def _by_content(value: Any) -> Any:
     """Settings with the content of files and folders where quantisers and text coders name them."""
     if isinstance(value, str):
-        return re.sub(r"\b(pq|tokens):([^|+:,\"]+)", _content, value)
+        return re.sub(r"\b(pq|tokens|ngram):([^|+:,\"]+)", _content, value)
     if isinstance(value, Mapping):
         return {key: _by_content(each) for key, each in value.items()}
     return [_by_content(each) for each in value] if isinstance(value, list | tuple) else value

@@ -14,8 +14,9 @@ from PIL import Image
 from benchmarks.settings.compare import CompareSpec, built_of
 from benchmarks.settings.errors import input_errors
 from benchmarks.settings.reading import read_settings
+from benchmarks.systems.checks import check_pictures
 from benchmarks.systems.evaluate import channel_uses_of
-from benchmarks.systems.sources import kind_of, pictures
+from benchmarks.systems.sources import Listed, kind_of, pictures
 from bridge.air.peaks import papr_db
 from bridge.air.transmission import Transmission, transmit
 from bridge.spelling import meant
@@ -182,6 +183,7 @@ def send_one(
         uses = channel_uses_of(spec, source, spec.cbr[0] if source.image is not None else None)
         if source.image is not None and uses is not None:
             chosen.check(uses)
+        check_pictures(spec, [Listed.of(source)])
         transmission = encode_by(chosen, source, uses, level)
     stream = Stream(spec.seed, "send", spec.channel, f"esno_db={level.db!r}", source.digest, 0)
     reception = transmit(transmission, level, [stream])[0]

@@ -126,7 +126,7 @@ def parse_schemes(text: str, code: str = "ldpc5g") -> tuple[Scheme, ...]:
     """Read the name of a set, or schemes such as ``1/2-qam16,2/3-qpsk``.
 
     Schemes given one by one take TS 38.212's segmentation; ``1/2-qam16@6144`` limits code blocks to 6,144
-    coded bits.
+    coded bits, and ``conv:1/2-qpsk`` has a code of its own in place of ``code``.
 
     Raises
     ------
@@ -137,21 +137,25 @@ def parse_schemes(text: str, code: str = "ldpc5g") -> tuple[Scheme, ...]:
     --------
     >>> [(scheme.name, scheme.block_bits) for scheme in parse_schemes("1/3-qpsk,1/2-qam16@6144")]
     [('1/3-qpsk', None), ('1/2-qam16', 6144)]
+    >>> [scheme.code for scheme in parse_schemes("conv:1/2-qpsk,1/2-qpsk")]
+    ['conv', 'ldpc5g']
     """
     if text in SCHEME_SETS:
         return tuple(Scheme(s.rate, s.modulation, code, s.block_bits) for s in SCHEME_SETS[text])
     schemes = []
     for entry in text.split(","):
-        head, _, block = entry.strip().partition("@")
+        own, _, bare = entry.strip().rpartition(":")
+        head, _, block = bare.partition("@")
         rate, _, modulation = head.partition("-")
+        named = code_kind(own).name if own else code
         try:
             schemes.append(
-                Scheme(Fraction(rate), Modulation(modulation).name, code, int(block) if block else None)
+                Scheme(Fraction(rate), Modulation(modulation).name, named, int(block) if block else None)
             )
         except (ValueError, ZeroDivisionError) as error:
             reason = f" ({error})" if rate else ""
             raise ValueError(
                 f"scheme {entry!r} is neither a set ({', '.join(SCHEME_SETS)}) nor of the form "
-                f"RATE-MODULATION[@CODED_BITS], for example 1/2-qam16@6144{reason}"
+                f"[CODE:]RATE-MODULATION[@CODED_BITS], for example 1/2-qam16@6144{reason}"
             ) from error
     return tuple(schemes)

@@ -100,11 +100,14 @@ class Unpacked(Generic[T]):
         What spoke against it; empty if nothing did.
     reliability:
         How far each number of the value may be trusted, from 0 to 1, in its shape; None if nobody can say.
+    lost:
+        Nothing of it could be read, and the value is what the payload shows then.
     """
 
     value: T
     remark: str = ""
     reliability: torch.Tensor | None = None
+    lost: bool = False
 
 
 class Payload(Protocol[T]):

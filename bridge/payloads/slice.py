@@ -56,9 +56,9 @@ class SlicePayload:
     """A slice of a picture whose size both ends know; a whole picture is a slice, too.
 
     The bits are a header (top, left, height - 1 and width - 1, of as many bits as the picture's size asks
-    for; of files the index of the down-scaling in 8 bits and a 24-bit length; of analog pixels their scale in
-    16); the mask, one bit for each square of ``mask_step`` pixels, set where half of its pixels are; and the
-    pixels:
+    for, without top and left where nobody reads the place; of files the index of the down-scaling in 8 bits
+    and a 24-bit length; of analog pixels their scale in 16); the mask, one bit for each square of
+    ``mask_step`` pixels, set where half of its pixels are; and the pixels:
 
     =================  =================================================================================
     content            pixels are sent as
@@ -80,6 +80,8 @@ class SlicePayload:
         Whether a mask is sent.
     mask_step:
         Side of the squares for which the mask is sent, in pixels.
+    placed:
+        Whether the header says where it lies; else it is read at the picture's upper left corner.
     repeats:
         How often the header is written, as in `bridge.payloads.text.TextPayload`.
 
@@ -107,6 +109,7 @@ class SlicePayload:
         budget_bits: int | None = None,
         masked: bool = False,
         mask_step: int = 8,
+        placed: bool = True,
         repeats: int = 1,
     ) -> None:
         if (quality is None) == (budget_bits is None) and not isinstance(content, str):
@@ -115,7 +118,7 @@ class SlicePayload:
             raise ValueError(f"pictures have 1 to 65535 pixels a side, got {shape}, mask step {mask_step}")
         self.shape, self.content = shape, content
         self.quality, self.budget_bits = quality, budget_bits
-        self.masked, self.mask_step = masked, mask_step
+        self.masked, self.mask_step, self.placed = masked, mask_step, placed
         self.repeats = check_repeats(repeats)
 
     @property
@@ -126,8 +129,8 @@ class SlicePayload:
 
     @property
     def _place_bits(self) -> tuple[int, ...]:
-        """Header bits of top, left, height - 1 and width - 1."""
-        return 2 * tuple((side - 1).bit_length() for side in self.shape)
+        """Header bits of top, left, height - 1 and width - 1, the first two if the place is sent."""
+        return (1 + self.placed) * tuple((side - 1).bit_length() for side in self.shape)
 
     @property
     def _fields(self) -> tuple[int, ...]:
@@ -152,7 +155,8 @@ class SlicePayload:
         top, left, bottom, right = value.box
         if not (0 <= top < bottom <= self.shape[0] and 0 <= left < right <= self.shape[1]):
             raise ValueError(f"a slice at {value.box} does not lie within a picture of {self.shape}")
-        place = written((top, left, bottom - top - 1, right - left - 1), self._place_bits)
+        box = (top, left, bottom - top - 1, right - left - 1)
+        place = written(box if self.placed else box[2:], self._place_bits)
         mask = self._mask_bits(value)
         side = self.repeats * sum(self._fields) + mask.numel()
         if self.content == "raw":
@@ -198,18 +202,18 @@ class SlicePayload:
     def unpack(self, arrived: Arrived) -> Unpacked[PictureSlice]:
         """Read a slice; where the file cannot be decoded, its pixels are grey."""
         fields, rest = vote(arrived.bits, self._fields, self.repeats)
+        fields = fields if self.placed else [0, 0, *fields]
         top, left, height, width, remark = self._place(fields)
         mask, rest, unread = self._read_mask(rest, height, width)
         if self.content == "raw":
-            pixels, wrong = _from_planes(rest, height, width)
+            pixels, wrong, lost = (*_from_planes(rest, height, width), False)
         elif self.content == "analog":
-            pixels, wrong = self._from_values(arrived.values, fields[4], height, width)
+            pixels, wrong, lost = self._from_values(arrived.values, fields[4], height, width)
         else:
-            pixels, wrong = self._from_file(self.content, rest, fields[4], fields[5], (height, width))
+            pixels, wrong, lost = self._from_file(self.content, rest, fields[4], fields[5], (height, width))
         checked = "check sum wrong" if arrived.intact is False else ""
-        return Unpacked(
-            PictureSlice(pixels, top, left, mask), "; ".join(filter(None, (remark, unread, wrong, checked)))
-        )
+        remark = "; ".join(filter(None, (remark, unread, wrong, checked)))
+        return Unpacked(PictureSlice(pixels, top, left, mask), remark, lost=lost)
 
     def _place(self, fields: list[int]) -> tuple[int, int, int, int, str]:
         """Box within the picture, as near to the one read as possible."""
@@ -239,26 +243,28 @@ class SlicePayload:
 
     def _from_values(
         self, values: torch.Tensor | None, pattern: int, height: int, width: int
-    ) -> tuple[NDArray[np.uint8], str]:
+    ) -> tuple[NDArray[np.uint8], str, bool]:
+        """Pixels, a remark, and whether nothing could be read."""
         size, scale = 3 * height * width, read_scale(pattern)
         if values is None or scale is None:
-            return np.full((height, width, 3), _GREY, np.uint8), f"header damaged: scale {scale}"
+            return np.full((height, width, 3), _GREY, np.uint8), f"header damaged: scale {scale}", True
         short = size - values.numel()
         whole = torch.nn.functional.pad(values[:size], (0, max(short, 0))).double().numpy() * scale + 127.5
         pixels = np.rint(whole).clip(0, 255).astype(np.uint8).reshape(height, width, 3)
-        return pixels, f"{short} of {size} values missing" if short > 0 else ""
+        return pixels, f"{short} of {size} values missing" if short > 0 else "", False
 
     def _from_file(
         self, codec: ImageCodec, bits: torch.Tensor, scale_index: int, length: int, shape: tuple[int, int]
-    ) -> tuple[NDArray[np.uint8], str]:
+    ) -> tuple[NDArray[np.uint8], str, bool]:
+        """Pixels, a remark, and whether nothing could be read."""
         data = bit_tools.to_bytes(bits[: bits.numel() // 8 * 8])
         grey = np.full((*shape, 3), _GREY, np.uint8)
         if scale_index >= len(SCALES) or length > len(data):
-            return grey, f"header damaged (scale {scale_index}, length {length} of {len(data)})"
+            return grey, f"header damaged (scale {scale_index}, length {length} of {len(data)})", True
         try:
-            return restore(codec.decode(data[:length], scaled_shape(shape, scale_index)), shape), ""
+            return restore(codec.decode(data[:length], scaled_shape(shape, scale_index)), shape), "", False
         except CodecError as error:
-            return grey, str(error)
+            return grey, str(error), True
 
 
 def _from_planes(bits: torch.Tensor, height: int, width: int) -> tuple[NDArray[np.uint8], str]:

@@ -27,7 +27,7 @@ from phy.coding.catalog import CODES
 from phy.coding.decoding import Decoding
 from phy.source.pictures.codec import ImageCodec
 
-__all__ = ["SEMANTIC", "build_semantic", "build_systems", "carriers", "make_semantic", "names"]
+__all__ = ["SEMANTIC", "build_semantic", "build_systems", "carriers", "is_semantic", "make_semantic", "names"]
 
 SEMANTIC: dict[str, Callable[..., System]] = {
     "multi-sc": MultiSC,
@@ -40,6 +40,17 @@ SEMANTIC: dict[str, Callable[..., System]] = {
     "selection": Selection,
 }
 """Systems with models by name; each is called with a `Context` and options."""
+
+
+def is_semantic(name: str) -> bool:
+    """Whether a name, or what stands before ``@LABEL`` in it, is one of `SEMANTIC`.
+
+    Examples
+    --------
+    >>> is_semantic("multi-sc@uncoded"), is_semantic("bpg-ldpc")
+    (True, False)
+    """
+    return name.partition("@")[0] in SEMANTIC
 
 
 def carriers() -> dict[str, str]:
@@ -128,7 +139,8 @@ def build_semantic(name: str, context: Context, options: Mapping[str, Any] | Non
     Parameters
     ----------
     name:
-        A name of `SEMANTIC`, or ``path/to/file.py:ClassName``: a class with the attributes and methods of
+        A name of `SEMANTIC`, behind which ``@LABEL`` may tell one variant from others, also in results; or
+        ``path/to/file.py:ClassName``: a class with the attributes and methods of
         `bridge.systems.system.System`, which is called with the context and the options. A class that lists
         the roles of its models in an attribute ``roles`` has them looked for now, and its results depend on
         no others; one that does not may ask any. What belongs to the file is in `bridge.own`.
@@ -168,6 +180,9 @@ def make_semantic(name: str, context: Context, options: Mapping[str, Any] | None
     ValueError
         If there is no such system, file, class or option, or the class lacks something.
     """
+    base, at, _ = name.partition("@")
+    if at and base in SEMANTIC:
+        return make_semantic(base, context, {**(options or {}), "name": name})
     if name not in SEMANTIC and ":" not in name:
         raise ValueError(
             f"unknown system {name!r}: there are {', '.join(SEMANTIC)}, and path/to/file.py:ClassName"

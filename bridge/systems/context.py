@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bridge.air.carriage import Digital
+from bridge.air.carriage import Digital, Fill
 from bridge.air.schemes import Scheme, parse_schemes
 from bridge.models import Models
 from bridge.payloads import TextPayload
+from bridge.systems.parts.language import language_coder
 from phy.channels.channel import Channel
 from phy.coding.decoding import Decoding
+from phy.constellations.names import MODULATIONS
 from phy.source.text.coders import TextCoder, TokenIds, parse_text_coder
 from phy.source.text.tokens import load_tokenizer
 from semantic.samples.pictures import bundled_tokenizer
@@ -52,18 +54,26 @@ class Context:
     models: Models = field(default_factory=lambda: Models(()))
     seed: int = 1
 
-    def text_link(self) -> Digital:
-        """Carriage of texts; a scheme of rate 1 is uncoded."""
-        (scheme, *others) = parse_schemes(self.text_schemes)
-        if others:
-            raise ValueError(f"texts take one scheme here, got {self.text_schemes!r}")
-        code = "none" if scheme.rate == 1 else scheme.code
-        chosen = Scheme(scheme.rate, scheme.modulation, code, scheme.block_bits)
-        return Digital(self.channel, (chosen,), self.decoding)
+    def text_link(self, scheme: str | None = None) -> Digital:
+        """Carriage of texts by a scheme, that of the comparison if None.
 
-    def text_payload(self, coders: str) -> TextPayload:
-        """Payload of texts by the names of its coders, joined by ``|``."""
-        repeats = self.text_link().header_repeats
+        A scheme of rate 1 is uncoded; a constellation alone is coded at whatever rate fills the channel uses.
+        """
+        named = self.text_schemes if scheme is None else scheme
+        if named in MODULATIONS:
+            return Digital(self.channel, Fill(named), self.decoding)
+        return Digital(self.channel, (self._single(named),), self.decoding)
+
+    def _single(self, named: str) -> Scheme:
+        (scheme, *others) = parse_schemes(named)
+        if others:
+            raise ValueError(f"texts take one scheme here, got {named!r}")
+        code = "none" if scheme.rate == 1 else scheme.code
+        return Scheme(scheme.rate, scheme.modulation, code, scheme.block_bits)
+
+    def text_payload(self, coders: str, scheme: str | None = None) -> TextPayload:
+        """Payload of texts by the names of its coders, joined by ``|``, over a scheme as in `text_link`."""
+        repeats = self.text_link(scheme).header_repeats
         return TextPayload([text_coder(name) for name in coders.split("|")], repeats=repeats)
 
 
@@ -71,7 +81,8 @@ def text_coder(name: str) -> TextCoder:
     """Read a text coder by name.
 
     ``tokens`` are the 4,096 of the bundled byte-pair encoding, 12 bits each; ``tokens:MODEL`` those of the
-    model of a preset (`semantic.zoo.presets`); all others are those of
+    model of a preset (`semantic.zoo.presets`); ``ngram:scenes:medium`` and ``ngram:FILE`` arithmetic coding
+    with a language model (`bridge.systems.parts.language`); all others are those of
     `phy.source.text.coders.parse_text_coder`.
 
     Examples
@@ -80,6 +91,8 @@ def text_coder(name: str) -> TextCoder:
     84
     """
     kind, _, model = name.partition(":")
+    if kind == "ngram" and model:
+        return language_coder(model)
     if name == "tokens":
         return TokenIds(load_tokenizer(bundled_tokenizer()), name)
     if kind == "tokens" and model in PRESETS:

@@ -28,6 +28,7 @@ Maker = Callable[[Mapping[str, Path], int, str], "Recipe"]
 
 _SAVE_EVERY = 250
 _PHOTOGRAPHS = ("voc2012_train256/JPEGImages", "flickr8k/images", "bsds500_256")
+_OF_PHOTOGRAPHS = ("voc2012", "flickr8k", "bsds500")
 _IMAGENET = "imagenet_mobilenet_v2/mobilenet_v2_1.0_224_quant_float.safetensors"
 _CAPTIONED = ("flickr8k/images", "flickr8k/captions.txt")
 _MORE_CAPTIONS = ("coco_captions/captions_val2017.csv",)
@@ -68,6 +69,9 @@ class Training:
         Folders and files without which it cannot begin.
     optional:
         Folders and files that are used where they are.
+    datasets:
+        What the card says that the model has learned from; one that knows ``scenes`` alone is not asked about
+        photographs.
     remark:
         On the licences of these data and the weights.
     captioned:
@@ -79,6 +83,7 @@ class Training:
     recipe: Maker
     data: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ("scenes",)
     remark: str = "Trained on pictures drawn by this project; no rights of others are known."
     captioned: bool = False
 
@@ -176,6 +181,7 @@ RECIPES: dict[str, Training] = {
         7_000,
         _nested,
         _PHOTOGRAPHS,
+        datasets=_OF_PHOTOGRAPHS,
         remark=_PHOTOGRAPHS_REMARK,
     ),
     **{
@@ -184,6 +190,7 @@ RECIPES: dict[str, Training] = {
             20_000,
             _bourtsoulatze(c),
             _PHOTOGRAPHS,
+            datasets=_OF_PHOTOGRAPHS,
             remark=_PHOTOGRAPHS_REMARK,
         )
         for c in (8, 16)
@@ -193,6 +200,7 @@ RECIPES: dict[str, Training] = {
         6_000,
         _corrector,
         ("flickr8k/captions.txt", "coco_captions"),
+        datasets=("flickr8k", "coco_captions", "scenes"),
         remark=_CAPTIONS_REMARK,
     ),
     "photo-captioner": Training(
@@ -210,6 +218,7 @@ RECIPES: dict[str, Training] = {
         _segmenter,
         ("voc2012_train256", _IMAGENET),
         ("tiny-segmenter-before",),
+        datasets=("voc2012", "imagenet"),
         remark=_MASKS_REMARK,
     ),
     "tiny-scene-segmenter": Training(

@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 
 from semantic.models.encoders import ImageEncoder, checkpoint
 from semantic.networks.pixels import Picture
+from semantic.zoo.complete import load_whole
 from semantic.zoo.weights import WeightsMissing
 
 __all__ = [
@@ -87,7 +88,7 @@ class SentenceSimilarity:
         with checkpoint(folder, "minilm") as path:
             from transformers import AutoModel, AutoTokenizer
 
-            model = AutoModel.from_pretrained(path, dtype=dtype, use_safetensors=True, local_files_only=True)
+            model = load_whole(AutoModel, path, dtype=dtype, use_safetensors=True)
             tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
         return cls(model.to(device).eval(), tokenizer, name or Path(folder).resolve().name)
 
@@ -257,7 +258,7 @@ class ClipScore:
         with checkpoint(folder, "clip-vit-b32") as path:
             from transformers import AutoProcessor, CLIPModel
 
-            model = CLIPModel.from_pretrained(path, dtype=dtype, use_safetensors=True, local_files_only=True)
+            model = load_whole(CLIPModel, path, dtype=dtype, use_safetensors=True)
             processor = AutoProcessor.from_pretrained(path, backend="pil", local_files_only=True)
         return cls(model.to(device).eval(), processor, name or Path(folder).resolve().name)
 

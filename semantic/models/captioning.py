@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from semantic.networks.meaning import MeaningCaptioner, looked_at
+from semantic.zoo.complete import load_whole
 from semantic.zoo.presets import import_transformers, uses_safetensors
 from semantic.zoo.weights import WeightsMissing
 
@@ -70,6 +71,8 @@ class Captioner(ABC):
         ------
         WeightsMissing
             If the folder holds no model.
+        semantic.zoo.complete.WrongWeights
+            If it lacks tensors of the model, or has others.
         ImportError
             If transformers is missing or hindered; names the cure.
         """
@@ -77,9 +80,8 @@ class Captioner(ABC):
         transformers = import_transformers()
         # With torchvision installed the default would be its backend, whose pixels differ by up to 0.015.
         processor = transformers.AutoProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
-        model = getattr(transformers, cls.library_class).from_pretrained(
-            folder, dtype=dtype, use_safetensors=safetensors, local_files_only=True
-        )
+        library_class = getattr(transformers, cls.library_class)
+        model = load_whole(library_class, folder, dtype=dtype, use_safetensors=safetensors)
         return cls(model.to(device).eval(), processor)
 
     def caption(

@@ -15,10 +15,9 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from importlib.resources import files
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -26,7 +25,9 @@ import torch
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from semantic.models.windows import split_windows
 from semantic.samples.pictures import load_sentences
+from semantic.zoo.complete import load_whole
 from semantic.zoo.presets import import_transformers, uses_safetensors
 
 __all__ = [
@@ -36,11 +37,8 @@ __all__ = [
     "NoCorrection",
     "bundled_words",
     "load_corrector",
-    "split_windows",
 ]
 
-_BEHIND_SENTENCE = re.compile(r"(?<=[.!?])\s+")
-_BEHIND_WORD = re.compile(r"\s+")
 _WORD = re.compile(r"\S+")
 # Whatever else stands at the edge of a word is a damaged letter.
 _PUNCTUATION = ".,;:!?\"'()[]{}«»“”‘’…–—-"
@@ -145,15 +143,16 @@ class BartCorrector:
         ------
         WeightsMissing
             If the folder holds no model.
+        semantic.zoo.complete.WrongWeights
+            If it lacks tensors of the model, or has others.
         ImportError
             If transformers is missing or hindered; names the cure.
         """
         safetensors = uses_safetensors(folder)
         transformers = import_transformers()
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = transformers.BartForConditionalGeneration.from_pretrained(
-            folder, dtype=dtype, use_safetensors=safetensors, local_files_only=True
-        )
+        library_class = transformers.BartForConditionalGeneration
+        model = load_whole(library_class, folder, dtype=dtype, use_safetensors=safetensors)
         return cls(model.to(device).eval(), tokenizer, beams=beams, batch_size=batch_size)
 
     def correct(self, texts: Sequence[str]) -> list[str]:
@@ -222,38 +221,6 @@ def _replace_core(whole: str, core: str, new: str) -> str:
     """Put ``new`` in the place of ``core``; what stands around it stays."""
     before, _, behind = whole.partition(core)
     return before + new + behind
-
-
-def split_windows(text: str, fits: Callable[[str], bool]) -> list[str]:
-    """Cut a text into windows that fit, each as long as can be; joined they are the text.
-
-    Cuts stand behind sentences, and inside a sentence that does not fit, behind words. A word that does not
-    fit is a window of its own.
-
-    Examples
-    --------
-    >>> split_windows("One two. Three four five. Six.", lambda window: len(window) <= 12)
-    ['One two. ', 'Three four ', 'five. ', 'Six.']
-    """
-    windows = []
-    for sentences in _pack(_cut(text, _BEHIND_SENTENCE), fits):
-        windows += [sentences] if fits(sentences) else _pack(_cut(sentences, _BEHIND_WORD), fits)
-    return windows
-
-
-def _cut(text: str, behind: re.Pattern[str]) -> list[str]:
-    ends = [0, *(match.end() for match in behind.finditer(text)), len(text)]
-    return [text[start:end] for start, end in pairwise(ends) if start < end]
-
-
-def _pack(pieces: Iterable[str], fits: Callable[[str], bool]) -> list[str]:
-    packed: list[str] = []
-    for piece in pieces:
-        if packed and fits(packed[-1] + piece):
-            packed[-1] += piece
-        else:
-            packed.append(piece)
-    return packed
 
 
 class DictionaryCorrector:

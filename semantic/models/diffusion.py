@@ -17,7 +17,8 @@ S. Lin, B. Liu, J. Li, X. Yang: Common diffusion noise schedules and sample step
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Container, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -28,6 +29,7 @@ from PIL import Image
 
 from semantic.models.encoders import checkpoint
 from semantic.networks.pixels import Picture
+from semantic.zoo.complete import load_whole
 from semantic.zoo.presets import import_transformers
 
 __all__ = ["STEP", "Diffusion", "load_pipeline"]
@@ -71,20 +73,31 @@ def load_pipeline(
     ------
     semantic.zoo.weights.WeightsMissing
         If the folder or a file in it is missing.
+    semantic.zoo.complete.WrongWeights
+        If one of its networks lacks tensors, or has others.
     """
     with checkpoint(folder, preset) as path:
-        unet = Path(path) / "unet"
-        half = any(unet.glob("*.fp16.*")) and not (unet / "diffusion_pytorch_model.safetensors").is_file()
-        pipeline = getattr(_import_diffusers(), name).from_pretrained(
-            path,
-            dtype=dtype,
-            variant="fp16" if half else None,
-            use_safetensors=True,
-            local_files_only=True,
-            **options,
-        )
+        library = getattr(_import_diffusers(), name)
+        parts = _parts(Path(path), dtype, options)
+        how = {"dtype": dtype, "use_safetensors": True, "local_files_only": True}
+        pipeline = library.from_pretrained(path, **how, **parts, **options)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
+
+
+def _parts(folder: Path, dtype: torch.dtype, given: Container[str]) -> dict[str, Any]:
+    """Networks of a pipeline's folder, but those that are given, each whole."""
+    index = folder / "model_index.json"
+    listed = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else {}
+    libraries = {"diffusers": _import_diffusers(), "transformers": import_transformers()}
+    found = {}
+    for part, about in listed.items():
+        files = [file.name for file in (folder / part).glob("*.safetensors")]
+        if files and part not in given and about[0] in libraries:
+            half = "fp16" if all(".fp16." in file for file in files) else None
+            how: dict[str, Any] = {"dtype": dtype, "variant": half, "use_safetensors": True}
+            found[part] = load_whole(getattr(libraries[about[0]], about[1]), folder / part, **how)
+    return found
 
 
 class Diffusion:
@@ -157,7 +170,7 @@ class Diffusion:
 
     def run(
         self,
-        condition: Callable[[slice], dict[str, Any]],
+        condition: Callable[[list[int]], dict[str, Any]],
         *,
         seeds: Sequence[int],
         steps: int,
@@ -165,15 +178,18 @@ class Diffusion:
         size: tuple[int, int] | None,
         start: Sequence[Picture] | None = None,
         strength: float = 0.8,
+        kinds: Sequence[int] | None = None,
     ) -> list[Picture]:
         """Denoise ``len(seeds)`` samples.
 
         Parameters
         ----------
         condition:
-            Gives the pipeline's arguments for a slice of the samples.
+            Gives the pipeline's arguments for samples of these numbers.
         seeds, steps, guidance, size, start, strength:
             As in `semantic.models.generation.Generator.generate`.
+        kinds:
+            One a sample; only samples of one kind, whose conditions are of one shape, share a batch.
 
         Raises
         ------
@@ -188,11 +204,10 @@ class Diffusion:
                 f"a start needs one picture a sample and steps * strength of 1 to steps, got {len(start)} "
                 f"pictures for {len(seeds)} samples, {steps} steps and strength {strength}"
             )
-        pictures: list[Picture] = []
-        for first in range(0, len(seeds), self.batch):
-            part = slice(first, first + self.batch)
+        pictures: dict[int, Picture] = {}
+        for part in _batches(kinds or [0] * len(seeds), self.batch):
             options = {
-                "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds[part]],
+                "generator": [torch.Generator("cpu").manual_seed(seeds[row]) for row in part],
                 "num_inference_steps": steps,
                 "guidance_scale": guidance,
                 **condition(part),
@@ -201,9 +216,18 @@ class Diffusion:
                 options["guidance_rescale"] = self.rescale
                 images = self.pipeline(height=height, width=width, **options).images
             else:
-                begin = [
-                    Image.fromarray(p).resize((width, height), Image.Resampling.LANCZOS) for p in start[part]
-                ]
+                begin = [_resized(start[row], height, width) for row in part]
                 images = self._from_picture(image=begin, strength=strength, **options).images
-            pictures += [np.array(image) for image in images]
-        return pictures
+            pictures |= zip(part, map(np.array, images), strict=True)
+        return [pictures[row] for row in range(len(seeds))]
+
+
+def _resized(picture: Picture, height: int, width: int) -> Image.Image:
+    return Image.fromarray(picture).resize((width, height), Image.Resampling.LANCZOS)
+
+
+def _batches(kinds: Sequence[int], size: int) -> Iterator[list[int]]:
+    """Numbers of samples, at most so many at a time, and those of one kind only."""
+    for kind in dict.fromkeys(kinds):
+        rows = [row for row, each in enumerate(kinds) if each == kind]
+        yield from (rows[first : first + size] for first in range(0, len(rows), size))

@@ -23,10 +23,14 @@ import torch
 from PIL import Image
 
 from semantic.networks.pixels import Picture
+from semantic.zoo.complete import load_whole
 from semantic.zoo.presets import import_transformers
 from semantic.zoo.weights import WeightsMissing
 
 __all__ = ["ImageEncoder", "checkpoint", "fetch_hint"]
+
+
+_TEXT_SIDE = r"text_model\.|text_projection\.|logit_scale$"  # of a whole CLIP
 
 
 @contextmanager
@@ -107,8 +111,8 @@ class ImageEncoder:
         with checkpoint(folder, "clip-vit-l14") as path:
             from transformers import AutoImageProcessor, CLIPImageProcessorPil, CLIPVisionModelWithProjection
 
-            model = CLIPVisionModelWithProjection.from_pretrained(
-                path, dtype=dtype, use_safetensors=True, local_files_only=True
+            model = load_whole(
+                CLIPVisionModelWithProjection, path, beside=_TEXT_SIDE, dtype=dtype, use_safetensors=True
             )
             if any((Path(path) / f"{kind}_config.json").is_file() for kind in ("processor", "preprocessor")):
                 processor = AutoImageProcessor.from_pretrained(path, backend="pil", local_files_only=True)

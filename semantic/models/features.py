@@ -31,6 +31,7 @@ from semantic.models.diffusion import STEP, Diffusion, load_pipeline
 from semantic.models.encoders import checkpoint
 from semantic.models.projection import FeatureBridge, FeatureProjection
 from semantic.networks.pixels import Picture
+from semantic.zoo.complete import load_whole
 
 __all__ = [
     "FeatureBridge",
@@ -84,9 +85,7 @@ class VisionLanguageFeature:
         with checkpoint(folder, "blip2-opt-2.7b") as path:
             from transformers import AutoProcessor, Blip2ForConditionalGeneration
 
-            model = Blip2ForConditionalGeneration.from_pretrained(
-                path, dtype=dtype, use_safetensors=True, local_files_only=True
-            )
+            model = load_whole(Blip2ForConditionalGeneration, path, dtype=dtype, use_safetensors=True)
             processor = AutoProcessor.from_pretrained(path, backend="pil", local_files_only=True)
         return cls(model.to(device).eval(), processor)
 
@@ -230,8 +229,8 @@ class FeatureToImage:
         _check_seeds(features, seeds)
         place = self.bridge.places
 
-        def condition(part: slice) -> dict[str, Any]:
-            tokens = [self.bridge(feature[None].to(place)) for feature in features[part]]
+        def condition(rows: list[int]) -> dict[str, Any]:
+            tokens = [self.bridge(feature[None].to(place)) for feature in features[rows]]
             negative = self.bridge.unconditional[None].expand(len(tokens), -1, -1)
             return {"prompt_embeds": torch.cat(tokens), "negative_prompt_embeds": negative}
 

@@ -7,8 +7,10 @@
     seed    ----------------------------------------------- -> x_T -+
 
 Cross-attention adds the two, Z = Z_text + lambda Z_image; lambda = 0 is plain text-to-image, to the bit.
-Prompts longer than the text encoder's context (77 tokens for CLIP) lose their end; diffusers logs what was
-lost.
+
+A prompt longer than the text encoder's context (77 tokens for CLIP) is encoded window by window, and the
+network reads the windows' embeddings one behind the other, ``[n T, d]``, as attention takes any number of
+tokens. Guidance holds against it the empty prompt, as often. Each window begins a text of its own.
 
 References
 ----------
@@ -26,13 +28,19 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
+from safetensors import safe_open
 
 from semantic.models.diffusion import STEP, Diffusion
 from semantic.models.encoders import ImageEncoder, fetch_hint
+from semantic.models.windows import split_windows
 from semantic.networks.pixels import Picture
+from semantic.zoo.complete import WrongWeights, check_tensors
 from semantic.zoo.weights import WeightsMissing
 
-__all__ = ["Choice", "Generator", "closest", "feature_distance"]
+__all__ = ["Choice", "Generator", "Texts", "closest", "feature_distance"]
+
+Texts = str | Sequence[str]
+"""A text, or several that say one thing after the other, each of which keeps its windows to itself."""
 
 
 @dataclass(frozen=True)
@@ -202,29 +210,45 @@ class Generator:
 
     @property
     def prompt_shape(self) -> tuple[int, int]:
-        """Tokens and width of a prompt's embedding (77 and 768 for Stable Diffusion 1.5)."""
+        """Tokens and width of a window's embedding (77 and 768 for Stable Diffusion 1.5)."""
         pipeline = self.diffusion.pipeline
         return int(pipeline.tokenizer.model_max_length), int(pipeline.text_encoder.config.hidden_size)
 
-    @torch.no_grad()
-    def encode_text(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Embeddings of prompts for `generate`, ``[B, T, d]``, ``torch.float32``, on the CPU.
+    def windows(self, prompt: Texts) -> list[str]:
+        """The texts that the text encoder reads of a prompt, one after the other; at least one.
 
-        Prompts are encoded one by one, so that an embedding does not depend on its neighbours. The empty
+        A prompt that fits the encoder's context is one window. Else each of its texts has windows of its own,
+        which end behind sentences, or words where a sentence is too long.
+        """
+        texts = [prompt] if isinstance(prompt, str) else list(prompt)
+        if self._fits(whole := " ".join(texts)):
+            return [whole]
+        return [window.strip() for text in texts for window in split_windows(text, self._fits)]
+
+    def _fits(self, text: str) -> bool:
+        ids = self.diffusion.pipeline.tokenizer(text.strip(), verbose=False).input_ids
+        return len(ids) <= self.prompt_shape[0]
+
+    @torch.no_grad()
+    def encode_text(self, prompts: Sequence[Texts]) -> list[torch.Tensor]:
+        """Embeddings of prompts for `generate`, each ``[n T, d]`` for n windows, float32, on the CPU.
+
+        Windows are encoded one by one, so that an embedding does not depend on its neighbours. The empty
         prompt of classifier-free guidance is not among them: it is the same for all.
         """
-        pipeline, rows = self.diffusion.pipeline, [torch.zeros(0, *self.prompt_shape)]
-        for prompt in prompts:
-            embeds, _ = pipeline.encode_prompt(prompt, pipeline.device, 1, False)
-            rows.append(torch.as_tensor(embeds).float().cpu())
-        return torch.cat(rows)
+        return [torch.cat([self._encode(window) for window in self.windows(prompt)]) for prompt in prompts]
+
+    def _encode(self, window: str) -> torch.Tensor:
+        pipeline = self.diffusion.pipeline
+        embeds, _ = pipeline.encode_prompt(window, pipeline.device, 1, False)
+        return torch.as_tensor(embeds)[0].float().cpu()
 
     def generate(
         self,
-        prompts: Sequence[str] | None = None,
+        prompts: Sequence[Texts] | None = None,
         *,
         seeds: Sequence[int],
-        prompt_embeds: torch.Tensor | None = None,
+        prompt_embeds: Sequence[torch.Tensor] | torch.Tensor | None = None,
         images: Sequence[Picture] | None = None,
         embeds: torch.Tensor | None = None,
         scale: float = 0.6,
@@ -239,11 +263,11 @@ class Generator:
         Parameters
         ----------
         prompts:
-            B texts; empty ones are allowed.
+            B prompts, of any length (`windows`); empty ones are allowed.
         seeds:
             B seeds, one a sample.
         prompt_embeds:
-            Or the texts' embeddings, ``[B, T, d]``, as `encode_text` gives them and a channel leaves them.
+            Or their embeddings, each ``[n T, d]``, as `encode_text` gives them and a channel leaves them.
         images:
             B image prompts.
         embeds:
@@ -270,36 +294,44 @@ class Generator:
         Raises
         ------
         ValueError
-            If numbers of samples differ, texts are given twice or not at all, or an image prompt cannot be
-            used.
+            If numbers of samples differ, texts are given twice or not at all, an embedding is not of whole
+            windows, or an image prompt cannot be used.
         """
-        texts = prompts if prompt_embeds is None else prompt_embeds
-        if texts is None or (prompts is not None and prompt_embeds is not None):
-            given = "neither" if texts is None else "both"
+        if prompts is not None and prompt_embeds is None:
+            words = self.encode_text(prompts)
+        elif prompts is None and prompt_embeds is not None:
+            words = list(prompt_embeds)
+        else:
+            given = "neither" if prompts is None else "both"
             raise ValueError(f"a prompt is either a text or its embedding, got {given}")
-        counts = {"prompts": len(texts), "seeds": len(seeds)}
+        counts = {"prompts": len(words), "seeds": len(seeds)}
         counts |= {"images": len(images)} if images is not None else {}
         if len(set(counts.values())) > 1:
             raise ValueError(f"as many of each are needed, got {counts}")
         prompted = images is not None or embeds is not None
         if prompted and self.embedding_width is None:
             raise ValueError("an image prompt needs an IP-Adapter: load the generator with ip_adapter=FOLDER")
-        vectors = self._image_prompts(images, embeds, len(texts)) if prompted and scale else None
+        vectors = self._image_prompts(images, embeds, len(words)) if prompted and scale else None
         if self.embedding_width is not None:
             self.diffusion.pipeline.set_ip_adapter_scale(0.0 if vectors is None else scale)
 
-        def condition(part: slice) -> dict[str, Any]:
-            words: dict[str, Any] = {"prompt_embeds": texts[part]}
-            if prompt_embeds is None:
-                words = {"prompt": list(texts[part])}
+        def condition(rows: list[int]) -> dict[str, Any]:
+            told = self._told(torch.stack([words[row] for row in rows]))
             if self.embedding_width is None:
-                return words
+                return told
             # The network asks for image embeddings even at scale 0, where it does not look at them.
-            rows = torch.zeros(len(texts), self.embedding_width) if vectors is None else vectors
-            return words | {"ip_adapter_image_embeds": [self._with_negative(rows[part], guidance)]}
+            chosen = torch.zeros(len(rows), self.embedding_width) if vectors is None else vectors[rows]
+            return told | {"ip_adapter_image_embeds": [self._with_negative(chosen, guidance)]}
 
         return self.diffusion.run(
-            condition, seeds=seeds, steps=steps, guidance=guidance, size=size, start=start, strength=strength
+            condition,
+            seeds=seeds,
+            steps=steps,
+            guidance=guidance,
+            size=size,
+            start=start,
+            strength=strength,
+            kinds=[len(embedding) for embedding in words],
         )
 
     def select(
@@ -335,6 +367,17 @@ class Generator:
             target = feature_distance(self.encoder.embed, target)
         return closest(self.generate([prompt] * len(seeds), seeds=seeds, **options), target)
 
+    def _told(self, embeds: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Embeddings ``[B, n T, d]`` as diffusers wants them, and beside them the empty prompt's, as long."""
+        length = self.prompt_shape[0]
+        if embeds.shape[1] % length:
+            raise ValueError(
+                f"a text's embedding has whole windows of {length} tokens, got {embeds.shape[1]}"
+            )
+        negative = self._encode("").repeat(len(embeds), embeds.shape[1] // length, 1)
+        place = {"device": self.diffusion.pipeline.unet.device, "dtype": self.diffusion.pipeline.unet.dtype}
+        return {"prompt_embeds": embeds.to(**place), "negative_prompt_embeds": negative.to(**place)}
+
     def _image_prompts(
         self, images: Sequence[Picture] | None, embeds: torch.Tensor | None, count: int
     ) -> torch.Tensor:
@@ -356,6 +399,7 @@ def _load_adapter(pipeline: Any, folder: str | Path, weight_name: str) -> None:
     from diffusers.models.embeddings import ImageProjection
     from diffusers.utils import logging as diffusers_logging
 
+    _check_adapter(pipeline, Path(folder) / weight_name)
     verbosity = diffusers_logging.get_verbosity()
     diffusers_logging.set_verbosity_error()  # it would miss the encoder, which `Generator` holds
     try:
@@ -366,6 +410,10 @@ def _load_adapter(pipeline: Any, folder: str | Path, weight_name: str) -> None:
             image_encoder_folder=None,
             local_files_only=True,
         )
+    except KeyError as error:
+        raise WrongWeights(
+            f"{str(Path(folder) / weight_name)!r} is no IP-Adapter: {error} is missing"
+        ) from error
     finally:
         diffusers_logging.set_verbosity(verbosity)
     layer = pipeline.unet.encoder_hid_proj.image_projection_layers[0]
@@ -374,3 +422,15 @@ def _load_adapter(pipeline: Any, folder: str | Path, weight_name: str) -> None:
             f"{weight_name} reads a {type(layer).__name__}, not one global embedding: "
             "use ip-adapter_sd15.safetensors or ip-adapter_sd15_light.safetensors"
         )
+
+
+def _check_adapter(pipeline: Any, file: Path) -> None:
+    """Refuse an adapter of one global embedding that is not whole; other kinds are refused as such."""
+    with safe_open(file, "pt") as tensors:
+        names = set(tensors.keys())
+    wanted = {f"image_proj.{layer}.{kind}" for layer in ("proj", "norm") for kind in ("weight", "bias")}
+    crossing = sum(name.endswith("attn2.processor") for name in pipeline.unet.attn_processors)
+    numbers = range(1, 2 * crossing, 2)
+    wanted |= {f"ip_adapter.{n}.to_{matrix}_ip.weight" for n in numbers for matrix in "kv"}
+    if names & {name for name in wanted if name.startswith("image_proj.proj.")}:
+        check_tensors(file, "IP-Adapter", wanted, wanted - names, names - wanted)

@@ -29,6 +29,7 @@ from scipy import ndimage
 from semantic.networks.fcn import FCN
 from semantic.networks.fcn_mobilenet import MobileNetFCN
 from semantic.networks.pixels import Picture, imagenet_normalised, to_tensor
+from semantic.zoo.complete import check_tensors
 from semantic.zoo.presets import PRESETS
 from semantic.zoo.pretrained import read_config
 from semantic.zoo.weights import WeightsMissing
@@ -135,9 +136,10 @@ class Segmenter:
         state = _read_published(Path(path))
         try:
             network = FCN(**_settings(state))
-            network.load_state_dict(state)
+            found = network.load_state_dict(state, strict=False)
         except (KeyError, RuntimeError) as error:
             raise ValueError(f"{str(path)!r} is none of torchvision's FCNs: {error}") from error
+        check_tensors(path, "FCN", network.state_dict(), found.missing_keys, found.unexpected_keys)
         return cls(network.to(device=device, dtype=dtype))
 
     @torch.no_grad()

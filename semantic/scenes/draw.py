@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from semantic.scenes.scene import BACKGROUNDS, GRAINS, LIGHTS, RADII, SHAPES, UNITS, Scene, Thing
 
-__all__ = ["ACCENTS", "PALETTE", "PIXELS", "class_map", "draw", "draw_background", "masks"]
+__all__ = ["ACCENTS", "PALETTE", "PIXELS", "class_map", "draw", "draw_background", "in_light", "masks"]
 
 PIXELS = (64, 128, 256)
 """The sizes that can be drawn, in pixels."""
@@ -259,7 +259,12 @@ def draw(scene: Scene, size: int = 64) -> NDArray[np.uint8]:
         mixed += own * np.array(PALETTE[thing.colour], np.int32)
         mixed += accent * np.array(ACCENTS[thing.colour], np.int32)
         picture[window] = mixed // points
-    return _TONES[scene.light][picture]
+    return in_light(picture, scene.light)
+
+
+def in_light(picture: NDArray[np.int32], light: str) -> NDArray[np.uint8]:
+    """Show colours 0 ... 255 in a light of `LIGHTS`."""
+    return _TONES[light][picture]
 
 
 def masks(scene: Scene, size: int = 64) -> NDArray[np.int64]:

@@ -28,7 +28,7 @@ from semantic.scenes.scene import PLACES, QUADRANTS
 
 T = TypeVar("T", bound=np.generic)
 
-__all__ = ["LEADS", "cut", "fuse", "place_in_picture", "place_in_quadrant"]
+__all__ = ["LEADS", "cut", "fuse", "named", "place_in_picture", "place_in_quadrant"]
 
 LEADS = {quadrant: f"{quadrant} quarter" for quadrant in QUADRANTS}
 """What stands, with a colon, before the description of each quarter."""
@@ -95,8 +95,8 @@ def place_in_picture(place: str, quadrant: str) -> str:
     return PLACES[3 * row + column]
 
 
-def fuse(texts: Sequence[str]) -> str:
-    """Join the descriptions of the four quarters, in the order of `QUADRANTS`, each behind its name.
+def named(texts: Sequence[str]) -> list[str]:
+    """Put the name of its quarter before each of four descriptions, in the order of `QUADRANTS`.
 
     Raises
     ------
@@ -105,11 +105,22 @@ def fuse(texts: Sequence[str]) -> str:
 
     Examples
     --------
+    >>> named(["A star.", "Nothing.", "Nothing.", "A ring."])[3]
+    'Bottom right quarter: A ring.'
+    """
+    if len(texts) != len(QUADRANTS):
+        raise ValueError(f"four quarters have four descriptions, got {len(texts)}")
+    pairs = zip(LEADS.values(), texts, strict=True)
+    return [f"{lead.capitalize()}: {text.strip()}" for lead, text in pairs]
+
+
+def fuse(texts: Sequence[str]) -> str:
+    """Join the descriptions of the four quarters, each behind its name (`named`).
+
+    Examples
+    --------
     >>> fuse(["A star.", "Nothing.", "Nothing.", "A ring."])
     'Top left quarter: A star. Top right quarter: Nothing. Bottom left quarter: Nothing. Bottom right \
 quarter: A ring.'
     """
-    if len(texts) != len(QUADRANTS):
-        raise ValueError(f"four quarters have four descriptions, got {len(texts)}")
-    named = zip(LEADS.values(), texts, strict=True)
-    return " ".join(f"{lead.capitalize()}: {text.strip()}" for lead, text in named)
+    return " ".join(named(texts))

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from semantic.files import write_text, written
+from semantic.zoo.complete import check_tensors
 from semantic.zoo.weights import WeightsMissing
 
 __all__ = ["Pretrained", "read_config"]
@@ -98,7 +99,8 @@ class Pretrained(nn.Module):
         semantic.zoo.weights.WeightsMissing
             If the folder lacks one of the two files.
         ValueError
-            If the folder holds another class, other settings or other tensors.
+            If the folder holds another class, other settings, or (`semantic.zoo.complete.WrongWeights`) other
+            tensors.
         """
         config = read_config(folder)
         name = config.pop("architectures", [None])[0]
@@ -106,7 +108,9 @@ class Pretrained(nn.Module):
             raise ValueError(f"the folder {str(folder)!r} holds a {name}, not a {cls.__name__}")
         try:
             model = cls(**config)
-            model.load_state_dict(load_file(Path(folder) / _WEIGHTS))
+            tensors = load_file(Path(folder) / _WEIGHTS)
+            found = model.load_state_dict(tensors, strict=False)
         except (TypeError, RuntimeError, SafetensorError) as error:
             raise ValueError(f"the folder {str(folder)!r} holds no {cls.__name__}: {error}") from error
+        check_tensors(folder, name, model.state_dict(), found.missing_keys, found.unexpected_keys)
         return model.to(device=device, dtype=dtype).eval()

@@ -96,8 +96,9 @@ def through(
     return transmission, system.decode(reception)
 
 
-def painted(context: Context, text: str) -> Picture:
-    (made,) = context.models.painter.generate([text], seeds=[SEED], size=DRAWN, **FAST)
+def painted(context: Context, *texts: str) -> Picture:
+    """What is drawn of texts that belong together, without a slice."""
+    (made,) = context.models.painter.generate([texts], seeds=[SEED], size=DRAWN, **FAST)
     return resized(made)
 
 
@@ -115,18 +116,26 @@ def close(a: Picture | None, b: Picture, levels: int = 1) -> bool:
 
 
 def piece_of(models: Models, picture: Picture, side: int) -> Picture:
-    top, left, bottom, right = main_object(models.segmenter.labels([picture])[0]).box
-    image = Image.fromarray(picture[top:bottom, left:right])
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return np.asarray(image)
+    """The main object on a grey square, at most so large."""
+    found = main_object(models.segmenter.labels([picture])[0])
+    top, left, bottom, right = found.box
+    object_alone = np.where(found.mask[..., None], picture, 128)[top:bottom, left:right]
+    height, width = bottom - top, right - left
+    whole = max(height, width)
+    square = np.full((whole, whole, 3), 128, np.uint8)
+    above, before = (whole - height) // 2, (whole - width) // 2
+    square[above : above + height, before : before + width] = object_alone
+    small = min(side, whole)
+    return np.asarray(Image.fromarray(square).resize((small, small), Image.Resampling.LANCZOS))
 
 
 def quadrants(picture: Picture) -> list[Picture]:
     return [picture[:20, :24], picture[:20, 24:], picture[20:, :24], picture[20:, 24:]]
 
 
-def fused_captions(models: Models, pictures: list[Picture]) -> str:
-    return " ".join(text.strip() for text in models.captioner.caption(pictures, QUERY, max_tokens=12))
+def told_of(models: Models, pictures: list[Picture]) -> list[str]:
+    """A caption of each picture."""
+    return [text.strip() for text in models.captioner.caption(pictures, QUERY, max_tokens=12)]
 
 
 def nested() -> NestedJSCC:

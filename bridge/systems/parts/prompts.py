@@ -2,8 +2,11 @@
 
 ::
 
-    SeparateTexts    texts -> a link each -> texts -> fused, corrected -> prompt
-    PromptEmbedding  texts -> fused -> text encoder -> embedding [T, d] -> link -> embedding -> prompt
+    SeparateTexts    texts -> a link each -> texts -> corrected, fused -> prompt
+    PromptEmbedding  texts -> fused -> text encoder -> embedding [n T, d] -> link -> embedding -> prompt
+
+Fused texts stay apart where the text encoder cannot read them in one piece: each then has windows of its own
+(`semantic.models.generation.Generator.windows`).
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from bridge.systems.parts.texts import TextLink
 from bridge.systems.system import Source
 from phy.quantization import parse_quantizer
 from semantic.models.generation import Generator
-from semantic.scenes.quadrants import fuse
+from semantic.scenes.quadrants import named
 
 __all__ = ["FUSIONS", "Descriptions", "Prompt", "PromptEmbedding", "SeparateTexts", "check_fusion"]
 
@@ -31,11 +34,11 @@ __all__ = ["FUSIONS", "Descriptions", "Prompt", "PromptEmbedding", "SeparateText
 _LARGEST = 1e3
 
 
-def _join(texts: Sequence[str]) -> str:
-    return " ".join(text.strip() for text in texts)
+def _stripped(texts: Sequence[str]) -> list[str]:
+    return [text.strip() for text in texts]
 
 
-FUSIONS: dict[str, Callable[[Sequence[str]], str]] = {"join": _join, "quadrants": fuse}
+FUSIONS: dict[str, Callable[[Sequence[str]], list[str]]] = {"join": _stripped, "quadrants": named}
 """How several texts become one: one behind the other, or each of four behind the name of its quarter, which
 the receiver knows from the channel."""
 
@@ -115,17 +118,21 @@ class SeparateTexts:
     count:
         How many texts.
     fusion:
-        A name of `FUSIONS`. Names of quarters are never garbled, so they are put before what was corrected
-        text by text; texts without them are corrected as one.
+        A name of `FUSIONS`.
+    scheme:
+        Of each text, as in `bridge.systems.context.Context.text_link`.
     correct:
-        Whether the corrector mends them.
+        Whether the corrector mends them, each by itself: what a channel did to one says nothing of another's,
+        names of quarters are never garbled, and the generator learns which words came together.
     """
 
     delivers: tuple[str, ...] = ("text",)
 
-    def __init__(self, context: Context, coder: str, count: int, fusion: str, correct: bool) -> None:
+    def __init__(
+        self, context: Context, coder: str, scheme: str | None, count: int, fusion: str, correct: bool
+    ) -> None:
         self.context, self.count, self.fusion, self.correct = context, count, fusion, correct
-        self.link = TextLink(context, coder)
+        self.link = TextLink(context, coder, scheme)
         self.roles: tuple[str, ...] = ("corrector",) * correct
 
     def parts(self, source: Source, texts: Sequence[str]) -> tuple[Part | SymbolPart, ...]:
@@ -134,28 +141,24 @@ class SeparateTexts:
         return tuple(part for parts in laid for part in parts)
 
     def collect(self, reception: Reception) -> Prompt:
-        """The texts fused to one, as they arrived and corrected."""
+        """The texts as they arrived and corrected, fused to one."""
         arrived = [self.link.collect(f"text-{index}", reception) for index in range(self.count)]
         texts = [text.value.strip() for text in arrived]
-        received = FUSIONS[self.fusion](texts)
-        if self.fusion == "quadrants":
-            corrected = fuse(self._mend(texts))
-        else:
-            (corrected,) = self._mend([received])
+        mended = self.context.models.corrector.correct(texts) if self.correct else texts
+        prompt = FUSIONS[self.fusion](mended)
+        received, corrected = " ".join(FUSIONS[self.fusion](texts)), " ".join(prompt)
         remark = "; ".join(filter(None, (text.remark for text in arrived)))
         samples = {"received": received, "corrected": corrected}
-        return Prompt({"prompts": [corrected]}, corrected, remark, samples)
-
-    def _mend(self, texts: list[str]) -> list[str]:
-        return self.context.models.corrector.correct(texts) if self.correct else texts
+        return Prompt({"prompts": [prompt]}, corrected, remark, samples)
 
 
 class PromptEmbedding:
-    """T tokens of d numbers over a link, in place of the letters of texts that are fused where they are sent.
+    """T tokens of d numbers a window over a link, in place of letters; texts are fused where they are sent.
 
-    Both ends know T and d, as they know the generator. Mean and scale travel as the payload's header, but for
-    quantisers that take any number (``fp32``). What arrives is read even where a check sum is wrong; it is no
-    text, and cannot be corrected.
+    Both ends know T and d, as they know the generator; the receiver knows the number of windows from the
+    length of the transmission, as it knows a transport block's size. Mean and scale travel as the payload's
+    header, but for quantisers that take any number (``fp32``). What arrives is read even where a check sum is
+    wrong; it is no text, and cannot be corrected.
 
     Parameters
     ----------
@@ -163,6 +166,8 @@ class PromptEmbedding:
         Channel, the scheme of texts, and the generator's checkpoint.
     form:
         A quantiser (`phy.quantization.parse_quantizer`), or ``analog``.
+    scheme:
+        Of the quantised values, as in `bridge.systems.context.Context.text_link`.
     fusion:
         A name of `FUSIONS`.
     generator:
@@ -177,13 +182,20 @@ class PromptEmbedding:
     delivers: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
 
-    def __init__(self, context: Context, form: str, fusion: str, generator: Callable[[], Generator]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        form: str,
+        scheme: str | None,
+        fusion: str,
+        generator: Callable[[], Generator],
+    ) -> None:
         self.context, self.fusion, self.generator = context, fusion, generator
         self.quantizer = None if form == "analog" else parse_quantizer(form)
         self.link: Carriage = (
             Analog(context.channel, decoding=context.decoding)
             if self.quantizer is None
-            else context.text_link()
+            else context.text_link(scheme)
         )
 
     def _payload(self, count: int) -> EmbeddingPayload:
@@ -192,15 +204,22 @@ class PromptEmbedding:
 
     def parts(self, source: Source, texts: Sequence[str]) -> tuple[Part | SymbolPart, ...]:
         """Lay the embedding of the fused texts on links."""
-        text = FUSIONS[self.fusion](texts)
-        key = f"prompt:{self.context.models.identity('generator')}:{text}"
-        vector = recall_values(source, key, lambda: self.generator().encode_text([text])[0]).flatten()
+        prompt = FUSIONS[self.fusion](texts)
+        key = f"prompt-windows:{self.context.models.identity('generator')}:{prompt}"
+        vector = recall_values(source, key, lambda: self.generator().encode_text([prompt])[0]).flatten()
         return self.link.parts("prompt", self._payload(vector.numel()).pack(vector))
 
     def collect(self, reception: Reception) -> Prompt:
-        """The embedding ``[1, T, d]`` as it arrived."""
+        """The embedding ``[n T, d]`` as it arrived."""
         tokens, width = self.generator().prompt_shape
-        count = tokens * width
+        count = tokens * width * self._windows(reception, tokens * width)
         unpacked = self._payload(count).unpack(self.link.collect("prompt", reception, count))
-        embeds = unpacked.value.clamp(-_LARGEST, _LARGEST).reshape(1, tokens, width)
-        return Prompt({"prompt_embeds": embeds}, remark=unpacked.remark)
+        embeds = unpacked.value.clamp(-_LARGEST, _LARGEST).reshape(-1, width)
+        return Prompt({"prompt_embeds": [embeds]}, remark=unpacked.remark)
+
+    def _windows(self, reception: Reception, once: int) -> int:
+        """How many windows of ``once`` values the transmission has room for."""
+        if self.quantizer is None:
+            return 2 * reception.symbols["prompt/values"].symbols.numel() // once
+        bits = self.link.collect("prompt", reception).bits.numel() - self._payload(once).header_bits
+        return max(round(bits / self.quantizer.bits_for(once)), 1)

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
-from PIL import Image
+import torch
 
 from bridge.air.analog import Analog
 from bridge.air.carriage import Carriage, Digital
 from bridge.air.schemes import parse_schemes
 from bridge.air.transmission import Part, Reception, SymbolPart
 from bridge.payloads import PictureSlice, SlicePayload
+from bridge.payloads.packed import protect, vote, written
 from bridge.systems.context import Context
 from bridge.systems.memory import Arrays, recall
+from bridge.systems.parts.cutting import Cut
 from bridge.systems.parts.prompts import Prompt
 from bridge.systems.pixels.codecs import CODECS
 from bridge.systems.system import Source
 from semantic.models.segmentation import main_object
+from semantic.networks.pixels import Picture
 
 __all__ = ["SLICES", "SliceLink"]
 
 SLICES = ("raw", "analog", *CODECS)
 """Ways of writing a slice."""
 
+Box = tuple[int, int, int, int]
+
 
 class SliceLink:
-    """The box of the main object, with its place in the picture.
+    """The main object as a square, and where it is, if anybody asks.
+
+    A file that did not arrive whole, and values whose scale did not, are no picture: the receiver then has no
+    image prompt. Raw pixels and values are shown as they arrive.
 
     Parameters
     ----------
@@ -34,10 +45,13 @@ class SliceLink:
         An image codec, ``raw`` bit planes, or ``analog`` values.
     scheme:
         Of all forms but ``analog``.
-    side:
-        The longer side is scaled down to so many pixels before coding (Lanczos).
+    cut:
+        How the object becomes a square, and of what side at most.
     quality:
         Of the codec where no number of channel uses is given; None is the middle one.
+    placed:
+        Whether the object's box is sent, and the receiver given a picture to start from: grey, with the
+        object in its place.
 
     Raises
     ------
@@ -50,36 +64,42 @@ class SliceLink:
     >>> from phy.channels.flat import AWGN
     >>> models = load_models(parse_models("segmenter=tiny-scene-segmenter"))
     >>> source = Source("grey", np.full((64, 96, 3), 128, np.uint8))
-    >>> piece = SliceLink(Context(AWGN(), models=models), "raw", "1/2-qpsk", side=24).cut(source)
-    >>> piece.box  # no object: the centre, its longer side scaled down from 48 to 24 pixels
-    (16, 24, 32, 48)
+    >>> link = SliceLink(Context(AWGN(), models=models), "raw", "1/2-qpsk", Cut(side=24))
+    >>> square, box = link.cut_out(source)
+    >>> square.shape, box  # no object: the picture's centre
+    ((24, 24, 3), (16, 24, 48, 72))
     """
 
     def __init__(
-        self, context: Context, form: str, scheme: str, side: int, quality: int | None = None
+        self,
+        context: Context,
+        form: str,
+        scheme: str,
+        cut: Cut,
+        quality: int | None = None,
+        placed: bool = False,
     ) -> None:
         if form not in SLICES:
             raise ValueError(f"slice must be one of none, {', '.join(SLICES)}, got {form!r}")
-        self.context, self.form, self.side, self.quality = context, form, side, quality
+        self.context, self.form, self.cut, self.quality, self.placed = context, form, cut, quality, placed
         self.link: Carriage = (
             Analog(context.channel, decoding=context.decoding)
             if form == "analog"
             else Digital(context.channel, parse_schemes(scheme), context.decoding)
         )
 
-    def cut(self, source: Source) -> PictureSlice:
-        """The slice that is sent; the segmenter is asked once a source."""
+    def cut_out(self, source: Source) -> tuple[Picture, Box]:
+        """The square that is sent, and the object's box; the segmenter is asked once a source."""
         models, picture = self.context.models, source.picture
 
         def segment() -> Arrays:
             found = main_object(models.segmenter.labels([picture])[0])
-            return {"box": np.array(found.box)}
+            top, left, bottom, right = found.box
+            return {"box": np.array(found.box), "mask": found.mask[top:bottom, left:right]}
 
-        key = f"main-object:{models.identity('segmenter')}"
-        top, left, bottom, right = (int(edge) for edge in recall(source, key, segment)["box"])
-        piece = Image.fromarray(picture[top:bottom, left:right])
-        piece.thumbnail((self.side, self.side), Image.Resampling.LANCZOS)
-        return PictureSlice(np.asarray(piece), top, left)
+        found = recall(source, f"main-object-and-mask:{models.identity('segmenter')}", segment)
+        top, left, bottom, right = (int(edge) for edge in found["box"])
+        return self.cut.out(picture[top:bottom, left:right], found["mask"]), (top, left, bottom, right)
 
     def parts(
         self, source: Source, channel_uses: int | None = None
@@ -96,25 +116,52 @@ class SliceLink:
         ValueError
             If it does not fit.
         """
-        packed = self._payload(source.size, channel_uses).pack(self.cut(source))
+        square, (top, left, bottom, right) = self.cut_out(source)
+        fields = self._fields(source.size)
+        box = (top, left, bottom - top - 1, right - left - 1) if fields else ()
+        place = protect(written(box, fields), self.link.header_repeats)
+        packed = self._payload(channel_uses, place.numel()).pack(PictureSlice(square))
+        whole = replace(
+            packed, bits=torch.cat([place, packed.bits]), header_bits=place.numel() + packed.header_bits
+        )
         count = 0 if packed.values is None else packed.values.numel()
-        return self.link.parts("slice", packed, channel_uses), count
+        return self.link.parts("slice", whole, channel_uses), count
 
     def collect(self, reception: Reception) -> Prompt:
-        """The slice as it arrived, grey where no picture can be read, as an image prompt."""
+        """The slice as it arrived, as an image prompt, and a picture to start from; neither if it is lost."""
         arrived = self.link.collect("slice", reception, reception.count or 0)
-        unpacked = self._payload(reception.size, None).unpack(arrived)
-        return Prompt({"images": [unpacked.value.pixels]}, remark=unpacked.remark)
+        fields = self._fields(reception.size)
+        place, bits = vote(arrived.bits, fields, self.link.header_repeats)
+        unpacked = self._payload(None, 0).unpack(replace(arrived, bits=bits))
+        if unpacked.lost or (self.form in CODECS and arrived.intact is False):
+            return Prompt({}, remark=f"no image prompt: {unpacked.remark}")
+        square = unpacked.value.pixels
+        told = {"images": [square]}
+        if fields:
+            told["start"] = [self.cut.back(square, _box(place, reception.size), reception.size)]
+        return Prompt(told, remark=unpacked.remark)
 
-    def _payload(self, size: tuple[int, int], channel_uses: int | None) -> SlicePayload:
-        repeats = self.link.header_repeats
+    def _fields(self, size: tuple[int, int]) -> tuple[int, ...]:
+        """Bits of top, left, height - 1 and width - 1 of a box in a picture of this size, if sent."""
+        return 2 * tuple((side - 1).bit_length() for side in size) if self.placed else ()
+
+    def _payload(self, channel_uses: int | None, spent: int) -> SlicePayload:
+        """How the square is written in ``channel_uses``, of whose bits so many are spent."""
+        repeats, shape = self.link.header_repeats, (self.cut.side, self.cut.side)
         if self.form == "raw":
-            return SlicePayload(size, "raw", repeats=repeats)
+            return SlicePayload(shape, "raw", placed=False, repeats=repeats)
         if self.form == "analog":
-            return SlicePayload(size, "analog", repeats=repeats)
+            return SlicePayload(shape, "analog", placed=False, repeats=repeats)
         codec = CODECS[self.form]()
         if channel_uses is None or not isinstance(self.link, Digital):
             middle = codec.qualities[len(codec.qualities) // 2]
             quality = middle if self.quality is None else self.quality
-            return SlicePayload(size, codec, quality=quality, repeats=repeats)
-        return SlicePayload(size, codec, budget_bits=self.link.room(channel_uses), repeats=repeats)
+            return SlicePayload(shape, codec, quality=quality, placed=False, repeats=repeats)
+        room = self.link.room(channel_uses) - spent
+        return SlicePayload(shape, codec, budget_bits=room, placed=False, repeats=repeats)
+
+
+def _box(place: Sequence[int], size: tuple[int, int]) -> Box:
+    """The box read, or what of it lies in a picture of this size."""
+    top, left = min(place[0], size[0] - 1), min(place[1], size[1] - 1)
+    return top, left, min(top + place[2] + 1, size[0]), min(left + place[3] + 1, size[1])

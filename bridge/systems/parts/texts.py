@@ -19,6 +19,8 @@ class TextLink:
     coder:
         How it is written (`bridge.systems.context.text_coder`); of several joined by ``|`` the sender takes
         the shortest.
+    scheme:
+        As in `bridge.systems.context.Context.text_link`.
 
     Examples
     --------
@@ -28,8 +30,8 @@ class TextLink:
     88
     """
 
-    def __init__(self, context: Context, coder: str) -> None:
-        self.payload, self.link = context.text_payload(coder), context.text_link()
+    def __init__(self, context: Context, coder: str, scheme: str | None = None) -> None:
+        self.payload, self.link = context.text_payload(coder, scheme), context.text_link(scheme)
 
     def parts(self, name: str, text: str, channel_uses: int | None = None) -> tuple[Part, ...]:
         """Lay a text on its link.

@@ -9,11 +9,14 @@
        +--> sub-image 4 -> LLaVA -> text -------------> code, QAM -> channel 4 -> text --+         |      v
                                                                                                    +-> picture
 
-On the air: the slice with its place, and every text with its length, each with check sum and parity on
-channel uses of its own; one after the other over one channel, or each over fading of its own, as the letter
-has it, with ``links="orthogonal"``. The query, the number of sub-images and the size of the picture are
-agreed. Instead of texts the *embedding* of the fused text may be sent, which is what the generator reads of
-it.
+On the air: the slice (with its place only if the picture starts from it), and every text with its length,
+each with check sum and parity on channel uses of its own; one after the other over one channel, or each over
+fading of its own, as the letter has it, with ``links="orthogonal"``. The query, the number of sub-images and
+the size of the picture are agreed. Instead of texts the *embedding* of the fused text may be sent, which is
+what the generator reads of it. A slice that is lost leaves a picture from texts alone, lambda 0.
+
+The letter corrects the fused text; here each text is corrected before they are fused, so that the generator
+can read each in windows of its own, and damage to one does not reach the others.
 
 `single_text` sends one caption of the whole picture in place of the sub-images' (the letter's "single-text
 SC"). Numbers in brackets are the letter's equations, which its Algorithm 1 sums up.
@@ -29,10 +32,12 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, Literal
 
+from bridge.air.carriage import Fill
 from bridge.air.transmission import LINKS, Reception, Transmission
 from bridge.systems.base import SemanticSystem
 from bridge.systems.context import Context
 from bridge.systems.parts.captions import captions
+from bridge.systems.parts.cutting import Background, Cut, Fit
 from bridge.systems.parts.painting import paint
 from bridge.systems.parts.prompts import Descriptions, PromptEmbedding, SeparateTexts, check_fusion
 from bridge.systems.parts.slice import SliceLink
@@ -64,9 +69,15 @@ class MultiSC(SemanticSystem):
         ``embedding:`` and a quantiser or ``analog``: the texts are fused where they are sent, and the
         generator's embedding of the result is sent, with its scale where that is needed. It delivers no
         text, and nothing can be corrected.
-    slice, slice_quality, slice_scheme, slice_size:
-        Form, quality, scheme and side of `bridge.systems.parts.slice.SliceLink`; ``none`` sends no slice, for
-        a picture from texts alone.
+    text_scheme:
+        Modulation and coding of each text, such as ``1-qpsk`` (uncoded) or ``conv:1/2-qpsk``; None is that of
+        the comparison.
+    slice, slice_quality, slice_scheme:
+        Form, quality and scheme of `bridge.systems.parts.slice.SliceLink`; ``none`` sends no slice, for a
+        picture from texts alone.
+    slice_size, background, fit:
+        What is cut out (`bridge.systems.parts.cutting.Cut`): its largest side, what stands around the object,
+        and how its box becomes a square.
     query, max_tokens:
         What the captioner is asked, and the length of its answers.
     fusion:
@@ -76,6 +87,9 @@ class MultiSC(SemanticSystem):
         Whether the corrector mends the fused text (each text by itself where quarters are named).
     scale, steps, guidance:
         IP-Adapter's lambda, denoising steps, and guidance of the text.
+    start, strength:
+        ``noise``, as in the letter; or ``slice``: the object's place is sent, too, and the picture starts
+        from grey with the slice there, of which this share of the steps is run. From noise without a slice.
     links:
         ``sequential`` or ``orthogonal`` (`bridge.air.transmission.LINKS`).
     """
@@ -85,10 +99,13 @@ class MultiSC(SemanticSystem):
     parts: int = 4
     split: Literal["grid", "columns", "objects"] = "grid"
     coder: str = "latin-1|utf-8"
+    text_scheme: str | None = None
     slice: str = "bpg"
     slice_quality: int | None = None
     slice_scheme: str = "1/2-qpsk"
     slice_size: int = 128
+    background: Background = "grey"
+    fit: Fit = "pad"
     query: str | None = QUERY
     max_tokens: int = 64
     fusion: Literal["join", "quadrants"] = "join"
@@ -96,22 +113,28 @@ class MultiSC(SemanticSystem):
     scale: float = 0.6
     steps: int = 25
     guidance: float = 7.5
+    start: Literal["noise", "slice"] = "noise"
+    strength: float = 0.8
     links: str = LINKS[0]
     name: str = "multi-sc"
 
     def __post_init__(self) -> None:
         context, (kind, _, form) = self.context, self.coder.partition(":")
         check_split(self.split, self.parts)
+        if isinstance(context.text_link(self.text_scheme).schemes, Fill):
+            raise ValueError(f"texts beside others take a scheme with a rate, got {self.text_scheme!r}")
         check_fusion(self.fusion, self.split, self.parts)
         Transmission((), links=self.links)  # raises now what it would raise later
         self.words: Descriptions = (
-            PromptEmbedding(context, form, self.fusion, self._generator)
+            PromptEmbedding(context, form, self.text_scheme, self.fusion, self._generator)
             if kind == "embedding"
-            else SeparateTexts(context, self.coder, self.parts, self.fusion, self.correct)
+            else SeparateTexts(context, self.coder, self.text_scheme, self.parts, self.fusion, self.correct)
         )
         self.delivers = ("image", *self.words.delivers)
-        sliced = self.slice != "none"
-        how = (self.slice_scheme, self.slice_size, self.slice_quality)
+        sliced, placed = self.slice != "none", self.start == "slice"
+        _check_start(self.start, sliced, self.steps, self.strength)
+        cut = Cut(self.background, self.fit, self.slice_size)
+        how = (self.slice_scheme, cut, self.slice_quality, placed)
         self.piece = SliceLink(context, self.slice, *how) if sliced else None
         segmenter = ("segmenter",) * (sliced or self.split == "objects")
         self.roles = ("captioner", *segmenter, *self.words.roles, "generator", *("ip-adapter",) * sliced)
@@ -143,11 +166,18 @@ class MultiSC(SemanticSystem):
         prompt = self.words.collect(reception)  # (4) for the texts, and (5)
         if self.piece is not None:
             prompt += self.piece.collect(reception)  # (4) for the slice
-        how = {"scale": self.scale, "steps": self.steps, "guidance": self.guidance}
+        how = {"scale": self.scale, "strength": self.strength, "steps": self.steps, "guidance": self.guidance}
         picture = paint(self._generator(), reception.size, self.context.seed, **prompt.told, **how)  # (6)
         return Reconstruction(
             picture, prompt.text, failed=reception.failed, remark=prompt.remark, samples=prompt.samples
         )
+
+
+def _check_start(start: str, sliced: bool, steps: int, strength: float) -> None:
+    if start not in ("noise", "slice") or (start == "slice" and not sliced):
+        raise ValueError(f"start is noise, or slice where one is sent; got {start!r}")
+    if start == "slice" and not 1 <= int(steps * strength) <= steps:
+        raise ValueError(f"a start takes steps * strength of 1 to steps, got {steps} and {strength}")
 
 
 def single_text(context: Context, *, parts: int = 1, name: str = "single-text", **options: Any) -> MultiSC:

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 
+from bridge.air.carriage import Fill
 from bridge.air.transmission import Reception, Transmission
 from bridge.systems.base import SemanticSystem
 from bridge.systems.context import Context
 from bridge.systems.parts.captions import captions
 from bridge.systems.parts.painting import paint
 from bridge.systems.parts.texts import TextLink
+from bridge.systems.parts.values import within
 from bridge.systems.system import Reconstruction, Source
 from phy.units import EsN0
 from semantic.models.captioning import QUERY
@@ -36,6 +38,11 @@ class TextOnly(SemanticSystem):
         Channel, text scheme, and models (captioner, generator; corrector if texts are corrected).
     coder:
         How the text is written (`phy.source.text.coders`); several joined by ``|`` let the sender choose.
+    text_scheme:
+        Modulation and coding of the text: ``1-qpsk`` is uncoded, ``qpsk`` alone is coded at the rate that
+        fills the channel uses; None is the scheme of the comparison.
+    channel_uses:
+        To fill, where the text is to take fewer than it may.
     query, max_tokens:
         What the captioner is asked, and the length of its answer.
     correct:
@@ -47,6 +54,8 @@ class TextOnly(SemanticSystem):
     context: Context
     _: KW_ONLY
     coder: str = "latin-1|utf-8"
+    text_scheme: str | None = None
+    channel_uses: int | None = None
     query: str | None = QUERY
     max_tokens: int = 64
     correct: bool = False
@@ -55,11 +64,13 @@ class TextOnly(SemanticSystem):
     name: str = "text-only"
 
     def __post_init__(self) -> None:
-        self.link = TextLink(self.context, self.coder)
+        self.link = TextLink(self.context, self.coder, self.text_scheme)
+        if self.channel_uses is not None and not isinstance(self.link.link.schemes, Fill):
+            raise ValueError(f"{self.text_scheme!r} has a rate, and fills no channel_uses: give qpsk alone")
         self.roles = ("captioner", "generator", *["corrector"] * self.correct)
 
     def encode(self, source: Source, channel_uses: int | None, snr: EsN0) -> Transmission:
-        """Send the caption in as few channel uses as the scheme needs.
+        """Send the caption in as few channel uses as the scheme needs, or in all that it is to fill.
 
         Raises
         ------
@@ -67,7 +78,10 @@ class TextOnly(SemanticSystem):
             If these are more than ``channel_uses``.
         """
         (text,) = captions(source, self.context.models, self.query, self.max_tokens)
-        return Transmission(self.link.parts("text", text, channel_uses), source.size)
+        if self.channel_uses is not None:
+            within(f"the text of {self.name}", self.channel_uses, channel_uses)
+        parts = self.link.parts("text", text, self.channel_uses or channel_uses)
+        return Transmission(parts, source.size)
 
     def decode(self, reception: Reception) -> Reconstruction:
         """Read the text and generate the picture from it."""

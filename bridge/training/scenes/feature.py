@@ -29,6 +29,7 @@ from bridge.training.scenes.drawing.vae import frozen_vae, latents_of, object_ma
 from bridge.training.scenes.feature_words import CaptionedAnd, received, text_loss
 from bridge.training.trainer import Recipe
 from semantic.models.projection import FeatureBridge, FeatureProjection
+from semantic.zoo.complete import load_whole
 from semantic.zoo.presets import import_transformers
 
 __all__ = ["FeatureSystem", "feature"]
@@ -57,8 +58,8 @@ class FeatureSystem(nn.Module):
         if before is not None:
             words, generator = before, before / "image"
         self.vae = frozen_vae(generator)
-        self.unet = UNet2DConditionModel.from_pretrained(generator / "unet", dtype=torch.float32)
-        self.blip2 = library.Blip2ForConditionalGeneration.from_pretrained(words, dtype=torch.float32)
+        self.unet = load_whole(UNet2DConditionModel, generator / "unet", dtype=torch.float32)
+        self.blip2 = load_whole(library.Blip2ForConditionalGeneration, words, dtype=torch.float32)
         self.projection = FeatureProjection.from_pretrained(words / "projection")
         if before is not None:
             self.bridge = FeatureBridge.from_pretrained(before / "image" / "bridge")

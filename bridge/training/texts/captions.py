@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from semantic.models.correction import split_windows
+from semantic.models.windows import split_windows
 from semantic.samples.captions import caption_pairs
 from semantic.scenes.captions import caption, quadrant_caption
 from semantic.scenes.scene import sample_scene

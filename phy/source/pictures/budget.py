@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,8 +108,8 @@ def fit(encodings: Encodings, max_bytes: int) -> Fitted:
     """Find the best quality whose file has at most ``max_bytes``.
 
     The picture stays at full size as long as its worst quality fits; else it is scaled down step by step.
-    On the first scale that fits, the quality is found by bisection: the file of the quality returned fits,
-    and that of the next better quality does not.
+    On the first scale that fits, the quality is found by false position: the file of the quality returned
+    fits, and that of the next better quality does not.
 
     Parameters
     ----------
@@ -143,15 +144,25 @@ def fit(encodings: Encodings, max_bytes: int) -> Fitted:
 
 
 def _best(encodings: Encodings, scale_index: int, max_bytes: int) -> int:
-    """Bisect; the file of ``fits`` fits throughout, that of ``fails`` (if it exists) does not."""
+    """Narrow the interval; the file of ``fits`` fits throughout, that of ``fails`` (if it exists) does not.
+
+    The logarithm of a file's size is nearly linear in its quality, so it is interpolated between the ends,
+    where the file that would be better than the best is taken to be as large as the pixels. When the same
+    end moves three times, the curve is bent, and the interval is halved.
+    """
     qualities = encodings.codec.qualities
     fits, fails = 0, len(qualities)
+    small = len(encodings.encode(scale_index, qualities[fits]))
+    large = max(encodings.image.nbytes, max_bytes + 1)
+    moved = 0  # times that the upper end has moved in a row; below 0: the lower end
     while fails - fits > 1:
-        middle = (fits + fails) // 2
-        if len(encodings.encode(scale_index, qualities[middle])) <= max_bytes:
-            fits = middle
+        share = log(max_bytes / small) / log(large / small) if abs(moved) < 3 else 0.5
+        tried = min(max(fits + round(share * (fails - fits)), fits + 1), fails - 1)
+        size = len(encodings.encode(scale_index, qualities[tried]))
+        if size <= max_bytes:
+            fits, small, moved = tried, size, min(moved, 0) - 1
         else:
-            fails = middle
+            fails, large, moved = tried, size, max(moved, 0) + 1
     return qualities[fits]
 
 

@@ -152,7 +152,7 @@ def test_interrupted_training_goes_on(run: Run, data: Path, tmp_path: Path) -> N
         (["tiny-jscc", "--data", "/nowhere"], ["/nowhere", "SEMPHY_DATA", "--data", "bsds500_256"]),
         (["tiny-parrot"], ["tiny-parrot", "tiny-corrector"]),
         (["scenes-judge", "--device", "abacus"], ["abacus"]),
-        (["scenes-judge", "--device", "meta"], ["meta", "nothing is trained"]),
+        (["scenes-judge", "--device", "meta"], ["meta", "does not work here"]),
         (["tiny-corrector", "--steps", "0"], ["--steps"]),
     ],
 )

@@ -121,6 +121,13 @@ def test_an_envelope_has_the_best_scheme_of_every_metric() -> None:
         assert [row.scheme for row in rows] == [best[name][0] for name in metrics]
 
 
+def test_the_best_scheme_of_an_error_rate_is_the_lowest() -> None:
+    schemes: Values = {"text[low]": [{"cer": 0.1}] * 3, "text[high]": [{"cer": 0.3}] * 3}
+    with store_of(schemes, metrics=("cer",)) as store:
+        (row,) = (row for row in curves(store) if row.is_envelope)
+    assert (row.scheme, row.metrics["cer"].mean) == ("low", pytest.approx(0.1))
+
+
 def test_equal_schemes_give_way_to_the_more_robust_one() -> None:
     store = store_of({"bpg[fast]": [30.0] * 4, "bpg[slow]": [30.0] * 4})
     with store:

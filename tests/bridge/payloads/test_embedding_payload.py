@@ -53,7 +53,7 @@ def side_of(bits: torch.Tensor) -> tuple[float, float]:
 @pytest.mark.parametrize("name", ["values", "lloyd-max:4", "pq:2x6", "uniform:4,dither"])
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_header_is_scale_and_mean(name: str, repeats: int) -> None:
-    sent = vector()
+    sent = vector(mean=5.0)
     packed = payload_of(name, repeats=repeats).pack(sent)
     assert (packed.header_bits, packed.filler_bits) == (40 * repeats, 0)
     assert torch.equal(packed.bits[: 40 * repeats], packed.bits[:40].repeat(repeats))

@@ -90,6 +90,27 @@ def test_header_says_where_it_lies() -> None:
     assert fields == [5, 11, 33 - 1, 41 - 1, 0, (bits.numel() - size) // 8]
 
 
+def test_a_place_that_nobody_reads_costs_nothing() -> None:
+    sent, (with_place, without) = piece(masked=False), (SlicePayload(SHAPE, "raw", placed=p) for p in (1, 0))
+    packed = without.pack(sent)
+    assert (packed.header_bits, with_place.pack(sent).header_bits) == (12, 24)
+    got = without.unpack(Arrived(packed.bits)).value
+    assert got.box == (0, 0, 33, 41)
+    np.testing.assert_array_equal(got.pixels, sent.pixels)
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_lost_is_what_nothing_can_be_read_of(content: str) -> None:
+    """A file without its end, values without their scale; raw pixels are what arrives."""
+    payload = payload_of(content)
+    packed = payload.pack(piece())
+    assert not payload.unpack(Arrived(packed.bits, intact=False, values=packed.values)).lost
+    header = torch.cat([packed.bits[:24], torch.ones_like(packed.bits[24 : packed.header_bits])])
+    got = payload.unpack(Arrived(header, values=packed.values))
+    assert got.lost == (content != "raw")
+    assert content == "raw" or (got.value.pixels == 128).all()
+
+
 def test_raw_planes_start_with_the_most_significant() -> None:
     packed = payload_of("raw").pack(piece())
     assert (packed.planes, packed.header_bits) == (8, 24)

@@ -135,9 +135,13 @@ def test_best_effort_decodes_a_damaged_file(source: Source) -> None:
     (system,) = build_systems("bpg-uncoded", AWGN(), "1-qpsk", policy="best-effort")
     transmission = system.encode(source, 6000, EsN0(7.0))
     flat = POLICIES["best-effort"]((128, 128))
-    made = [system.decode(reception) for reception in transmit(transmission, EsN0(8.5), streams(12))]
+    receptions = transmit(transmission, EsN0(8.5), streams(12))
+    made = [system.decode(reception) for reception in receptions]
     assert all(m.image is not None and m.image.shape == (128, 128, 3) for m in made)
     assert any(m.failed and not np.array_equal(m.image, flat) for m in made)
+    (strict,) = build_systems("bpg-uncoded", AWGN(), "1-qpsk", policy="mean")
+    shown = [strict.decode(reception) for reception in receptions]
+    assert all(np.array_equal(m.image, flat) for m in shown if m.failed)
 
 
 def test_too_small_a_budget_scales_the_picture_down(source: Source) -> None:

@@ -1,4 +1,4 @@
-"""Every training by name at its own size: twenty steps leave a model that loads, and a card."""
+"""Every training by name at its own size: four steps leave a model that loads, and a card."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from semantic.models.features import VisionLanguageFeature
 from semantic.scenes.judge import SceneJudge
 from semantic.zoo.presets import PRESETS
 
-STEPS = 20
+STEPS = 4
 FEW = 4
 """Files of a folder: enough for crops to differ, and few enough to be read in no time."""
 
@@ -99,7 +99,7 @@ def load(name: str, folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RECIPES)
-def test_twenty_steps_leave_a_model_that_loads(trainings: Trainings, name: str) -> None:
+def test_four_steps_leave_a_model_that_loads(trainings: Trainings, name: str) -> None:
     made, log = trainings(name)
     folder = trainings.root / name
     assert f"step {STEPS} of {STEPS}: loss" in log

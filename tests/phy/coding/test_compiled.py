@@ -385,26 +385,27 @@ def published(folder: Path) -> dict[str, list[tuple[float, int, int]]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", AFF3CT)
 def test_bler_is_that_of_aff3ct(name: str, data_dir: Path) -> None:
-    """At every point, with early stopping and without: Fisher's exact test, 1 % for all points together.
+    """At every point: Fisher's exact test, 1 % for all points together.
 
     60 block errors a point expected (20 at BLER 1e-4) beside AFF3CT's 100: a rate off by half, which is 0.05
-    to 0.1 dB, does not pass. The two runs see the same noise.
+    to 0.1 dB, does not pass. Where few blocks show that many, they are decoded without early stopping, too.
     """
     algorithm, schedule, iterations, form = AFF3CT[name]
     points = published(data_dir)[name]
-    errors = np.zeros((2, len(points)), int)
     most = 40_000 if algorithm == "sum-product" else 250_000  # it takes about six times as long
-    for i, (ebno_db, frames, failures) in enumerate(points):
+    stopped = whole = 0
+    for ebno_db, frames, failures in points:
         count = int(min(60 * frames / failures, most))
+        errors = {True: 0, False: 0} if count <= 8192 else {True: 0}
         for first in range(0, count, 8192):
             llr = code().llrs(ebno_db, min(8192, count - first), first)
-            for early in (0, 1):
-                decoding = Decoding(algorithm, schedule, iterations, bool(early), fixed_point=form)
-                decoder = BeliefPropagation(code().graph, decoding)
-                errors[early, i] += code().wrong(decoder.decode(llr)).sum()
-        for early in (0, 1):
-            ours = errors[early, i]
+            for early in errors:
+                decoding = Decoding(algorithm, schedule, iterations, early, fixed_point=form)
+                errors[early] += code().wrong(BeliefPropagation(code().graph, decoding).decode(llr)).sum()
+        for early, ours in errors.items():
             p = fisher_exact([[ours, count - ours], [failures, frames - failures]]).pvalue
-            assert p > 0.01 / len(points), (ebno_db, bool(early), ours, count, failures, frames)
+            assert p > 0.01 / len(points), (ebno_db, early, ours, count, failures, frames)
+        if False in errors:
+            stopped, whole = stopped + errors[True], whole + errors[False]
     # Stopping early may keep a wrong codeword that more iterations would leave again: almost never.
-    assert errors[1].sum() <= 1.01 * errors[0].sum() + 2, errors
+    assert 0 < stopped <= 1.01 * whole + 2

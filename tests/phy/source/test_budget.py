@@ -75,7 +75,34 @@ def test_encodings_are_made_once() -> None:
     assert len(codec.calls) == len(set(codec.calls)) <= len(SCALES) * len(codec.qualities)
     codec.calls.clear()
     fit(Encodings(codec, IMAGE), 2010)
-    assert len(codec.calls) <= 4  # the worst, and bisection over five
+    assert len(codec.calls) <= 4  # the worst, and three of the other four
+
+
+class Curved:
+    """52 qualities whose files grow from 1 to 500 kB, faster at first where bent, as BPG's."""
+
+    name, version, qualities = "curved", "0", tuple(range(52))
+
+    def __init__(self, bend: float) -> None:
+        shares = [index / 51 for index in self.qualities]
+        self.sizes = [round(1e3 * 500 ** (share + bend * share * (1 - share))) for share in shares]
+        self.calls = 0
+
+    def encode(self, image: NDArray[np.uint8], quality: int) -> bytes:
+        self.calls += 1
+        return bytes(self.sizes[quality])
+
+    def decode(self, data: bytes, shape: tuple[int, int]) -> NDArray[np.uint8]:
+        return np.zeros((*shape, 3), np.uint8)
+
+
+@pytest.mark.parametrize("bend", [0.0, 0.2, 0.5])
+def test_few_files_are_made_for_the_best_that_fits(bend: float) -> None:
+    codec, budgets = Curved(bend), range(1000, 60_000, 500)
+    for budget in budgets:
+        fitted = fit(Encodings(codec, np.zeros((512, 768, 3), np.uint8)), budget)
+        assert fitted.quality == max(q for q in codec.qualities if codec.sizes[q] <= budget)
+    assert codec.calls / len(budgets) < 4.5  # bisection makes 6.7
 
 
 def test_scales() -> None:

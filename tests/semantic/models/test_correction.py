@@ -20,8 +20,8 @@ from semantic.models.correction import (
     NoCorrection,
     bundled_words,
     load_corrector,
-    split_windows,
 )
+from semantic.models.windows import split_windows
 from semantic.samples.pictures import sample_sentences
 from semantic.scenes import dataset as scenes
 from semantic.zoo.weights import WeightsMissing
@@ -128,14 +128,6 @@ def test_nothing_is_lost_at_the_edges(echo: BartCorrector) -> None:
 
 def test_lone_surrogates_do_not_raise(echo: BartCorrector) -> None:
     assert echo.correct(["a d\ud800g"]) == ["a d?g"]
-
-
-def test_a_window_is_tried_as_a_whole_before_it_is_cut() -> None:
-    text = "One two. Three four five. Six!  Seven eight nine ten."
-    assert split_windows(text, lambda window: len(window) <= 100) == [text]
-    windows = split_windows(text, lambda window: len(window.strip()) <= 17)
-    assert windows == ["One two. ", "Three four five. ", "Six!  ", "Seven eight nine ", "ten."]
-    assert "".join(windows) == text
 
 
 def test_precision_is_what_is_asked_for(tmp_path: Path) -> None:

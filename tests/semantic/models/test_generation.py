@@ -20,6 +20,7 @@ from transformers import CLIPModel, CLIPProcessor
 from semantic.models.encoders import ImageEncoder
 from semantic.models.generation import Generator, closest, feature_distance
 from semantic.networks.pixels import Picture
+from semantic.zoo.presets import resolve
 from semantic.zoo.weights import WeightsMissing
 
 PROMPTS = ["a dog on the beach", "two people walk in the rain", ""]
@@ -159,6 +160,89 @@ def test_start_and_image_prompt_go_together(prompted: Generator, pictures: list[
     weighted = [prompted.generate(PROMPTS, images=pictures, scale=s, **options) for s in (0.0, 0.6)]
     assert same(weighted[0], prompted.generate(PROMPTS, **options))
     assert not same(*weighted)
+
+
+# Prompts longer than the text encoder reads. -------------------------------------------------------------
+
+CAPTIONS = [
+    "A brown dog runs along the beach behind a ball.",
+    "Grey clouds hang low over a calm sea.",
+    "Two children in yellow coats look at a boat.",
+    "A red umbrella stands open in wet sand.",
+]
+
+
+def read_by(pipeline: Any, texts: list[str]) -> torch.Tensor:
+    """The text encoder's states of texts, each filled up to 77 tokens, one behind the other."""
+    ids = pipeline.tokenizer(texts, padding="max_length", max_length=77, return_tensors="pt").input_ids
+    with torch.no_grad():
+        return torch.cat([pipeline.text_encoder(row[None])[0] for row in ids], dim=1)
+
+
+@pytest.mark.parametrize("guidance", [7.5, 1.0])
+def test_each_text_of_a_long_prompt_is_read_in_a_window_of_its_own(
+    sd: Path, plain: Generator, guidance: float
+) -> None:
+    pipeline = direct(sd)
+    expected = pipeline(
+        prompt_embeds=read_by(pipeline, CAPTIONS),
+        negative_prompt_embeds=read_by(pipeline, [""] * 4),
+        num_inference_steps=2,
+        guidance_scale=guidance,
+        generator=seeded(7),
+    ).images[0]
+    got = plain.generate([CAPTIONS], seeds=[7], guidance=guidance, **FAST)
+    assert same(got, [np.array(expected)])
+    assert torch.equal(plain.encode_text([CAPTIONS])[0], read_by(pipeline, CAPTIONS)[0])
+
+
+def test_another_last_caption_changes_its_window_alone(plain: Generator) -> None:
+    other = [*CAPTIONS[:3], "A blue umbrella stands open in wet sand."]
+    before, after = plain.encode_text([CAPTIONS, other])
+    assert before.shape == after.shape == (4 * 77, CONTEXT)
+    assert [torch.equal(a, b) for a, b in zip(before.split(77), after.split(77), strict=True)] == [
+        True
+    ] * 3 + [False]
+    assert not same(*(plain.generate([told], seeds=[7], **FAST) for told in (CAPTIONS, other)))
+
+
+def test_a_short_prompt_is_one_window_and_a_long_text_is_cut_behind_sentences(plain: Generator) -> None:
+    assert plain.windows(["a dog", "a cat"]) == ["a dog a cat"]
+    assert plain.windows("") == plain.windows([]) == [""]
+    # The four have 20, 30, 24 and 28 tokens, of which two each are the frame.
+    assert plain.windows(" ".join(CAPTIONS)) == [" ".join(CAPTIONS[:3]), CAPTIONS[3]]
+    assert plain.windows(["a dog", " ".join(CAPTIONS)]) == ["a dog", " ".join(CAPTIONS[:3]), CAPTIONS[3]]
+    words = "no end to this " * 12
+    assert " ".join(plain.windows(words)) == words.strip() and len(plain.windows(words)) == 2
+    with pytest.raises(ValueError, match="whole windows of 77 tokens, got 80"):
+        plain.generate(prompt_embeds=torch.zeros(1, 80, CONTEXT), seeds=[7])
+
+
+def test_prompts_of_different_lengths_do_not_depend_on_their_batch(sd: Path, plain: Generator) -> None:
+    prompts = [CAPTIONS, "a dog", CAPTIONS[:2], "a cat"]
+    alone = [plain.generate([told], seeds=[7], **FAST)[0] for told in prompts]
+    assert same(plain.generate(prompts, seeds=[7] * 4, **FAST), alone)
+    together = Generator.from_pretrained(sd, batch=4).generate(prompts, seeds=[7] * 4, **FAST)
+    assert max(np.abs(a.astype(int) - b.astype(int)).max() for a, b in zip(together, alone, strict=True)) <= 1
+
+
+@pytest.mark.slow
+def test_the_bundled_generator_reads_the_fourth_caption() -> None:
+    folder = resolve("tiny-generator")
+    generator = Generator.from_pretrained(folder)
+    texts = [
+        f"A large {kind} {colour} ring on the left and a small plain star at the top right against snow."
+        for kind in ("plain", "striped")
+        for colour in ("red", "blue")
+    ]
+    told = [*texts[:3], texts[3].replace("blue", "green")]
+    before, after = generator.encode_text([texts, told])
+    length = generator.prompt_shape[0]
+    assert len(before) == len(generator.windows(texts)) * length > length
+    *same_windows, last = (
+        torch.equal(a, b) for a, b in zip(before.split(length), after.split(length), strict=True)
+    )
+    assert all(same_windows) and not last
 
 
 # lambda, embeddings, seeds. -------------------------------------------------------------------------------

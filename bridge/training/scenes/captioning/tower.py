@@ -15,6 +15,7 @@ import torch
 
 from bridge.training.scenes.batches import draw_scene, pixel_values
 from semantic.scenes.draw import draw
+from semantic.zoo.complete import load_whole
 from semantic.zoo.presets import import_transformers
 
 __all__ = ["ACTIVATION", "begin_as_captioner", "check_captioner"]
@@ -43,7 +44,7 @@ def begin_as_captioner(tower: Any, folder: Path) -> None:
         Of the captioner.
     """
     library = import_transformers()
-    captioner = library.LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    captioner = load_whole(library.LlavaForConditionalGeneration, folder, dtype=torch.float32)
     source = captioner.model.vision_tower
     state = source.state_dict()
     side = source.config.image_size

@@ -30,6 +30,7 @@ from bridge.training.trainer import Recipe
 from semantic.networks.pixels import Picture
 from semantic.scenes.draw import draw, masks
 from semantic.scenes.scene import Scene
+from semantic.zoo.complete import load_whole
 
 __all__ = ["GeneratorSizes", "PictureBatches", "frozen_vae", "latents_of", "object_mask", "vae"]
 
@@ -193,7 +194,7 @@ def frozen_vae(folder: Path) -> Any:
         raise ValueError(
             f"there is no autoencoder in {folder}: train one first (semphy train tiny-generator-vae)"
         )
-    return AutoencoderKL.from_pretrained(folder / "vae", dtype=torch.float32).requires_grad_(False)
+    return load_whole(AutoencoderKL, folder / "vae", dtype=torch.float32).requires_grad_(False)
 
 
 @torch.no_grad()
