@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from benchmarks.cli.options import FORCE, as_json_option, find_config, folder
+from benchmarks.cli.options import FORCE, as_json_option, device_options, find_config, folder
 
 __all__ = ["captioners", "doctor", "evaluate", "fetch", "list_", "train"]
 
@@ -42,8 +42,7 @@ class _OfModels(click.Command):
 @click.option("--max-tokens", type=int, help="Longest caption.  [default: 256]")
 @click.option("--max-sources", type=int, help="Take only the first so many pictures.")
 @click.option("--force", is_flag=True, default=None, help=FORCE)
-@click.option("--device", help="cpu, cuda ...  [default: cpu]")
-@click.option("--dtype", help="float32, bfloat16 or float16.  [default: float32]")
+@device_options
 @click.option("--out", type=folder(), help="Folder for table1.csv, captions.csv and table1.json.")
 @click.option("--config", callback=find_config, metavar="FILE", help="As for compare, such as table-1.")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="One setting.")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from benchmarks.cli.options import FORCE, as_json_option, end_with, folder, settings_options
+from benchmarks.cli.options import FORCE, as_json_option, device_options, end_with, folder, settings_options
 
 __all__ = ["compare", "crossing", "plot", "reproduce", "send"]
 
@@ -30,6 +30,7 @@ __all__ = ["compare", "crossing", "plot", "reproduce", "send"]
 )
 @click.option("--captions", metavar="FILE", help="Captions of the pictures, or auto to find them there.")
 @click.option("--models", help="tiny, hub, ROLE=PRESET or ROLE=PATH, with commas.  [default: tiny]")
+@device_options
 @click.option("--image-size", type=int, help="Resize pictures to squares of so many pixels.")
 @click.option("--texts", metavar="PATH", help="A text file, a sentence a line, or sample.  [default: sample]")
 @click.option(
@@ -112,6 +113,7 @@ def _say_missing_weights(options: dict[str, Any]) -> None:
 @click.argument("paper")
 @click.option("--images", metavar="PATH", help="As for compare.  [default: scenes:medium]")
 @click.option("--models", help="As for compare.  [default: tiny]")
+@device_options
 @click.option("--max-sources", type=int, help="As for compare.  [default: 48]")
 @click.option("--snr", metavar="RANGE", help="As for compare.  [default: -6:15:3]")
 @click.option("--force", is_flag=True, default=None, help=FORCE)

@@ -205,10 +205,11 @@ RECIPES: dict[str, Training] = {
     ),
     "photo-captioner": Training(
         "Captioner of photographs: MobileNet v2, a projection, and a small language model",
-        1_600,
+        1_500,
         _photo_captioner,
         _CAPTIONED,
         _MORE_CAPTIONS,
+        datasets=("flickr8k", "coco_captions", "voc2012", "imagenet"),
         remark=_CAPTIONED_REMARK,
         captioned=True,
     ),
