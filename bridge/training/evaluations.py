@@ -183,7 +183,8 @@ def _photo_captioner(folder: Path, data: Mapping[str, Path], count: int, seed: i
     from semantic.samples.captioned import load_captioned
 
     captioner, space = PhotoCaptioner.from_pretrained(folder), Meaning.load(folder / "meaning.safetensors")
-    return partial(caption_figures, captioner, space, load_captioned(*data.values(), limit=count), seed)
+    images, captions = data.values()
+    return partial(caption_figures, captioner, space, load_captioned(images, captions, limit=count), seed)
 
 
 def _nested(folder: Path, data: Mapping[str, Path], count: int, seed: int) -> Work:

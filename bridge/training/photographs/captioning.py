@@ -145,9 +145,9 @@ def _weighted(sentences: Captions, owner: NDArray[Any]) -> csr_array:
     data, columns, ends = list[float](), list[int](), [0]
     for row in rows:
         values = {group: times * (count - math.log(len(having[group]))) for group, times in row.items()}
-        lengths = Counter[int]()
-        for group, value in values.items():
-            lengths[len(group)] += value**2
+        lengths = {
+            n: sum(value**2 for group, value in values.items() if len(group) == n) for n in range(1, 5)
+        }
         data += [value / (2 * math.sqrt(lengths[len(group)] or 1.0)) for group, value in values.items()]
         columns += [index[group] for group in values]
         ends.append(len(data))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +37,7 @@ def score(network: MeaningCaptioner, meaning: torch.Tensor, sentence: tuple[int,
 def every(longest: int, words: list[int]) -> list[tuple[int, ...]]:
     """All sentences without a piece twice in a row."""
     found = [each for length in range(1, longest + 1) for each in product(words, repeat=length)]
-    return [each for each in found if all(a != b for a, b in zip(each, each[1:], strict=False))]
+    return [each for each in found if all(a != b for a, b in pairwise(each))]
 
 
 @pytest.mark.parametrize("sure", [False, True])
