@@ -29,10 +29,11 @@ def test_it_tells_dogs_from_persons_on_photographs_of_others(
 ) -> None:
     """Of Pascal VOC, whose captions and photographs it has not learned from."""
     folder = data_dir / "voc2012_seg_eval"
-    listed = dict(line.split(",", 1) for line in (folder / "list.csv").read_text().splitlines())
+    rows = (line.split(",") for line in (folder / "list.csv").read_text().splitlines()[1:])
+    shown = {name: set(classes.split()) & {"dog", "person"} for name, classes in rows}
     told = {}
     for kind in ("dog", "person"):
-        names = [name for name, classes in listed.items() if classes.strip(' "') == kind][:12]
+        names = [name for name, kinds in shown.items() if kinds == {kind}][:15]
         pictures = [read_picture(folder / "JPEGImages" / f"{name}.jpg") for name in names]
         told[kind] = sum("dog" in text.split() for text in captioner.caption(pictures, QUERY)) / len(names)
     assert told["dog"] > told["person"] + 0.3, told
