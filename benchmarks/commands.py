@@ -166,12 +166,12 @@ def crossing(
 
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
-    ...     run = compare(systems="text-uncoded,text-ldpc", snr="-4:4:4", max_sources=8, out=folder)
+    ...     run = compare(systems="text-uncoded,text-ldpc", snr="-2:6:4", max_sources=8, out=folder)
     ...     names = "text-uncoded[1-qpsk]", "text-ldpc[1/2-qpsk]"
     ...     coarse = crossing(folder, *names, metric="cer")
     ...     fine = crossing(folder, *names, metric="cer", refine=1)
     >>> (coarse.at.before_db, coarse.at.after_db), fine.at.after_db - fine.at.before_db
-    ((-4.0, 0.0), 1.0)
+    ((-2.0, 2.0), 1.0)
     """
     from benchmarks.systems.crossing import find_crossing
 
@@ -214,7 +214,7 @@ def reproduce(
     --------
     >>> reproduce("multi-cs")
     Traceback (most recent call last):
-    benchmarks.settings.errors.InputError: no paper 'multi-cs': there are multi-sc, vlf-msc
+    benchmarks.settings.errors.InputError: no paper 'multi-cs': there are multi-sc, vlf-msc, multi-sc-texts
     """
     from benchmarks.papers.reproduce import check_paper, run_reproduction
     from benchmarks.settings.compare import CompareSpec

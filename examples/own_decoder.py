@@ -17,8 +17,7 @@ class WeightedMinSum:
 
     def decode(self, llr: torch.Tensor) -> Decoded:
         """Decide the information bits of ``[batch, n]`` LLRs log p(b=1)/p(b=0)."""
-        channel = llr.new_zeros(len(llr), self.heard.graph.size)
-        channel.index_add_(1, torch.from_numpy(self.heard.places), -llr)[:, self.heard.known] = 20.0
+        channel = -self.heard.variables(llr)
         told, sums = torch.zeros(len(llr), *self.ones.shape), channel
         for weight in torch.linspace(0.6, 1.0, 10):
             asked = torch.where(self.ones, sums[:, None, :] - told, torch.inf)

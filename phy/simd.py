@@ -1,9 +1,9 @@
 """64-byte vectors as a Numba type: frames side by side in the lanes of the widest registers there are.
 
 Numba vectorises loops when it can prove that it may; a decoder's inner loop is written here in vectors
-outright instead. A vector holds 64 ``int8``, 32 ``int16`` or 16 ``float32``; LLVM splits or joins it into
-the registers of the machine. The functions below work inside ``numba.njit`` functions only. Integer
-additions and subtractions saturate.
+outright instead. A vector holds 64 ``int8``, 32 ``int16``, or 16 ``int32`` or ``float32``; LLVM splits or
+joins it into the registers of the machine. The functions below work inside ``numba.njit`` functions only.
+Integer additions and subtractions saturate.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ __all__ = [
     "apply_sign",
     "box_plus",
     "decide",
+    "equal",
     "exp_minus",
     "keep_where",
     "load",
@@ -30,12 +31,19 @@ __all__ = [
     "maximum",
     "minimum",
     "minus_log",
+    "negated_where_positive",
+    "root",
     "scaled",
+    "scaled_by",
+    "select_bits",
     "select_equal",
+    "signs",
     "splat",
+    "spread",
     "store",
     "sub",
     "sub_floor",
+    "to_float",
     "xor",
 ]
 
@@ -125,12 +133,16 @@ def splat(typing: Any, value: Any) -> Any:
     vector = Vector(value)
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        undefined = ir.Constant(vector.llvm, ir.Undefined)
-        first = builder.insert_element(undefined, args[0], ir.Constant(ir.IntType(32), 0))
-        zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), None)
-        return builder.shuffle_vector(first, undefined, zeros)
+        return _splat(builder, vector, args[0])
 
     return vector(value), generate
+
+
+def _splat(builder: Any, vector: Vector, value: Any) -> Any:
+    undefined = ir.Constant(vector.llvm, ir.Undefined)
+    first = builder.insert_element(undefined, value, ir.Constant(ir.IntType(32), 0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.lanes), None)
+    return builder.shuffle_vector(first, undefined, zeros)
 
 
 def _binary(doc: str, generate: Callable[[Any, Vector, Any, Any], Any]) -> Any:
@@ -189,10 +201,15 @@ def _apply_sign(builder: Any, vector: Vector, a: Any, b: Any) -> Any:
     return builder.select(_negative(builder, vector, b), builder.sub(zero, a), a)
 
 
-add = _binary("Return a + b; integers saturate.", _integer_or_float("sadd.sat", "fadd"))
-sub = _binary("Return a - b; integers saturate.", _integer_or_float("ssub.sat", "fsub"))
-minimum = _binary("Smaller of two magnitudes; integers count as unsigned.", _extreme("umin", "<"))
-maximum = _binary("Larger of two magnitudes; integers count as unsigned.", _extreme("umax", ">"))
+_add = _integer_or_float("sadd.sat", "fadd")
+_sub = _integer_or_float("ssub.sat", "fsub")
+_minimum = _extreme("umin", "<")
+_maximum = _extreme("umax", ">")
+
+add = _binary("Return a + b; integers saturate.", _add)
+sub = _binary("Return a - b; integers saturate.", _sub)
+minimum = _binary("Smaller of two magnitudes; integers count as unsigned.", _minimum)
+maximum = _binary("Larger of two magnitudes; integers count as unsigned.", _maximum)
 sub_floor = _binary("Return max(a - b, 0) of magnitudes; integers count as unsigned.", _sub_floor)
 xor = _binary("Exclusive or of the bit patterns.", _xor)
 keep_where = _binary("Keep a where the bits of b are set: b is all ones or zeros a lane.", _keep_where)
@@ -204,11 +221,15 @@ def magnitude(typing: Any, a: Any) -> Any:
     """Return |a|; of the smallest integer as unsigned, so that nothing wraps."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        if a.floating:
-            return _call(builder, f"llvm.fabs.{a.suffix}", a.llvm, [args[0]])
-        return _call(builder, f"llvm.abs.{a.suffix}", a.llvm, [args[0], ir.Constant(ir.IntType(1), 0)])
+        return _magnitude(builder, a, args[0])
 
     return a(a), generate
+
+
+def _magnitude(builder: Any, vector: Vector, a: Any) -> Any:
+    if vector.floating:
+        return _call(builder, f"llvm.fabs.{vector.suffix}", vector.llvm, [a])
+    return _call(builder, f"llvm.abs.{vector.suffix}", vector.llvm, [a, ir.Constant(ir.IntType(1), 0)])
 
 
 @intrinsic
@@ -216,10 +237,96 @@ def select_equal(typing: Any, a: Any, b: Any, x: Any, y: Any) -> Any:
     """Return x where a equals b, and y elsewhere."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        compare = builder.fcmp_ordered if a.floating else builder.icmp_signed
-        return builder.select(compare("==", args[0], args[1]), args[2], args[3])
+        return _select_equal(builder, a, *args)
 
     return a(a, b, x, y), generate
+
+
+def _select_equal(builder: Any, vector: Vector, a: Any, b: Any, x: Any, y: Any) -> Any:
+    compare = builder.fcmp_ordered if vector.floating else builder.icmp_signed
+    return builder.select(compare("==", a, b), x, y)
+
+
+@intrinsic
+def select_bits(typing: Any, word: Any, x: Any, y: Any) -> Any:
+    """Return x in the lanes whose bit of a ``uint64`` is set, lane 0 the lowest, and y elsewhere."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.select(_booleans(builder, args[0], x.lanes), args[1], args[2])
+
+    return x(types.uint64, x, y), generate
+
+
+def _booleans(builder: Any, word: Any, lanes: int) -> Any:
+    bits = word if lanes == 64 else builder.trunc(word, ir.IntType(lanes))
+    return builder.bitcast(bits, ir.VectorType(ir.IntType(1), lanes))
+
+
+@intrinsic
+def equal(typing: Any, a: Any, b: Any) -> Any:
+    """Return the lanes in which integers are equal, lane 0 in the least significant bit of a ``uint64``."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        packed = builder.bitcast(builder.icmp_signed("==", *args), ir.IntType(a.lanes))
+        return packed if a.lanes == 64 else builder.zext(packed, ir.IntType(64))
+
+    return types.uint64(a, b), generate
+
+
+@intrinsic
+def spread(typing: Any, array: Any, word: Any) -> Any:
+    """Write 64 integers to the beginning of an array: all ones where the bit of a ``uint64`` is set, or 0."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        made = context.make_array(sig.args[0])(context, builder, args[0])
+        lanes = ir.VectorType(ir.IntType(array.dtype.bitwidth), 64)
+        pointer = builder.bitcast(made.data, lanes.as_pointer())
+        builder.store(builder.sext(_booleans(builder, args[1], 64), lanes), pointer).align = 1
+        return context.get_dummy_value()
+
+    return types.void(array, types.uint64), generate
+
+
+@intrinsic
+def signs(typing: Any, a: Any) -> Any:
+    """Return all ones where an integer is negative, and 0 elsewhere."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.ashr(args[0], ir.Constant(a.llvm, [a.bits - 1] * a.lanes))
+
+    return a(a), generate
+
+
+@intrinsic
+def to_float(typing: Any, a: Any) -> Any:
+    """Return ``int32`` as ``float32``, rounded to the nearest."""
+    result = Vector(types.float32)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return builder.sitofp(args[0], result.llvm)
+
+    return result(a), generate
+
+
+@intrinsic
+def negated_where_positive(typing: Any, a: Any, word: Any) -> Any:
+    """Return -a where an ``int32`` is 0 or above, and a elsewhere; a is ``float32``."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        ones = ir.Constant(a.integers, [-1] * a.lanes)
+        return _apply_sign(builder, a, args[0], builder.bitcast(builder.xor(args[1], ones), a.llvm))
+
+    return a(a, word), generate
+
+
+@intrinsic
+def root(typing: Any, a: Any) -> Any:
+    """Return the square root of ``float32``."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _call(builder, f"llvm.sqrt.{a.suffix}", a.llvm, [args[0]])
+
+    return a(a), generate
 
 
 @intrinsic
@@ -312,11 +419,31 @@ def scaled(typing: Any, a: Any, factor: Any) -> Any:
     """Scale magnitudes: floats by ``factor``; integers a become a - floor(a factor / 64), factor up to 64."""
 
     def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        if a.floating:
-            return builder.fmul(args[0], args[1])
-        wide = ir.VectorType(ir.IntType(2 * a.bits), a.lanes)  # where no product overflows
-        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
-        taken = builder.lshr(product, ir.Constant(wide, [6] * a.lanes))
-        return builder.sub(args[0], builder.trunc(taken, a.llvm))
+        return _scaled(builder, a, *args)
 
     return a(a, factor), generate
+
+
+@intrinsic
+def scaled_by(typing: Any, a: Any, factor: Any) -> Any:
+    """Scale magnitudes as `scaled` does, by one number for all lanes; None leaves them as they are."""
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _scaled_by(builder, a, sig.args[1], *args)
+
+    return a(a, factor), generate
+
+
+def _scaled_by(builder: Any, vector: Vector, kind: Any, a: Any, factor: Any) -> Any:
+    if isinstance(kind, types.NoneType):
+        return a
+    return _scaled(builder, vector, a, _splat(builder, vector, factor))
+
+
+def _scaled(builder: Any, vector: Vector, a: Any, factor: Any) -> Any:
+    if vector.floating:
+        return builder.fmul(a, factor)
+    wide = ir.VectorType(ir.IntType(2 * vector.bits), vector.lanes)  # where no product overflows
+    product = builder.mul(builder.zext(a, wide), builder.zext(factor, wide))
+    taken = builder.lshr(product, ir.Constant(wide, [6] * vector.lanes))
+    return builder.sub(a, builder.trunc(taken, vector.llvm))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,12 @@ import pytest
 # Tests are imported by path (--import-mode=importlib), which leaves their folder off the path; helpers that
 # several of them use, such as the package `tiny`, are imported from there.
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+# A suite in the background of a script ignores these, and so would every command that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if os.name == "posix":
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

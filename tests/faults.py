@@ -38,7 +38,10 @@ clock, list_folder, scan = time.time, os.listdir, os.scandir
 time.time = lambda: clock() + random.Random(os.urandom(8)).uniform(-1e8, 1e8)
 os.listdir = lambda *given: sorted(list_folder(*given), reverse=True)
 
-class Scan(list):
+class Scan:
+    def __init__(self, entries): self.entries = iter(entries)
+    def __iter__(self): return self
+    def __next__(self): return next(self.entries)
     def __enter__(self): return self
     def __exit__(self, *error): return None
     def close(self): return None
@@ -258,23 +261,29 @@ def wait(life: Life, out: Path, draw: random.Random) -> None:
     before, deadline = counted(out), time.monotonic() + (300 if draw.random() < 0.75 else 0)
     while time.monotonic() < deadline and life.poll() is None and counted(out) == before:
         time.sleep(0.05)
-    life.wait(draw.uniform(0.0, 2.0))
+    life.wait(draw.uniform(0.0, 1.0))
 
 
-def kills(case: Case, out: Path, count: int, draw: random.Random) -> dict[str, Any]:
-    """Kill a run so many times while it goes on, and then let it end; says whom, and what was kept."""
-    whom, kept = Counter[str](), list[int]()
-    for _ in range(count):
-        who = draw.choices(("parent", "all", "worker"), (2, 2, 1))[0]
-        life = Life(case, out, 2 if who == "worker" else 1)
-        wait(life, out, draw)
-        whom[kill(life, who, draw)] += 1
-        kept.append(counted(out))
-        if kept[-1]:
-            content(out)
-        assert kept == sorted(kept)  # nothing that was kept is ever lost
-    finish(case, out)
-    return {"killed": dict(whom), "kept behind each": kept}
+def kills(case: Case, whole: dict[str, Any], out: Path, count: int, draw: random.Random) -> dict[str, Any]:
+    """Kill runs so many times while they go on; each ends as ``whole``. Says whom, and what each one kept."""
+    whom, runs = Counter[str](), list[list[int]]()
+    while whom.total() < count:
+        place, kept = out.with_name(f"{out.name}-{len(runs)}"), list[int]()
+        killed = ""
+        while killed != "nobody" and whom.total() < count:
+            who = draw.choices(("parent", "all", "worker"), (2, 2, 1))[0]
+            life = Life(case, place, 2 if who == "worker" else 1)
+            wait(life, place, draw)
+            killed = kill(life, who, draw)
+            whom[killed] += killed != "nobody"
+            kept.append(counted(place))
+            if kept[-1]:
+                content(place)
+            assert kept == sorted(kept)  # nothing that was kept is ever lost
+        finish(case, place)
+        assert content(place) == whole, f"{case.name} differs behind {kept}"
+        runs.append(kept)
+    return {"killed": dict(whom), "kept behind each": runs}
 
 
 def counted(out: Path) -> int:
@@ -344,8 +353,9 @@ def main() -> None:
         finish(case, given.folder / f"{case.name}-whole")
         whole = content(given.folder / f"{case.name}-whole")
         print(json.dumps({"command": case.name, "rows": len(whole["rows"])}), flush=True)
+        killed = kills(case, whole, given.folder / f"{case.name}-killed", given.kills // 2, draw)
+        print(json.dumps({"command": case.name, "fault": "kills", **killed, "equal": True}), flush=True)
         faults: dict[str, Callable[[Path], dict[str, Any]]] = {
-            "kills": lambda out, case=case: kills(case, out, given.kills // 2, draw),
             "two": lambda out, case=case: two_at_once(case, out),
             "full": lambda out, case=case: full_disk(case, out, (20_000, 60_000, 150_000)),
             "elsewhere": lambda out, case=case: another_world(case, out),

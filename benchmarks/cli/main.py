@@ -11,7 +11,7 @@ import click
 
 from benchmarks.cli import signals
 from benchmarks.cli.links import ber, mcs
-from benchmarks.cli.models import captioners, doctor, evaluate, fetch, list_, train
+from benchmarks.cli.models import cache, captioners, doctor, evaluate, fetch, list_, train
 from benchmarks.cli.systems import compare, crossing, plot, reproduce, send
 
 __all__ = ["cli", "main"]
@@ -90,5 +90,6 @@ for command in (
     evaluate,
     list_,
     doctor,
+    cache,
 ):
     cli.add_command(command)

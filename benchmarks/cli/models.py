@@ -1,6 +1,6 @@
 """Commands about models and the machine.
 
-``captioners``, ``fetch``, ``train``, ``evaluate``, ``list`` and ``doctor``.
+``captioners``, ``fetch``, ``train``, ``evaluate``, ``list``, ``doctor`` and ``cache``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import click
 
 from benchmarks.cli.options import FORCE, as_json_option, device_options, find_config, folder
 
-__all__ = ["captioners", "doctor", "evaluate", "fetch", "list_", "train"]
+__all__ = ["cache", "captioners", "doctor", "evaluate", "fetch", "list_", "train"]
 
 
 class _OfModels(click.Command):
@@ -230,3 +230,15 @@ def _validate(as_json: bool) -> None:
         click.echo(f"{len(found) - len(wrong)} of {len(found)} hold")
     if wrong:
         sys.exit(1)
+
+
+@click.command()
+@click.option("--clear", is_flag=True, help="Remove it; what is needed again is made again.")
+@as_json_option
+def cache(clear: bool, as_json: bool) -> None:
+    """What is kept between processes: compiled kernels, and the files that codecs made of pictures."""
+    from benchmarks.machine import cache as kept
+
+    found = kept.clear() if clear else kept.examine()
+    text = f"removed: {found.to_text()}" if clear else found.to_text()
+    click.echo(json.dumps(found.to_json(), indent=2) if as_json else text)

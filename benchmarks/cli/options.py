@@ -50,7 +50,11 @@ def settings_options(command: Command) -> Command:
     options = (
         click.option("--seed", type=int, help="Root of every random draw.  [default: 1]"),
         click.option(
-            "--workers", type=click.IntRange(1), default=1, show_default=True, help="Local processes."
+            "--workers",
+            type=click.IntRange(1),
+            default=1,
+            show_default=True,
+            help="Local processes; threads of one for the compiled chain, which takes all cores at 1.",
         ),
         click.option("--out", type=folder(), help="Run directory; the same command resumes it."),
         click.option(

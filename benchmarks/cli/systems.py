@@ -103,7 +103,8 @@ def _say_missing_weights(options: dict[str, Any]) -> None:
     from semantic.zoo import presets as zoo
     from semantic.zoo.published import say_missing
 
-    bundles = [zoo.members(name) for name in options["systems"].split(",") if name in zoo.BUNDLES]
+    asked = (name.partition("@")[0] for name in options["systems"].split(","))
+    bundles = [zoo.members(name) for name in asked if name in zoo.BUNDLES]
     missing = {preset.name: preset for bundle in bundles for preset in bundle if not preset.is_here}
     if missing:
         raise InputError(say_missing(list(missing.values())))
@@ -130,8 +131,9 @@ def reproduce(
 ) -> None:
     """Run a PAPER's comparison again, draw its figures, and hold its claims against them.
 
-    PAPER is multi-sc (arXiv 2503.19386) or vlf-msc (arXiv 2511.10074). Its settings are the preset of that
-    name; whatever is given here, or by --config or --set, goes before them.
+    PAPER is multi-sc (arXiv 2503.19386), multi-sc-texts (what becomes of its texts), or vlf-msc (arXiv
+    2511.10074). Its settings are the preset of that name; whatever is given here, or by --config or --set,
+    goes before them.
 
     \b
     semphy reproduce multi-sc --out runs/multi-sc

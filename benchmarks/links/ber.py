@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.links.chains import Chain, SpecifiedLink
-from benchmarks.links.counting import Counts, count
+from benchmarks.links.counting import Counts
+from benchmarks.links.crew import Crew
 from benchmarks.links.labels import labels_of
 from benchmarks.links.points import Point, Session
 from benchmarks.links.results import COUNT_COLUMNS, PointStats, TargetRow, load_points
@@ -208,7 +209,7 @@ def run_ber(
     out:
         Run directory; None stores nothing on disk.
     workers:
-        Processes.
+        Processes; where all links are simulated by the compiled engine, threads of this one.
     batch_size:
         Blocks computed at once; neither it nor ``workers`` changes a count.
 
@@ -352,6 +353,7 @@ def simulate(
         What the labels of the chains are, several of which are told apart in the table.
     """
     outcome = Outcome()
+    crew = Crew.of(chains, workers)
     label = Column[Point](title, attrgetter("chain.label"), _widest(chain.label for chain in chains))
     shown = (*_level(chains[0].plan.snr.kind), *_COUNTS[:-1])
     live = (*(column.of(_stats) for column in shown), *_LIVE)
@@ -369,11 +371,11 @@ def simulate(
                 )
         try:
             if any(chain.plan.target_bler for chain in chains):
-                with open_pool(workers) as pool:
+                with open_pool(crew.processes) as pool:
                     for chain in chains:
-                        _search(session, chain, workers, pool, outcome)
+                        _search(session, chain, crew, pool, outcome)
             else:
-                _climb(session, chains, workers, table, outcome)
+                _climb(session, chains, crew, table, outcome)
         except KeyboardInterrupt:
             outcome.interrupted = True
     return outcome
@@ -384,12 +386,12 @@ def _stats(point: Point) -> PointStats:
 
 
 def _climb(
-    session: Session, chains: Sequence[Chain], workers: int, table: LiveTable[Point], outcome: Outcome
+    session: Session, chains: Sequence[Chain], crew: Crew, table: LiveTable[Point], outcome: Outcome
 ) -> None:
     with session.store.transaction():
         points = [Point(session, chain, level) for chain in chains for level in chain.levels]
     outcome.conditions = list(dict.fromkeys(point.condition for point in points))
-    run(points, count, workers)
+    run(points, crew.count, crew.processes)
     for chain in chains:
         if chain.ended and not all(point.counts.blocks for point in points if point.chain is chain):
             floor = chain.plan.stop.below_bler
@@ -397,7 +399,7 @@ def _climb(
 
 
 def _search(
-    session: Session, chain: Chain, workers: int, pool: ProcessPoolExecutor | None, outcome: Outcome
+    session: Session, chain: Chain, crew: Crew, pool: ProcessPoolExecutor | None, outcome: Outcome
 ) -> None:
     plan, values = chain.plan, [level.db for level in chain.levels if isinstance(level, EsN0)]
     guess_db = theory.capacity_snr(chain.bits_per_use).db + 2.0
@@ -406,7 +408,7 @@ def _search(
     def probe(esno_db: float, enough: Callable[[Counts], bool]) -> Counts:
         point = Point(session, chain, EsN0(esno_db), enough)
         tried[esno_db] = point
-        run([point], count, workers, pool)
+        run([point], crew.count, crew.processes, pool)
         return point.counts
 
     before = list(outcome.conditions)

@@ -49,12 +49,13 @@ __all__ = [
     "chunk_end",
     "chunk_start",
     "count",
+    "in_one_piece",
     "link_of",
     "on_grid",
     "plain_link",
 ]
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Version of the rules by which a block draws and a point is cut; part of every condition."""
 
 _SMALLEST_CHUNK, _LARGEST_CHUNK = 64, 65536
@@ -263,16 +264,23 @@ def _refusals() -> Iterator[None]:
         raise InputError(" ".join(str(error).split())) from error
 
 
+def in_one_piece(spec: BerSpec) -> bool:
+    """Whether the compiled chain sends the blocks of these settings, in threads, and no link of objects."""
+    if spec.engine != "compiled" or spec.linked or spec.code.decoder.algorithm in HARD:
+        return False
+    if parse_bit_channel(spec.channel) is not None:
+        return False
+    return CompiledChain.covers(Modulation(spec.modulation), parse_channel(spec.channel))
+
+
 @lru_cache(maxsize=4)
 def build_chain(
     code: CodeSpec, modulation: str, demapping: str, channel: str, interleaver: str | None = None
-) -> CompiledChain | None:
-    """Build the same in one piece of compiled code; None where a link and a compiled decoder do it."""
+) -> CompiledChain:
+    """Build in one piece of compiled code what `in_one_piece` says has one."""
     link = build_link(code, modulation, demapping, channel, "compiled", interleaver=interleaver)
-    if code.decoder.algorithm in HARD:
-        return None
-    if isinstance(link, BinaryLink) or not CompiledChain.covers(link.modulation, link.channel):
-        return None
+    if isinstance(link, BinaryLink):
+        raise TypeError(f"the compiled chain has channels of symbols, got {channel}")
     return CompiledChain(ChainCode.of(link.code), link.modulation, link.channel)
 
 
@@ -284,8 +292,15 @@ def _warm_link(spec: BerSpec) -> Sweepable:
     return link
 
 
-def count(chunk: Chunk) -> Counts:
+def count(chunk: Chunk, threads: int | None = None) -> Counts:
     """Send the blocks of a chunk, or those for which its time suffices, and count what arrives wrong.
+
+    Parameters
+    ----------
+    chunk:
+        Which blocks of which link.
+    threads:
+        Of the compiled chain; None for as many as PyTorch has.
 
     Raises
     ------
@@ -299,14 +314,9 @@ def count(chunk: Chunk) -> Counts:
             raise
         except Exception as error:
             raise InputError(f"link {chunk.link.name} raised {type(error).__name__}: {error}") from error
-    chain = _chain_of(chunk.link)
-    return _count_through(_warm_link(chunk.link), chunk) if chain is None else _count_compiled(chain, chunk)
-
-
-def _chain_of(spec: BerSpec) -> CompiledChain | None:
-    if spec.engine != "compiled" or spec.linked:
-        return None
-    return build_chain(spec.code, spec.modulation, spec.demapping, spec.channel, spec.interleaver)
+    if in_one_piece(chunk.link):
+        return _count_compiled(chunk.link, chunk, threads or torch.get_num_threads())
+    return _count_through(_warm_link(chunk.link), chunk)
 
 
 def _in_steps(chunk: Chunk, most: int, send: Callable[[int, int], Counts]) -> Counts:
@@ -331,14 +341,14 @@ def _count_through(link: Sweepable, chunk: Chunk) -> Counts:
     return _in_steps(chunk, chunk.batch_size, send)
 
 
-def _count_compiled(chain: CompiledChain, chunk: Chunk) -> Counts:
+def _count_compiled(spec: BerSpec, chunk: Chunk, threads: int) -> Counts:
+    chain = build_chain(spec.code, spec.modulation, spec.demapping, spec.channel, spec.interleaver)
     snr = chunk.level
     if not isinstance(snr, EsN0):
-        raise TypeError(f"the compiled chain has channels of symbols, got {snr}")
+        raise TypeError(f"the compiled chain is swept by Es/N0, got {snr}")
     if chain not in _WARM:
         chain.count(chunk.root, snr, 0, 1)
         _WARM.add(chain)
-    threads = torch.get_num_threads()
 
     def send(first: int, blocks: int) -> Counts:
         found = chain.count(chunk.root, snr, first, blocks, threads)

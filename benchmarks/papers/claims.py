@@ -164,9 +164,9 @@ class Better:
             return bootstrap_interval(gain, None, level, gain_limits(metric))
 
         low, high = interval(confidence)
-        verdict: Verdict = "holds" if low > 0 else "does not hold" if high < 0 else "undecided"
         share, size = self._size(gain, theirs, metric, confidence)
         here = f"{here} [{low:.3f}, {high:.3f}]{share}"
+        verdict = _verdict(low, high)
         return Finding(self.statement, self.published, metric, here, verdict, p_value(interval), size=size)
 
     def _size(
@@ -353,10 +353,9 @@ class Misspelt:
             return bootstrap_interval(gain, None, level, (-0.5, 0.5))
 
         low, high = interval(confidence)
-        verdict: Verdict = "holds" if low > 0 else "does not hold" if high < 0 else "undecided"
         where = _range(sorted({snr for snr, _ in parts}))
         here = f"{gain.mean() + 0.5:.2f} [{low + 0.5:.2f}, {high + 0.5:.2f}] of a whole one's at {where}"
-        return Finding(self.statement, self.published, metric, here, verdict, p_value(interval))
+        return Finding(self.statement, self.published, metric, here, _verdict(low, high), p_value(interval))
 
 
 Claim = Better | Between | Meets | Cheaper | Misspelt
@@ -365,6 +364,11 @@ Claim = Better | Between | Meets | Cheaper | Misspelt
 def not_judged(claim: Claim, metric: str, why: str) -> Finding:
     """Return what there is to say where a run cannot tell."""
     return Finding(claim.statement, claim.published, metric, why, "not judged")
+
+
+def _verdict(low: float, high: float) -> Verdict:
+    """Of a gain, by its interval."""
+    return "holds" if low > 0 else "does not hold" if high < 0 else "undecided"
 
 
 def _by_name(pairs: Iterable[tuple[str, float]]) -> dict[str, float]:

@@ -37,6 +37,7 @@ _ALIKE = ("cosine", "scene")
 _LOOKS = ("lpips-alex", "lpips-vgg", "st-lpips-alex", "st-lpips-vgg", "dists", "ms-ssim")
 """The letter's LPIPS of an unnamed network, or what stands in for it."""
 _LPIPS = ("lpips-alex", "lpips-vgg")
+_MENDED = "BART reduces the damage"
 _TOLD, _SHOWN = ("scene-text", "sentence", "bleu"), ("scene", "cosine", "ms-ssim")
 
 CLAIMS: dict[str, tuple[Claim, ...]] = {
@@ -68,9 +69,9 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
     ),
     "multi-sc-texts": (
         *(
-            Better(f"{system}@{carriage}", f"{system}@{carriage}-as-is", _TOLD, "BART reduces the damage")
+            Better(name, f"{name}-as-is", _TOLD, _MENDED, None, low, high)
             for system in ("multi-sc", "single-text")
-            for carriage in ("uncoded", "conv")
+            for name, low, high in ((f"{system}@uncoded", 6, 10), (f"{system}@conv", 1, 2))
         ),
         *(
             Misspelt(f"{system}@{carriage}", _TOLD[:1], "misspelt below, whole above")

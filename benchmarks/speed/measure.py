@@ -148,7 +148,7 @@ def measure(case: Case, repeats: int, batch: int = 64, seconds: float = 0.5) -> 
     chain = CompiledChain(ChainCode.of(code), Modulation(case.modulation), AWGN())
     stream = Stream(1, "speed", case.k, case.modulation, case.ebno_db.hex())
     decoder = CompiledDecoder(code.structure, case.decoding)
-    frames = decoder.variables(_repeated(llr))
+    frames = decoder.heard.variables(_repeated(llr)).numpy()
     count = _Counter(case, chain, stream, threads)
     decode = decoder.propagation.decode
     pairs = {

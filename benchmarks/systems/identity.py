@@ -22,7 +22,7 @@ from semantic.zoo.presets import PRESETS, resolve
 
 __all__ = ["RULES_VERSION", "Identified", "identify", "items_of", "reads_references"]
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Part of every condition, and of where transmitters keep what they worked out; raised when equal settings,
 sources and models would make other rows."""
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from phy.chain import kernels as chain_kernels
+from phy.chain.drawing import LANES, LARGEST, fill_table
+from phy.chain.making import AWGN as NO_GAIN
+from phy.chain.making import RAYLEIGH
+from phy.chain.running import count_coded, count_uncoded
 from phy.channels.channel import Channel
 from phy.channels.flat import AWGN, Rayleigh
 from phy.coding.code import Code
@@ -23,7 +27,6 @@ from phy.coding.ldpc.encoding import XorProgram
 from phy.coding.ldpc.ldpc5g import LDPC5G
 from phy.coding.ldpc.matrix import MatrixCode
 from phy.coding.propagation.compiled import BeliefPropagation
-from phy.coding.propagation.lanes import decode_frames
 from phy.coding.uncoded import Uncoded
 from phy.modulation import Modulation
 from phy.random import Stream
@@ -31,8 +34,11 @@ from phy.units import EsN0
 
 __all__ = ["ChainCode", "ChainCounts", "CompiledChain"]
 
-_BATCH = 2048
-"""Blocks that a thread makes, decodes and counts at a time."""
+_SPAN = 1 << 16
+"""Most blocks of one call to compiled code, which nothing interrupts."""
+
+_SLOTS, _SLOTS_BYTES = (3, 8), 1 << 20
+"""Fewest and most slots where blocks wait for the decoder, and the bytes that they shall share."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,8 @@ class ChainCode:
         How the words of a block follow from its information bits, which are the words 0 to k - 1.
     places, variables:
         Word, and variable of the decoder's graph, of every coded bit in the order of sending: ``[n]``.
-    base:
-        LLR log p0/p1 of every variable before anything arrives: 0, or the clipping value for a known zero.
+    variable_count:
+        Variables of the decoder's graph.
     information:
         Variable of every information bit: ``[k]``.
     decoder:
@@ -61,7 +67,7 @@ class ChainCode:
     program: XorProgram
     places: NDArray[np.int32]
     variables: NDArray[np.int32]
-    base: NDArray[np.float32]
+    variable_count: int
     information: NDArray[np.int32]
     decoder: BeliefPropagation | None
 
@@ -98,7 +104,7 @@ class ChainCode:
         each = np.arange(k, dtype=np.int32)
         nothing = np.zeros(0, np.int32)
         program = XorProgram(nothing, np.zeros(1, np.int32), nothing, k)
-        return cls(program, each, each, np.zeros(k, np.float32), each, None)
+        return cls(program, each, each, k, each, None)
 
     @classmethod
     def matrix(cls, code: MatrixCode) -> ChainCode:
@@ -120,7 +126,7 @@ class ChainCode:
             XorProgram.sums(generator),
             np.arange(code.k, code.k + code.n, dtype=np.int32),
             variables,
-            np.zeros(code.decoder.graph.size, np.float32),
+            code.decoder.graph.size,
             code.information_at.astype(np.int32),
             code.decoder,
         )
@@ -128,15 +134,13 @@ class ChainCode:
     @classmethod
     def ldpc5g(cls, code: LDPC5G) -> ChainCode:
         """Take over a 5G LDPC code, decoded by the compiled engine."""
-        decoder = code.compiled
+        decoder, structure = code.compiled, code.structure
         heard = decoder.heard
-        base = np.zeros(heard.graph.size, np.float32)
-        base[heard.known] = 1e9
         return cls(
-            code.structure.program,
-            code.structure.sent.astype(np.int32),
+            structure.program.pruned(structure.sent, np.arange(structure.k, structure.systematic)),
+            structure.sent.astype(np.int32),
             heard.places.astype(np.int32),
-            base,
+            heard.graph.size,
             heard.information.astype(np.int32),
             decoder.propagation,
         )
@@ -172,7 +176,7 @@ class CompiledChain:
     --------
     >>> chain = CompiledChain(ChainCode.uncoded(1000), Modulation("bpsk"), AWGN())
     >>> chain.count(Stream(1), EsN0(4.0), first=0, blocks=100).bit_errors  # of 100,000; Q(2.24) = 0.0125
-    1278
+    1251
     """
 
     def __init__(self, code: ChainCode, modulation: Modulation, channel: Channel) -> None:
@@ -187,6 +191,8 @@ class CompiledChain:
         self.symbols = (len(code.places) + filler) // m
         self._places = np.pad(code.places, (0, filler), constant_values=-1)
         self._variables = np.pad(code.variables, (0, filler), constant_values=-1)
+        heard = code.variables[code.variables >= 0]
+        self._repeats = np.unique(heard).size < heard.size
 
     @staticmethod
     def covers(modulation: Modulation, channel: Channel) -> bool:
@@ -207,62 +213,64 @@ class CompiledChain:
         threads:
             Workers; the counts do not depend on them.
         """
-        spans = [(a, min(a + _BATCH, first + blocks)) for a in range(first, first + blocks, _BATCH)]
-        if len(spans) < threads:  # too few for everybody: smaller ones
-            bounds = np.linspace(first, first + blocks, min(threads, blocks) + 1).astype(int)
-            spans = list(zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True))
+        most = min(_SPAN, -(-blocks // threads // LANES) * LANES) or LANES
+        spans = [(a, min(a + most, first + blocks)) for a in range(first, first + blocks, most)]
+        setting = self._setting(snr)
         if threads == 1:
-            parts = [self._span(stream, snr, a, b) for a, b in spans]
+            parts = [self._span(stream, setting, a, b) for a, b in spans]
         else:
             with ThreadPoolExecutor(threads) as pool:
-                parts = list(pool.map(lambda span: self._span(stream, snr, *span), spans))
+                parts = list(pool.map(lambda span: self._span(stream, setting, *span), spans))
         return ChainCounts(*(int(total) for total in np.sum(parts, axis=0)))
 
-    def _span(self, stream: Stream, snr: EsN0, first: int, end: int) -> NDArray[np.int64]:
-        code, decoder, blocks = self.code, self.code.decoder, end - first
-        size = code.base.size
-        sent = np.empty((blocks, -(-code.k // 32)), np.uint32)
-        llr = np.empty((blocks, size), np.float32 if decoder is None else decoder.dtype)
-        chain_kernels.make_blocks(first, *_address(stream), code.k, *self._setting(snr), sent, llr)
-        bits = np.empty((blocks, code.k), np.uint8)
-        if decoder is None:
-            np.less_equal(llr, 0.0, out=bits.view(np.bool_))
-        else:
-            used, satisfied = np.empty(blocks, np.int32), np.empty(blocks, np.bool_)
-            decode_frames(llr, 1, code.information, bits, None, used, satisfied, *decoder.arguments())
+    def _span(self, stream: Stream, setting: tuple[Any, ...], first: int, end: int) -> NDArray[np.int64]:
+        code, decoder, size = self.code, self.code.decoder, self.code.variable_count
+        repeated = np.zeros((size if self._repeats else 0, LANES), np.float32)
+        program = code.program.targets, code.program.starts, code.program.inputs
+        source = *_address(stream), code.k, program, self._places, self._variables, repeated, *setting
+        words = np.zeros(code.program.words, np.uint64)
         counts = np.zeros(3, np.int64)
-        chain_kernels.count_errors(sent, bits, counts)
+        if decoder is None:
+            count_uncoded(first, end - first, source, words, np.zeros((size, LANES), np.float32), counts)
+            return counts
+        bytes_of_slot = size * LANES * np.dtype(decoder.dtype).itemsize
+        slots = min(max(_SLOTS_BYTES // bytes_of_slot, _SLOTS[0]), _SLOTS[1])
+        made = np.zeros((slots, size, LANES), decoder.dtype), np.zeros((slots, code.k), np.uint64)
+        arguments = decoder.arguments()
+        count_coded(first, end - first, source, words, *made, code.information, *arguments, counts)
         return counts
 
     def _setting(self, snr: EsN0) -> tuple[Any, ...]:
-        code, modulation = self.code, self.modulation
-        program = code.program
+        """Constellation, radio, grid and table, as `phy.chain.making.make_lanes` takes them."""
+        modulation = self.modulation
         coherence = 1
         if isinstance(self.channel, Rayleigh):
             span = self.channel.coherence
             coherence = span if isinstance(span, int) else self.symbols
-        return (
-            (program.targets, program.starts, program.inputs),
-            np.zeros(program.words, np.uint64),
-            self._places,
-            self._variables,
-            code.base,
-            modulation.bits_per_symbol,
-            modulation.axes,
-            modulation.levels.numpy().astype(np.float32),
-            modulation.demapping == "app",
-            np.float32(snr.no),
-            chain_kernels.RAYLEIGH if isinstance(self.channel, Rayleigh) else chain_kernels.AWGN,
-            coherence,
-            *_grid(code.decoder),
-        )
+        fading = RAYLEIGH if isinstance(self.channel, Rayleigh) else NO_GAIN
+        levels = modulation.levels.numpy().astype(np.float32)
+        no, exact = np.float32(snr.no), modulation.demapping == "app"
+        constellation = modulation.bits_per_symbol, modulation.axes, levels, exact
+        return constellation, (no, fading, coherence), *self._grid(no, levels, fading)
+
+    def _grid(self, no: np.float32, levels: NDArray[np.float32], fading: int) -> tuple[Any, ...]:
+        decoder = self.code.decoder
+        dtype: Any = np.int16 if decoder is None or decoder.dtype is np.float32 else decoder.dtype
+        fixed = decoder is not None and decoder.decoding.fixed_point is not None
+        scale = decoder.scale if decoder is not None and fixed else np.float32(0.0)
+        largest = np.float32(1e30) if decoder is None else decoder.largest
+        setting = np.sqrt(no), np.float32(1.0) / no, scale, largest, levels[0], levels[1]
+        drawn = fixed and levels.size == 2 and fading == NO_GAIN and not self._repeats and largest <= LARGEST
+        table = _table(dtype, setting) if drawn else None
+        return (scale, largest, setting, dtype(np.iinfo(dtype).min)), table
 
 
-def _grid(decoder: BeliefPropagation | None) -> tuple[np.float32, np.float32]:
-    """Scale of the decoder's integers, 0 for floating point, and the largest LLR it takes."""
-    if decoder is None:
-        return np.float32(0.0), np.float32(1e30)
-    return np.float32(0.0) if decoder.decoding.fixed_point is None else decoder.scale, decoder.largest
+@lru_cache(maxsize=16)
+def _table(dtype: Any, setting: tuple[np.float32, ...]) -> NDArray[Any]:
+    """Table of `phy.chain.drawing` for one point, whose chunks share it."""
+    table = np.empty(1 << 16, dtype)
+    fill_table(setting, dtype(np.iinfo(dtype).min), table)
+    return table
 
 
 def _address(stream: Stream) -> tuple[np.uint64, tuple[np.uint32, np.uint32, np.uint32]]:

@@ -7,8 +7,8 @@ x_l = (2 y a_l - a_l^2) / N0::
     maxlog  max x_l, l with b = 0, - max x_l, l with b = 1
 
 Each level's exponential is taken once, against the largest of all, and serves every bit of the label. Terms
-below e^-83 of the largest count as that much, so that exact LLRs end at about 83, beyond every decoder's
-largest floating-point LLR.
+below e^-83 of the largest count as that much, so that exact LLRs end between 80 and 83, beyond
+every decoder's largest floating-point LLR.
 """
 
 from __future__ import annotations

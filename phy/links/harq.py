@@ -18,7 +18,7 @@ from phy.channels.channel import Channel
 from phy.coding.code import check_bits, check_llr
 from phy.coding.crc import CRC
 from phy.coding.decoding import ALGORITHMS, Decoding
-from phy.coding.ldpc.structure import Structure, prune
+from phy.coding.ldpc.structure import Structure
 from phy.coding.propagation.compiled import BeliefPropagation
 from phy.links.passage import Passage
 from phy.modulation import Modulation
@@ -114,9 +114,7 @@ class HarqLDPC5G:
         """
         kept, propagation = self._decoders[transmissions - 1]
         clip = self.decoding.clip
-        whole = buffer.clone()
-        whole[:, self.k : self._blocks[0].systematic] = -clip
-        outcome = propagation.decode(whole[:, kept].numpy(), soft=True)
+        outcome = propagation.decode(buffer[:, kept].numpy(), soft=True)
         soft = torch.from_numpy(outcome.soft)[:, : self.k].clamp(-clip, clip)
         return torch.from_numpy(outcome.bits)[:, : self.k], soft
 
@@ -124,19 +122,15 @@ class HarqLDPC5G:
 def _decoders(
     blocks: Sequence[Structure], decoding: Decoding
 ) -> list[tuple[torch.Tensor, BeliefPropagation]]:
-    """After each transmission: mother variables that take part, and the decoder on the checks that tell.
-
-    Information bits are the mother code's first variables, and all of them take part, so they come first.
-    """
-    first = blocks[0]
-    seen = np.arange(first.k, first.systematic)
+    """After each transmission: mother variables that take part, and the decoder on the checks that tell."""
+    seen = np.zeros(0, np.int64)
     found: list[tuple[torch.Tensor, BeliefPropagation]] = []
     for block in blocks:
         before, seen = seen.size, np.union1d(seen, block.sent)
         if found and seen.size == before:
             found.append(found[-1])
             continue
-        graph, kept = prune(first.matrix, seen)
+        graph, kept = blocks[0].checks(seen)
         found.append((torch.from_numpy(kept), BeliefPropagation(graph, decoding)))
     return found
 
@@ -211,7 +205,7 @@ class HarqLink:
     >>> streams = Stream(1).batch(range(40))
     >>> sent = bits([stream.child("bits") for stream in streams], link.k)
     >>> link(sent, EsN0(5.0), streams).failures  # at a first rate of 128/150
-    (25, 0, 0, 0)
+    (36, 0, 0, 0)
     """
 
     code: HarqLDPC5G

@@ -336,7 +336,7 @@ class Generator:
 
     def select(
         self,
-        prompt: str,
+        prompt: Texts,
         target: torch.Tensor | Callable[[Picture], float],
         *,
         seeds: Sequence[int],

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from scipy import stats
+from numba import njit
+from scipy import special, stats
 
 from phy import philox
+from phy import simd as v
 from phy.random import Stream, bits, complex_normal
 
 
@@ -24,42 +26,77 @@ def test_philox_known_answers() -> None:
     ]
 
 
+def rounds(counter: list[int], key: list[int]) -> list[int]:
+    """Ten rounds written with Python's integers."""
+    for _ in range(10):
+        p, q = counter[0] * 0xD2511F53, counter[2] * 0xCD9E8D57
+        counter = [
+            (q >> 32) ^ counter[1] ^ key[0],
+            q & 0xFFFFFFFF,
+            (p >> 32) ^ counter[3] ^ key[1],
+            p & 0xFFFFFFFF,
+        ]
+        key = [(key[0] + 0x9E3779B9) & 0xFFFFFFFF, (key[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return counter
+
+
+KEY, BLOCK, TAG = 0x0123456789ABCDEF, 0xFEDCBA9876543210, 0xDEADBEEF
+PLACE = np.uint64(KEY), np.uint64(BLOCK), np.uint32(TAG)
+
+
+def expected_words(counter: int, block: int = BLOCK) -> list[int]:
+    return rounds([counter, TAG, block & 0xFFFFFFFF, block >> 32], [KEY & 0xFFFFFFFF, KEY >> 32])
+
+
 def test_philox_equals_the_definition() -> None:
-    """Ten rounds written with Python's integers, at places with every part of the counter in use."""
-
-    def rounds(counter: list[int], key: list[int]) -> list[int]:
-        for _ in range(10):
-            p, q = counter[0] * 0xD2511F53, counter[2] * 0xCD9E8D57
-            counter = [
-                (q >> 32) ^ counter[1] ^ key[0],
-                q & 0xFFFFFFFF,
-                (p >> 32) ^ counter[3] ^ key[1],
-                p & 0xFFFFFFFF,
-            ]
-            key = [(key[0] + 0x9E3779B9) & 0xFFFFFFFF, (key[1] + 0xBB67AE85) & 0xFFFFFFFF]
-        return counter
-
-    key, block, tag = 0x0123456789ABCDEF, 0xFEDCBA9876543210, 0xDEADBEEF
+    """At places with every part of the counter in use."""
     words = np.empty(512, np.uint32)
-    philox.fill_words(words, np.uint64(key), np.uint64(block), np.uint32(tag))
+    philox.fill_words(words, *PLACE)
     for counter in (0, 1, 63, 64, 127):
-        expected = rounds([counter, tag, block & 0xFFFFFFFF, block >> 32], [key & 0xFFFFFFFF, key >> 32])
         group, place = divmod(counter, 64)
-        assert words.reshape(2, 4, 64)[group, :, place].tolist() == expected
+        assert words.reshape(2, 4, 64)[group, :, place].tolist() == expected_words(counter)
 
 
-def test_gaussians_equal_box_muller_in_double_precision() -> None:
-    count = 4096
-    words = np.empty(2 * count, np.uint32)
-    place = np.uint64(7), np.uint64(8), np.uint32(9)
-    philox.fill_words(words, *place)
-    groups = words.reshape(-1, 2, 2, 64).astype(np.float64)
-    radius = np.sqrt(-np.log((groups[:, :, 0] + 0.5) / 2**32)).ravel()
-    angle = ((groups[:, :, 1] + 0.5) / 2**32 * 2 * np.pi).ravel() - np.pi / 4
-    real, imaginary = np.empty(count, np.float32), np.empty(count, np.float32)
-    philox.fill_complex_normal(real, imaginary, *place)
-    np.testing.assert_allclose(real, radius * np.cos(angle), atol=2e-6)
-    np.testing.assert_allclose(imaginary, radius * np.sin(angle), atol=2e-6)
+def test_blocks_side_by_side_draw_what_each_draws() -> None:
+    words = np.empty((4, 64), np.uint32)
+    philox.fill_lanes(words, 5, np.uint64(KEY), np.uint64(BLOCK), np.uint32(TAG))
+    for lane in (0, 1, 63):
+        assert words[:, lane].tolist() == expected_words(5, BLOCK + lane)
+    for w in range(4):
+        found = philox.lower_word(w, 5, *PLACE)
+        assert found == expected_words(5 + (1 << 31))[w]
+
+
+def test_gaussians_are_the_inverse_of_the_normal_distribution() -> None:
+    """Phi^-1 of a word's half and the half below it, number by number, in double precision."""
+    u = []
+    for counter in range(64):
+        for a, b in zip(expected_words(counter), expected_words(counter + (1 << 31)), strict=True):
+            u += [(a >> 16) << 16 | b >> 16, (a & 0xFFFF) << 16 | b & 0xFFFF]
+    right = special.ndtri((np.array(u) + 0.5) / 2**32) * np.sqrt(0.5)
+    real, imaginary = np.empty(250, np.float32), np.empty(250, np.float32)
+    philox.fill_complex_normal(real, imaginary, *PLACE)
+    np.testing.assert_allclose(np.stack([real, imaginary], axis=1).ravel(), right[:500], atol=8e-7, rtol=0)
+
+
+@njit
+def _gaussians(words, out):
+    for i in range(0, words.size, 16):
+        v.store(out, i, philox.gaussian(v.load(words, i)))
+
+
+def test_gaussian_at_the_ends_and_its_mirror() -> None:
+    """All sizes of tails, the very ends and the middle; the complement of a word gives the negative."""
+    tails = (2.0 ** np.linspace(0, 31, 4096, endpoint=False)).astype(np.uint32)
+    words = np.concatenate(
+        [np.arange(16, dtype=np.uint32), tails, (1 << 31) - 1 - np.arange(16, dtype=np.uint32)]
+    )
+    left, right = np.empty(words.size, np.float32), np.empty(words.size, np.float32)
+    _gaussians(words.view(np.int32), left)
+    _gaussians((~words).view(np.int32), right)
+    np.testing.assert_allclose(left, special.ndtri((words + 0.5) / 2**32), atol=1.3e-6, rtol=0)
+    assert (left == -right).all()
+    assert left[0] == pytest.approx(-6.338, abs=1e-3)
 
 
 def test_complex_normal_is_normal() -> None:

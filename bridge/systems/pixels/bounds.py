@@ -18,7 +18,7 @@ import torch
 
 from bridge.air.ledger import Entry
 from bridge.air.transmission import Part, Reception, Transmission
-from bridge.systems.pixels.separation import encodings_of
+from bridge.systems.pixels.encoded import encodings_of
 from bridge.systems.system import Reconstruction, Source
 from phy import bits as bit_tools
 from phy import theory

@@ -19,17 +19,17 @@ import numpy as np
 from bridge.air.schemes import Scheme, transport_block
 from bridge.air.transmission import Reception, Transmission, part_over_link
 from bridge.payloads import ImagePayload
+from bridge.systems.pixels.encoded import encodings_of
 from bridge.systems.system import Reconstruction, Source
 from phy.channels.channel import Channel
 from phy.coding.decoding import Decoding
 from phy.links.digital import DigitalLink
 from phy.modulation import Modulation
-from phy.source.pictures.budget import Encodings
 from phy.source.pictures.codec import ImageCodec
 from phy.units import BudgetExceeded, EsN0
 from semantic.networks.pixels import MEAN_COLOUR, Picture
 
-__all__ = ["POLICIES", "Separation", "encodings_of"]
+__all__ = ["POLICIES", "Separation"]
 
 GREY = (128, 128, 128)
 
@@ -45,11 +45,6 @@ POLICIES: dict[str, Callable[[tuple[int, int]], Picture]] = {
 }
 """What is shown when a picture's check sum is wrong: a grey area, the mean colour of natural pictures, or
 whatever the codec makes of the damaged file (and the mean colour where it makes nothing of it)."""
-
-
-def encodings_of(codec: ImageCodec, source: Source) -> Encodings:
-    """Return the memory of this picture's encodings, shared by all systems with an equal codec."""
-    return source.memory.setdefault(codec.name, Encodings(codec, source.picture))
 
 
 class Separation:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from phy.coding.code import Decoded
 from phy.coding.decoding import Decoding
@@ -42,17 +40,10 @@ class CompiledDecoder:
     def __init__(self, structure: Structure, decoding: Decoding) -> None:
         self.heard = structure.heard
         self.propagation = BeliefPropagation(self.heard.graph, decoding)
-        self._places = torch.from_numpy(self.heard.places)
-
-    def variables(self, llr: torch.Tensor) -> NDArray[np.float32]:
-        """LLRs of the graph's variables from ``[batch, n]`` LLRs: repetitions added, known zeros certain."""
-        whole = torch.zeros(llr.shape[0], self.heard.graph.size).index_add_(1, self._places, llr)
-        whole[:, self.heard.known] = -self.propagation.decoding.clip
-        return whole.numpy()
 
     def decode(self, llr: torch.Tensor) -> Decoded:
         """Decode ``[batch, n]`` LLRs; the soft values returned are clipped as messages are."""
-        outcome = self.propagation.decode(self.variables(llr), soft=True)
+        outcome = self.propagation.decode(self.heard.variables(llr).numpy(), soft=True)
         information, clip = self.heard.information, self.propagation.decoding.clip
         soft = torch.from_numpy(outcome.soft)[:, information].clamp(-clip, clip)
         return Decoded(bits=torch.from_numpy(outcome.bits)[:, information], llr=soft)

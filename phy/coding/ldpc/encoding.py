@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +77,28 @@ class XorProgram:
             known.add(new[0])
         steps += [(edges[r][-1], edges[r][:-1]) for r in range(4, rows)]
         return cls._blocks(steps, z, (columns + 4) * z)
+
+    def pruned(self, needed: NDArray[np.integer[Any]], zeros: NDArray[np.integer[Any]]) -> XorProgram:
+        """Return the steps that the words ``needed`` follow from, without the words that are known ``zeros``.
+
+        Examples
+        --------
+        >>> both = XorProgram.sums(np.array([[True, True], [True, False]]))  # words 2 and 3 of 0 and 1
+        >>> both.pruned(np.array([2]), np.array([1])).inputs
+        array([0], dtype=int32)
+        """
+        live, nothing = np.zeros(self.words, np.bool_), np.zeros(self.words, np.bool_)
+        live[needed], nothing[zeros] = True, True
+        kept = np.zeros(self.targets.size, np.bool_)
+        for step in range(self.targets.size - 1, -1, -1):
+            if live[self.targets[step]]:
+                kept[step] = True
+                live[self.inputs[self.starts[step] : self.starts[step + 1]]] = True
+        of_step = np.repeat(np.arange(self.targets.size), np.diff(self.starts))
+        taken = kept[of_step] & ~nothing[self.inputs]
+        counts = np.bincount(of_step[taken], minlength=self.targets.size)[kept]
+        starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        return XorProgram(self.targets[kept], starts, self.inputs[taken], self.words)
 
     @classmethod
     def _blocks(cls, steps: list[tuple[Block, list[Block]]], z: int, words: int) -> XorProgram:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from phy.coding.code import CERTAIN, Decoded
+from phy.coding.code import Decoded
 from phy.coding.decoding import Decoding
 from phy.coding.ldpc.structure import Structure
 from phy.coding.propagation.flipping import HardDecision
@@ -13,7 +13,7 @@ __all__ = ["FlippingDecoder"]
 
 
 class FlippingDecoder:
-    """`HardDecision` on the checks that a received block says something about; filler is certain.
+    """`HardDecision` on the checks that a received block says something about.
 
     Parameters
     ----------
@@ -33,11 +33,8 @@ class FlippingDecoder:
     def __init__(self, structure: Structure, decoding: Decoding) -> None:
         self.heard = structure.heard
         self.decision = HardDecision(self.heard.graph, decoding)
-        self._places = torch.from_numpy(self.heard.places)
 
     def decode(self, llr: torch.Tensor) -> Decoded:
         """Decode ``[batch, n]`` LLRs; there are no soft values."""
-        whole = torch.zeros(llr.shape[0], self.heard.graph.size).index_add_(1, self._places, llr)
-        whole[:, self.heard.known] = -CERTAIN
-        outcome = self.decision.decode(whole.numpy())
+        outcome = self.decision.decode(self.heard.variables(llr).numpy())
         return Decoded(bits=torch.from_numpy(outcome.bits)[:, self.heard.information])

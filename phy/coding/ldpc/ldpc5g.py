@@ -70,8 +70,7 @@ class LDPC5G:
     ...         self.heard = structure.heard
     ...
     ...     def decode(self, llr):
-    ...         known = llr.new_zeros(len(llr), self.heard.graph.size)
-    ...         soft = known.index_add(1, torch.from_numpy(self.heard.places), llr)[:, self.heard.information]
+    ...         soft = self.heard.variables(llr)[:, self.heard.information]
     ...         return Decoded(bits=(soft > 0).to(torch.uint8), llr=soft)
     >>> plain = LDPC5G(100, 200, decoder=Undecided)
     >>> int(plain.decode(8.0 * word - 4.0).bits.sum())  # the first 2 Z = 36 are not sent

@@ -224,11 +224,24 @@ class Structure:
     @cached_property
     def heard(self) -> Heard:
         """What one transmission says of the mother code."""
-        known = np.arange(self.k, self.systematic)
-        graph, kept = prune(self.matrix, np.concatenate([self.sent, known]))
-        places = np.full(self.matrix.shape[1], -1)
-        places[kept] = np.arange(kept.size)
-        return Heard(graph, places[self.sent], places[known], places[: self.k])
+        graph, kept = self.checks(self.sent)
+        return Heard(graph, np.searchsorted(kept, self.sent), np.arange(self.k))
+
+    def checks(self, seen: Places) -> tuple[Graph, Places]:
+        """Checks that tell something where the mother code's variables ``seen`` have arrived.
+
+        Known zeros tell their checks nothing: their columns are left out.
+
+        Returns
+        -------
+        Graph, array
+            The checks, and the mother code's variable of each of theirs, ascending: the information bits,
+            all of which take part, come first.
+        """
+        variables = np.arange(self.matrix.shape[1])
+        unknown = variables[(variables < self.k) | (variables >= self.systematic)]
+        graph, kept = prune(self.matrix[:, unknown], np.searchsorted(unknown, seen))
+        return graph, unknown[kept]
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,17 +251,28 @@ class Heard:
     Attributes
     ----------
     graph:
-        The checks.
+        The checks, on all but the known zeros.
     places:
         Variable of every received bit, ``[n]``; repeated bits share one.
-    known, information:
-        Variables that are known zeros, and those of the information bits.
+    information:
+        Variables of the information bits.
     """
 
     graph: Graph
     places: Places
-    known: Places
     information: Places
+
+    def variables(self, llr: torch.Tensor) -> torch.Tensor:
+        """LLRs of the graph's variables from ``[batch, n]`` LLRs: repetitions added, 0 where none arrived.
+
+        Examples
+        --------
+        >>> heard = Structure.choose(12, 60).heard
+        >>> heard.variables(torch.ones(1, 60)).unique()  # 2 Z = 4 variables are never sent
+        tensor([0., 1.])
+        """
+        places = torch.from_numpy(self.places).to(llr.device)
+        return llr.new_zeros(len(llr), self.graph.size).index_add_(1, places, llr)
 
 
 def prune(matrix: csr_matrix, seen: Places) -> tuple[Graph, Places]:

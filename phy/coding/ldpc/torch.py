@@ -33,17 +33,13 @@ class TorchDecoder:
     """
 
     def __init__(self, structure: Structure, decoding: Decoding, device: str) -> None:
-        heard = structure.heard
-        self.propagation = LayeredMinSum(heard.graph, decoding, device)
-        self._places, self._known, self._information = (
-            torch.from_numpy(part).to(device) for part in (heard.places, heard.known, heard.information)
-        )
+        self.heard = structure.heard
+        self.propagation = LayeredMinSum(self.heard.graph, decoding, device)
+        self._information = torch.from_numpy(self.heard.information).to(device)
 
     def decode(self, llr: torch.Tensor) -> Decoded:
         """Decode ``[batch, n]`` LLRs; the soft values returned are clipped as messages are."""
         clip = self.propagation.decoding.clip
-        whole = llr.new_zeros(llr.shape[0], self.propagation.graph.size).index_add_(1, self._places, llr)
-        whole[:, self._known] = -clip
-        outcome = self.propagation.decode(whole)
+        outcome = self.propagation.decode(self.heard.variables(llr))
         soft = outcome.soft[:, self._information].clamp(-clip, clip)
         return Decoded(bits=outcome.bits[:, self._information], llr=soft)

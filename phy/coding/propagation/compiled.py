@@ -100,11 +100,7 @@ class BeliefPropagation:
         ValueError
             If the shape is another, or a value is NaN.
         """
-        llr = np.ascontiguousarray(llr, dtype=np.float32)
-        if llr.ndim != 2 or llr.shape[1] != self.graph.size:
-            raise ValueError(f"LLRs must have shape [frames, {self.graph.size}], got {llr.shape}")
-        if np.isnan(llr).any():
-            raise ValueError("LLRs must be numbers (infinite ones are certain bits), got NaN")
+        llr = self.graph.check_llr(llr)
         frames = len(llr)
         bits = np.empty((frames, self.graph.size), np.uint8)
         values = np.empty((frames, self.graph.size), np.float32) if soft else None
@@ -112,13 +108,9 @@ class BeliefPropagation:
         bounds = np.linspace(0, frames, min(self.threads, max(frames, 1)) + 1).astype(int)
         parts = [slice(a, b) for a, b in pairwise(bounds)]
 
-        every = np.arange(self.graph.size, dtype=np.int32)
-
         def work(part: slice) -> None:
             share = None if values is None else values[part]
-            decode_frames(
-                llr[part], None, every, bits[part], share, used[part], satisfied[part], *self.arguments()
-            )
+            decode_frames(llr[part], bits[part], share, used[part], satisfied[part], *self.arguments())
 
         if len(parts) == 1:
             work(parts[0])
@@ -138,7 +130,7 @@ class BeliefPropagation:
             graph.largest_degree,
             1 if decoding.algorithm == "sum-product" else None,
             dtype(self._offset()),
-            dtype(self._factor()),
+            self._factor(),
             dtype(self.largest),
             self.scale,
             self.largest,
@@ -149,6 +141,8 @@ class BeliefPropagation:
             np.zeros(3 * graph.largest_degree * width, dtype),
             np.full(v.BYTES, 255, np.uint8).view(dtype),
             np.zeros(graph.size, np.uint64),
+            np.zeros(graph.starts.size - 1, np.uint64),
+            graph.runs,
             decoding.iterations,
             decoding.early_stop,
         )
@@ -161,7 +155,11 @@ class BeliefPropagation:
             return self.decoding.offset
         return min(math.floor(self.decoding.offset * self.scale + 0.5), int(self.largest))
 
-    def _factor(self) -> float:
-        """What `simd.scaled` multiplies by, or in fixed point the 64ths that it takes away."""
-        factor = self.decoding.factor if self.decoding.algorithm == "normalized-minsum" else 1.0
-        return factor if self.decoding.fixed_point is None else math.floor(64 * (1 - factor) + 0.5)
+    def _factor(self) -> Any:
+        """What `simd.scaled` multiplies by, or in fixed point the 64ths that it takes away; None is 1."""
+        if self.decoding.algorithm != "normalized-minsum":
+            return None
+        factor = self.decoding.factor
+        return self.dtype(
+            factor if self.decoding.fixed_point is None else math.floor(64 * (1 - factor) + 0.5)
+        )

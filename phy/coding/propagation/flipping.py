@@ -71,11 +71,7 @@ class HardDecision:
         ValueError
             If the shape is another, or a value is NaN.
         """
-        llr = np.ascontiguousarray(llr, dtype=np.float32)
-        if llr.ndim != 2 or llr.shape[1] != self.graph.size:
-            raise ValueError(f"LLRs must have shape [frames, {self.graph.size}], got {llr.shape}")
-        if np.isnan(llr).any():
-            raise ValueError("LLRs must be numbers (infinite ones are certain bits), got NaN")
+        llr = self.graph.check_llr(llr)
         bits = np.empty(llr.shape, np.uint8)
         used, satisfied = np.empty(len(llr), np.int32), np.empty(len(llr), np.bool_)
         rows = (self.graph.starts, self.graph.variables, *self._by_variable)

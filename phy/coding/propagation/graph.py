@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,3 +72,47 @@ class Graph:
     def largest_degree(self) -> int:
         """Ones of the heaviest row."""
         return int(np.diff(self.starts).max())
+
+    def check_llr(self, llr: NDArray[Any]) -> NDArray[np.float32]:
+        """Return ``llr`` as ``float32`` side by side if they are ``[frames, variables]`` numbers.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another, or a value is NaN.
+
+        Examples
+        --------
+        >>> Graph.of(np.array([[1, 1, 0], [0, 1, 1]])).check_llr(np.array([[1.0, 0.0, -np.inf]]))
+        array([[  1.,   0., -inf]], dtype=float32)
+        """
+        llr = np.ascontiguousarray(llr, dtype=np.float32)
+        if llr.ndim != 2 or llr.shape[1] != self.size:
+            raise ValueError(f"LLRs must have shape [frames, {self.size}], got {llr.shape}")
+        if np.isnan(llr).any():
+            raise ValueError("LLRs must be numbers (infinite ones are certain bits), got NaN")
+        return llr
+
+    @cached_property
+    def runs(self) -> NDArray[np.int32]:
+        """Edges in runs ``(row, variable, length)``: edge i of a run joins row + i and variable + i.
+
+        A lifted graph has long ones, at most two for each circulant. Where they are shorter than four edges
+        on average there is nothing to gain, and the array is empty: ``[0, 3]``.
+
+        Examples
+        --------
+        >>> Graph.of(np.kron(np.array([[1, 1, 1]]), np.eye(8))).runs
+        array([[ 0,  0,  8],
+               [ 0,  8,  8],
+               [ 0, 16,  8]], dtype=int32)
+        """
+        rows = np.repeat(np.arange(self.starts.size - 1, dtype=np.int32), np.diff(self.starts))
+        order = np.lexsort((rows, self.variables - rows))
+        rows, variables = rows[order], self.variables[order]
+        begins = np.flatnonzero((np.diff(rows, prepend=-2) != 1) | (np.diff(variables, prepend=-2) != 1))
+        if 4 * begins.size > self.edges:
+            return np.zeros((0, 3), np.int32)
+        lengths = np.diff(begins, append=self.edges)
+        runs = np.stack([rows[begins], variables[begins], lengths], axis=1).astype(np.int32)
+        return np.ascontiguousarray(runs[np.argsort(runs[:, 0], kind="stable")])

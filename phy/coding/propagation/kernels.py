@@ -14,6 +14,7 @@ messages   edges x lanes                check to variable, in the order of the r
 scratch    3 x largest degree x lanes   one row's inputs
 kept       lanes                        all bits set, or none where a frame has just begun
 decided    variables                    hard decisions, one bit a lane
+parity     rows                         sums of checks, one bit a lane
 ========== ============================ ==========================================================
 """
 
@@ -22,9 +23,10 @@ from __future__ import annotations
 import numpy as np
 
 from phy import simd as v
+from phy.coding.propagation.rows import MOST_IN_REGISTERS, layered_row
 from phy.compiling import compiled, inlined
 
-__all__ = ["begin_flooding", "decide", "min_sum_iteration", "sum_product_iteration", "unsatisfied"]
+__all__ = ["decide", "iterate", "min_sum_iteration", "sum_product_iteration", "unsatisfied"]
 
 
 @inlined
@@ -48,13 +50,17 @@ def min_sum_iteration(posterior, gathered, messages, scratch, kept, starts, vari
     """Run one iteration of (offset, normalised) min-sum over all rows.
 
     Layered if ``gathered`` is None: each row sees what the rows above it have found. Otherwise flooding:
-    rows read ``posterior`` and add to ``gathered``, which `begin_flooding` filled with the channel's LLRs.
-    Message: sign product of the others times ``(min(|others|, clip) - offset)+ * factor``.
+    rows read ``posterior`` and add to ``gathered``, which begins as the channel's LLRs.
+    Message: sign product of the others times ``(min(|others|, clip) - offset)+ * factor``; a ``factor`` of
+    None is 1.
     """
     width = v.BYTES // posterior.itemsize
-    limit, less, times, old = v.splat(clip), v.splat(offset), v.splat(factor), v.load(kept, 0)
+    limit, less, old = v.splat(clip), v.splat(offset), v.load(kept, 0)
     for row in range(starts.size - 1):
         first, degree = starts[row], starts[row + 1] - starts[row]
+        if gathered is None and degree <= MOST_IN_REGISTERS:
+            layered_row(posterior, messages, variables, first, degree, old, limit, less, factor)
+            continue
         least, second, product = limit, limit, v.xor(limit, limit)
         for e in range(degree):
             x = _input(posterior, messages, old, variables[first + e], first + e, width)
@@ -63,8 +69,8 @@ def min_sum_iteration(posterior, gathered, messages, scratch, kept, starts, vari
             second = v.minimum(second, v.maximum(least, a))
             least = v.minimum(least, a)
             product = v.xor(product, x)
-        others = v.scaled(v.sub_floor(least, less), times)
-        own = v.scaled(v.sub_floor(second, less), times)
+        others = v.scaled_by(v.sub_floor(least, less), factor)
+        own = v.scaled_by(v.sub_floor(second, less), factor)
         for e in range(degree):
             x = v.load(scratch, e * width)
             # Where several inputs share the least magnitude, least and second are equal and either is right.
@@ -109,10 +115,19 @@ def sum_product_iteration(posterior, gathered, messages, scratch, kept, starts, 
 
 
 @compiled
-def begin_flooding(channel, gathered):
-    """Start a flooding iteration's sums with the channel's LLRs."""
-    for i in range(channel.size):
-        gathered[i] = channel[i]
+def iterate(
+    posterior, gathered, channel, messages, scratch, kept, starts, variables, room, rule, offset, factor, clip
+):
+    """Run one iteration by the rule: min-sum if ``rule`` is None, otherwise sum-product."""
+    if gathered is not None:  # flooding sums begin with the channel's LLRs
+        for i in range(channel.size):
+            gathered[i] = channel[i]
+    if rule is None:
+        min_sum_iteration(
+            posterior, gathered, messages, scratch, kept, starts, variables, offset, factor, clip
+        )
+    else:
+        sum_product_iteration(posterior, gathered, messages, scratch, kept, starts, variables, room, clip)
 
 
 @compiled
@@ -127,12 +142,25 @@ def decide(posterior, gathered, decided):
 
 
 @compiled
-def unsatisfied(decided, starts, variables):
-    """Lanes, as bits, in which some parity check fails."""
+def unsatisfied(decided, starts, variables, runs, parity):
+    """Lanes, as bits, in which some parity check fails.
+
+    ``runs`` are those of `phy.coding.propagation.graph.Graph.runs`: rows side by side whose variables are
+    side by side, too; without any, rows are taken one by one. ``parity`` is room for ``[rows]``, ``uint64``.
+    """
     failing = np.uint64(0)
-    for row in range(starts.size - 1):
-        parity = np.uint64(0)
-        for edge in range(starts[row], starts[row + 1]):
-            parity ^= decided[variables[edge]]
-        failing |= parity
+    if runs.shape[0] == 0:
+        for row in range(starts.size - 1):
+            sum_of_row = np.uint64(0)
+            for edge in range(starts[row], starts[row + 1]):
+                sum_of_row ^= decided[variables[edge]]
+            failing |= sum_of_row
+        return failing
+    parity[:] = np.uint64(0)
+    for run in range(runs.shape[0]):
+        row, variable = runs[run, 0], runs[run, 1]
+        for i in range(runs[run, 2]):
+            parity[row + i] ^= decided[variable + i]
+    for row in range(parity.size):
+        failing |= parity[row]
     return failing

@@ -8,31 +8,28 @@ from phy import simd as v
 from phy.coding.propagation import kernels
 from phy.compiling import compiled
 
-__all__ = ["decode_frames"]
+__all__ = ["decode_frames", "keep"]
 
 
 @compiled
-def _put(llr, ready, frame, lane, width, scale, largest, channel, posterior, gathered):
-    """Move a frame into a lane: as it is, or (``ready`` is None) LLRs log p1/p0 onto the decoder's grid."""
+def _put(llr, frame, lane, width, scale, largest, channel, posterior, gathered):
+    """Move a frame into a lane: LLRs log p1/p0 onto the decoder's grid."""
     for variable in range(llr.shape[1]):
-        if ready is None:
-            x = -llr[frame, variable] * scale
-            x = x if posterior.itemsize == 4 else np.rint(x)
-            x = min(max(x, -largest), largest) + np.float32(0.0)  # no negative zero: signs multiply
-            value = posterior.dtype.type(x)
-        else:
-            value = llr[frame, variable]
+        x = -llr[frame, variable] * scale
+        x = x if posterior.itemsize == 4 else np.rint(x)
+        x = min(max(x, -largest), largest) + np.float32(0.0)  # no negative zero: signs multiply
+        value = posterior.dtype.type(x)
         posterior[variable * width + lane] = value
         if gathered is not None:
             channel[variable * width + lane] = value
 
 
 @compiled
-def _take(frame, lane, width, scale, decided, posterior, wanted, bits, soft):
+def _take(frame, lane, width, scale, decided, posterior, bits, soft):
     """Write what a lane has decided."""
     one = np.uint64(1)
-    for i in range(wanted.size):
-        bits[frame, i] = (decided[wanted[i]] >> np.uint64(lane)) & one
+    for variable in range(decided.size):
+        bits[frame, variable] = (decided[variable] >> np.uint64(lane)) & one
     if soft is not None:
         for variable in range(soft.shape[1]):
             soft[frame, variable] = np.float32(0.0) - np.float32(posterior[variable * width + lane]) / scale
@@ -40,15 +37,14 @@ def _take(frame, lane, width, scale, decided, posterior, wanted, bits, soft):
 
 @compiled
 def decode_frames(
-    llr, ready, wanted, bits, soft, used, satisfied, starts, variables, room, rule,
-    offset, factor, clip, scale, largest,
-    channel, posterior, gathered, messages, scratch, kept, decided, most, early,
+    llr, bits, soft, used, satisfied, starts, variables, room, rule, offset, factor, clip, scale, largest,
+    channel, posterior, gathered, messages, scratch, kept, decided, parity, runs, most, early,
 ):  # fmt: skip
     """Decode all frames, refilling lanes as they finish.
 
-    ``llr`` is ``[frames, variables]``: LLRs log p1/p0 in ``float32`` if ``ready`` is None, otherwise the
-    decoder's own numbers. ``bits`` receives the decisions of the variables ``wanted``; ``soft``, ``used`` and
-    ``satisfied`` what an `Outcome` holds. The other arguments come from ``BeliefPropagation.arguments``.
+    ``llr`` is ``[frames, variables]``: LLRs log p1/p0 in ``float32``. ``bits``, ``soft``, ``used`` and
+    ``satisfied`` receive what an `Outcome` holds. The other arguments come from
+    ``BeliefPropagation.arguments``.
     """
     width = v.BYTES // posterior.itemsize
     frames = llr.shape[0]
@@ -60,7 +56,7 @@ def decode_frames(
     while True:
         for lane in range(width):
             if frame_of[lane] < 0 and upcoming < frames:
-                _put(llr, ready, upcoming, lane, width, scale, largest, channel, posterior, gathered)
+                _put(llr, upcoming, lane, width, scale, largest, channel, posterior, gathered)
                 kept[lane] = begun
                 frame_of[lane] = upcoming
                 spent[lane] = 0
@@ -68,19 +64,13 @@ def decode_frames(
                 running += 1
         if running == 0:
             return
-        if gathered is not None:
-            kernels.begin_flooding(channel, gathered)
-        if rule is None:
-            kernels.min_sum_iteration(
-                posterior, gathered, messages, scratch, kept, starts, variables, offset, factor, clip
-            )
-        else:
-            kernels.sum_product_iteration(
-                posterior, gathered, messages, scratch, kept, starts, variables, room, clip
-            )
+        kernels.iterate(
+            posterior, gathered, channel, messages, scratch, kept, starts, variables, room, rule,
+            offset, factor, clip,
+        )  # fmt: skip
         kernels.decide(posterior, gathered, decided)
-        failing = kernels.unsatisfied(decided, starts, variables)
-        _keep(kept)
+        failing = kernels.unsatisfied(decided, starts, variables, runs, parity)
+        keep(kept)
         for lane in range(width):
             if frame_of[lane] < 0:
                 continue
@@ -88,7 +78,7 @@ def decode_frames(
             good = (failing >> np.uint64(lane)) & np.uint64(1) == 0
             if spent[lane] == most or (early and good):
                 frame = frame_of[lane]
-                _take(frame, lane, width, scale, decided, posterior, wanted, bits, soft)
+                _take(frame, lane, width, scale, decided, posterior, bits, soft)
                 used[frame] = spent[lane]
                 satisfied[frame] = good
                 frame_of[lane] = -1
@@ -96,7 +86,8 @@ def decode_frames(
 
 
 @compiled
-def _keep(kept):
+def keep(kept):
+    """Keep the messages of all lanes: none has just begun."""
     words = kept.view(np.uint64)
     for i in range(words.size):
         words[i] = np.uint64(0xFFFFFFFFFFFFFFFF)

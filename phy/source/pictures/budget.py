@@ -75,9 +75,12 @@ class Encodings:
         """Return the file of the picture at ``SCALES[scale_index]`` of its size, at ``quality``."""
         key = scale_index, quality
         if key not in self._files:
-            small = _resize(self.image, scaled_shape(self.shape, scale_index), Image.Resampling.LANCZOS)
-            self._files[key] = self.codec.encode(small, quality)
+            self._files[key] = self._make(scale_index, quality)
         return self._files[key]
+
+    def _make(self, scale_index: int, quality: int) -> bytes:
+        small = _resize(self.image, scaled_shape(self.shape, scale_index), Image.Resampling.LANCZOS)
+        return self.codec.encode(small, quality)
 
 
 def scaled_shape(shape: tuple[int, int], scale_index: int) -> tuple[int, int]:

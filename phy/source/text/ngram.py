@@ -46,7 +46,7 @@ class NGram:
     --------
     >>> model = NGram([[0, 1], [0, 1], [0, 2]], entries=4, order=2)
     >>> model([0]).round(3)  # 1 followed twice, 2 once, 3 never
-    array([0.054, 0.533, 0.345, 0.069])
+    array([0.167, 0.522, 0.278, 0.033])
     """
 
     def __init__(self, texts: Iterable[Sequence[int]], entries: int, order: int = 6) -> None:

@@ -55,7 +55,7 @@ def test_every_command_says_what_is_wrong_in_one_line(name: str, wrong: list[str
     assert err.startswith("semphy: ") and wrong[0].partition("=")[0] in err
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("list", "doctor")])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("list", "doctor", "cache")])
 def test_every_command_that_needs_something_asks_for_it_in_one_line(
     name: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

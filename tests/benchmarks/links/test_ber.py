@@ -15,6 +15,7 @@ from benchmarks.links.results import PointStats
 from benchmarks.settings.ber import BerSpec
 from benchmarks.settings.errors import InputError
 from benchmarks.settings.reading import read_settings
+from phy.chain.chain import ChainCounts, CompiledChain
 from phy.units import EsN0
 
 COUNTED = ("esno_db", "blocks", "block_errors", "bits", "bit_errors", "ber", "bler", "stop")
@@ -62,6 +63,27 @@ def test_counts_do_not_depend_on_batches_or_workers(engine: str) -> None:
     ]
     assert runs[0][0].block_errors > 10
     assert all(counted(points) == counted(runs[0]) for points in runs[1:])
+
+
+def test_workers_of_the_compiled_engine_are_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process is started, the chain is told how many threads, and counts are what one worker counts."""
+
+    def refused(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("a process")
+
+    told = []
+    send = CompiledChain.count
+
+    def noticed(chain: CompiledChain, *args: Any) -> ChainCounts:
+        told.append(args[4:])
+        return send(chain, *args)
+
+    settings = uncoded(snr={"kind": "ebno", "values_db": "0,2"}, stop__max_blocks=300, engine="compiled")
+    alone = run_ber(settings).points
+    monkeypatch.setattr("benchmarks.runs.sweep.ProcessPoolExecutor", refused)
+    monkeypatch.setattr(CompiledChain, "count", noticed)
+    assert counted(run_ber(settings, workers=3).points) == counted(alone)
+    assert set(told) <= {(3,), ()} and (3,) in told  # () warms up
 
 
 @pytest.mark.slow
@@ -148,7 +170,7 @@ def test_finished_points_are_not_simulated_again(tmp_path: Path, monkeypatch: py
     def forbidden(chunk: Chunk) -> Counts:
         raise AssertionError(chunk)
 
-    monkeypatch.setattr("benchmarks.links.ber.count", forbidden)
+    monkeypatch.setattr("benchmarks.links.crew.count", forbidden)
     assert run_ber(uncoded(stop__max_blocks=100), tmp_path / "run").points == first.points
     # asking for less than there is gives all there is
     assert run_ber(uncoded(stop__max_blocks=50), tmp_path / "run").points[0].blocks == 100

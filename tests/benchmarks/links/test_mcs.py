@@ -81,7 +81,7 @@ def test_table_rises_stays_above_capacity_and_resumes(
     def forbidden(chunk: Chunk) -> Counts:
         raise AssertionError(chunk)
 
-    monkeypatch.setattr("benchmarks.links.ber.count", forbidden)
+    monkeypatch.setattr("benchmarks.links.crew.count", forbidden)
     assert run_mcs(small, tmp_path / "run").schemes == found.schemes
 
 

@@ -130,7 +130,7 @@ def test_search_resumes_without_simulating(tmp_path: Path, monkeypatch: pytest.M
     def forbidden(chunk: Chunk) -> Counts:
         raise AssertionError(chunk)
 
-    monkeypatch.setattr("benchmarks.links.ber.count", forbidden)
+    monkeypatch.setattr("benchmarks.links.crew.count", forbidden)
     again = run_ber(specs(), tmp_path / "run")
     assert again.targets == first.targets
     assert again.points == first.points

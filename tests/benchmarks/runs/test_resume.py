@@ -24,16 +24,6 @@ COUNTED = ("blocks", "block_errors", "bits", "bit_errors", "stop")
 SETTINGS = ["--code", "none", "--k", "64", "--modulation", "qpsk", "--ebno", "4,6", "--block-errors", "1e9"]
 
 
-@pytest.fixture(autouse=True)
-def interruptible() -> Iterator[None]:
-    """A suite in the background of a script ignores SIGINT and SIGHUP, and so would all that it starts."""
-    listens = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
-    before = {number: signal.signal(number, handler) for number, handler in listens.items()}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
 def reference(max_blocks: int) -> BerSpec:
     flags: dict[str, Any] = {
         "code.name": "none",

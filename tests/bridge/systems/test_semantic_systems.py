@@ -40,6 +40,7 @@ from bridge.systems.system import Source
 from bridge.training.scenes.batches import scene_tokenizer
 from phy.channels.flat import AWGN
 from phy.random import Stream
+from phy.units import BudgetExceeded, EsN0
 from semantic.models.captioning import QUERY
 from semantic.models.features import KandinskyDecoder
 from semantic.models.segmentation import main_object
@@ -242,6 +243,55 @@ def test_text_only_is_its_models_in_a_row(
     _, made = through(build("text-only", context, correct=correct), source)
     assert (made.text, made.samples) == (text, {"received": sent, "corrected": text})
     assert same(made.image, painted(context, text))
+
+
+def test_a_text_may_fill_its_channel_uses(context: Context, source: Source) -> None:
+    """At whatever rate does it: 300, or all that are given, for the same text."""
+    system = build("text-only", context, text_scheme="qpsk", channel_uses=300)
+    sent, made = through(system, source, EsN0(3.0))
+    _, usual = through(build("text-only", context), source)
+    assert sent.ledger.channel_uses == 300 and made.text == usual.text and not made.failed
+    whole, _ = through(build("text-only", context, text_scheme="qpsk"), source, uses=411)
+    assert whole.ledger.channel_uses == 411
+    with pytest.raises(BudgetExceeded, match="takes 300 channel uses, more than the 299 given"):
+        system.encode(source, 299, CLEAN)
+    with pytest.raises(ValueError, match="needs a number of channel uses to fill"):
+        build("text-only", context, text_scheme="qpsk").encode(source, None, CLEAN)
+    with pytest.raises(ValueError, match="fills no channel_uses: give qpsk alone"):
+        build("text-only", context, text_scheme="1/2-qpsk", channel_uses=300)
+    with pytest.raises(ValueError, match="a scheme with a rate, got 'qpsk'"):
+        build("multi-sc", context, text_scheme="qpsk")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "per_bit"), [("1-qpsk", 1 / 2), ("conv:1/2-qpsk", 1), ("1/5-qpsk", 5 / 2)]
+)
+def test_texts_take_a_scheme_of_their_own(
+    context: Context, source: Source, scheme: str, per_bit: float
+) -> None:
+    """Uncoded, by a weak code, or LDPC: each with its check sum, and nothing of the slice changes."""
+    options: dict[str, Any] = {"slice": "raw", "slice_size": 8, "parts": 2}
+    system = build("multi-sc", context, text_scheme=scheme, **options)
+    sent, made = through(system, source)
+    usual, other = through(build("multi-sc", context, **options), source)
+    entry = sent.ledger.of_payload("text-0").entries[0]
+    bits = entry.source_bits + entry.header_bits + entry.crc_bits
+    assert entry.channel_uses == pytest.approx(per_bit * bits, abs=8)
+    assert sent.ledger.of_payload("slice") == usual.ledger.of_payload("slice")
+    assert made.text == other.text and same(made.image, other.image)
+
+
+def test_a_variant_is_its_system_by_another_name(context: Context, source: Source) -> None:
+    variant = build_semantic(
+        "text-only@short", context, {**SYSTEMS["text-only"][1], "text_scheme": "1/5-qpsk"}
+    )
+    assert variant.name == variant.family == "text-only@short"
+    sent, made = through(variant, source)
+    usual, other = through(build("text-only", context), source)
+    assert sent.ledger.channel_uses > 2 * usual.ledger.channel_uses
+    assert same(made.image, other.image)
+    with pytest.raises(ValueError, match="unknown system 'text-onyl@short'"):
+        build_semantic("text-onyl@short", context)
 
 
 def test_vlm_csc_is_its_models_in_a_row(context: Context, source: Source, picture: Picture) -> None:

@@ -56,7 +56,7 @@ def test_equals_the_definition(name: str, exact: bool) -> None:
     assert np.abs(found[~small]).min(initial=83) > 65.9
 
 
-def test_certain_bits_end_at_83() -> None:
+def test_certain_bits_end_where_float32_does() -> None:
     levels = Modulation("qam1024").levels.numpy()
     samples, precision = np.linspace(-2, 2, SAMPLES, dtype=np.float32), np.full(SAMPLES, 1e6, np.float32)
     llr = demapped(levels, samples, precision, True)

@@ -17,6 +17,7 @@ from phy.coding.ldpc.ldpc5g import LDPC5G
 from phy.coding.ldpc.sizes import K_MAX, lifting_size
 from phy.coding.ldpc.structure import Structure, base_graph_shifts
 from phy.coding.propagation import reference
+from phy.coding.propagation.graph import Graph
 from phy.random import Stream, bits
 
 # Lengths at which K_b of clause 5.2.2 changes, and some between, for every set of table 5.3.2-1.
@@ -109,9 +110,8 @@ class Written:
         self.heard = structure.heard
 
     def decode(self, llr: torch.Tensor) -> Decoded:
-        known = torch.zeros(len(llr), self.heard.graph.size)
-        known.index_add_(1, torch.from_numpy(self.heard.places), llr)[:, self.heard.known] = -20.0
-        outcome = reference.decode(self.heard.graph, known.numpy(), Decoding("minsum", iterations=6))
+        told = self.heard.variables(llr).numpy()
+        outcome = reference.decode(self.heard.graph, told, Decoding("minsum", iterations=6))
         return Decoded(torch.from_numpy(outcome.bits)[:, self.heard.information])
 
 
@@ -152,3 +152,32 @@ def test_without_sionnas_decoder_there_is_no_sionna() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("k", "n"), [(100, 130), (512, 1024), (3000, 4000)])
+def test_pruned_program_finds_the_words_that_are_sent(k: int, n: int) -> None:
+    structure = Structure.choose(k, n)
+    zeros = np.arange(k, structure.systematic)
+    pruned = structure.program.pruned(structure.sent, zeros)
+    sent = bits(Stream(4).batch(range(70)), k).numpy()
+    expected = structure.program.encode(sent, structure.sent)
+    assert (pruned.encode(sent, structure.sent) == expected).all()
+    assert pruned.inputs.size < structure.program.inputs.size
+    assert not np.isin(pruned.inputs, zeros).any()
+
+
+@pytest.mark.parametrize(("k", "n"), [(100, 130), (512, 1024), (3000, 4000)])
+def test_runs_are_the_graph(k: int, n: int) -> None:
+    graph = Structure.choose(k, n).heard.graph
+    edges = np.concatenate(
+        [np.stack([row + np.arange(length), at + np.arange(length)]) for row, at, length in graph.runs],
+        axis=1,
+    )
+    found = np.zeros((graph.starts.size - 1, graph.size), np.uint8)
+    np.add.at(found, tuple(edges), 1)
+    assert (found == graph.matrix.toarray()).all()
+
+
+def test_a_graph_without_long_runs_has_none() -> None:
+    scattered = np.random.default_rng(1).permuted(np.repeat([[1, 1, 1, 0, 0, 0, 0, 0]], 6, axis=0), axis=1)
+    assert Graph.of(scattered).runs.shape == (0, 3)
