@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -11,7 +11,15 @@ from phy.coding.decoding import Decoding
 from phy.coding.transport.block import TransportBlock, TransportFormat
 from phy.modulation import Modulation
 
-__all__ = ["SCHEME_SETS", "SCRAMBLING", "Scheme", "header_repeats", "parse_schemes", "transport_block"]
+__all__ = [
+    "SCHEME_SETS",
+    "SCRAMBLING",
+    "Scheme",
+    "header_repeats",
+    "parse_scheme",
+    "parse_schemes",
+    "transport_block",
+]
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,7 @@ def parse_schemes(text: str, code: str = "ldpc5g") -> tuple[Scheme, ...]:
     """Read the name of a set, or schemes such as ``1/2-qam16,2/3-qpsk``.
 
     Schemes given one by one take TS 38.212's segmentation; ``1/2-qam16@6144`` limits code blocks to 6,144
-    coded bits, and ``conv:1/2-qpsk`` has a code of its own in place of ``code``.
+    coded bits.
 
     Raises
     ------
@@ -137,25 +145,41 @@ def parse_schemes(text: str, code: str = "ldpc5g") -> tuple[Scheme, ...]:
     --------
     >>> [(scheme.name, scheme.block_bits) for scheme in parse_schemes("1/3-qpsk,1/2-qam16@6144")]
     [('1/3-qpsk', None), ('1/2-qam16', 6144)]
-    >>> [scheme.code for scheme in parse_schemes("conv:1/2-qpsk,1/2-qpsk")]
-    ['conv', 'ldpc5g']
     """
     if text in SCHEME_SETS:
         return tuple(Scheme(s.rate, s.modulation, code, s.block_bits) for s in SCHEME_SETS[text])
     schemes = []
     for entry in text.split(","):
-        own, _, bare = entry.strip().rpartition(":")
-        head, _, block = bare.partition("@")
+        head, _, block = entry.strip().partition("@")
         rate, _, modulation = head.partition("-")
-        named = code_kind(own).name if own else code
         try:
             schemes.append(
-                Scheme(Fraction(rate), Modulation(modulation).name, named, int(block) if block else None)
+                Scheme(Fraction(rate), Modulation(modulation).name, code, int(block) if block else None)
             )
         except (ValueError, ZeroDivisionError) as error:
             reason = f" ({error})" if rate else ""
             raise ValueError(
                 f"scheme {entry!r} is neither a set ({', '.join(SCHEME_SETS)}) nor of the form "
-                f"[CODE:]RATE-MODULATION[@CODED_BITS], for example 1/2-qam16@6144{reason}"
+                f"RATE-MODULATION[@CODED_BITS], for example 1/2-qam16@6144{reason}"
             ) from error
     return tuple(schemes)
+
+
+def parse_scheme(text: str) -> Scheme:
+    """Read a single scheme, with the name of its code before it unless that is 5G LDPC; rate 1 is uncoded.
+
+    Raises
+    ------
+    ValueError
+        If the text is none, or there is no such code.
+
+    Examples
+    --------
+    >>> [parse_scheme(text).code for text in ("1/2-qpsk", "conv:1/2-qpsk", "1-qpsk")]
+    ['ldpc5g', 'conv', 'none']
+    """
+    code, _, bare = text.rpartition(":")
+    (scheme, *others) = parse_schemes(bare, code_kind(code).name if code else "ldpc5g")
+    if others:
+        raise ValueError(f"a single scheme is needed here, got {text!r}")
+    return replace(scheme, code="none") if scheme.rate == 1 else scheme

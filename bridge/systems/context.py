@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bridge.air.carriage import Digital, Fill
-from bridge.air.schemes import Scheme, parse_schemes
+from bridge.air.schemes import parse_scheme
 from bridge.models import Models
 from bridge.payloads import TextPayload
 from bridge.systems.parts.language import language_coder
@@ -29,7 +29,8 @@ class Context:
     channel:
         What everything passes, each payload on channel uses of its own.
     schemes, text_schemes:
-        Modulation-coding schemes of files and of texts, as `bridge.air.schemes.parse_schemes` reads them.
+        Modulation-coding schemes of files, as `bridge.air.schemes.parse_schemes` reads them, and of texts, as
+        `text_link` does.
     decoding, policy:
         As in `bridge.systems.pixels.separation.Separation`.
     models:
@@ -62,14 +63,7 @@ class Context:
         named = self.text_schemes if scheme is None else scheme
         if named in MODULATIONS:
             return Digital(self.channel, Fill(named), self.decoding)
-        return Digital(self.channel, (self._single(named),), self.decoding)
-
-    def _single(self, named: str) -> Scheme:
-        (scheme, *others) = parse_schemes(named)
-        if others:
-            raise ValueError(f"texts take one scheme here, got {named!r}")
-        code = "none" if scheme.rate == 1 else scheme.code
-        return Scheme(scheme.rate, scheme.modulation, code, scheme.block_bits)
+        return Digital(self.channel, (parse_scheme(named),), self.decoding)
 
     def text_payload(self, coders: str, scheme: str | None = None) -> TextPayload:
         """Payload of texts by the names of its coders, joined by ``|``, over a scheme as in `text_link`."""

@@ -252,12 +252,18 @@ def test_a_paper_from_preset_to_claims(
 
     folders = write_models(tmp_path / "models")
     preset = yaml.safe_load((PRESETS / "vlf-msc.yaml").read_text())
+    quick = {
+        name: {"max_tokens": 4, **({"steps": 3} if name != "image-only" else {})}
+        for name in preset["options"]
+    }
     spec = CompareSpec.model_validate(
         {
             **preset,
             "models": ",".join(f"{role}={folder}" for role, folder in folders.items()),
-            "options": {name: {**preset["options"][name], "max_tokens": 4} for name in preset["options"]},
-            "max_sources": 3,
+            "options": {name: {**preset["options"][name], **quick[name]} for name in preset["options"]},
+            "metrics": ["scene"],
+            "text_metrics": ["scene-text"],
+            "max_sources": 2,
             "snr": [0.0, 9.0],
             "cbr": ["1/1"],
         }

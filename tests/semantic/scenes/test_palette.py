@@ -35,6 +35,7 @@ def test_a_scene_at_another_size_stays_drawn() -> None:
 def test_photographs_and_noise_are_not() -> None:
     pictures = [*(picture for _, picture in sample_pictures()), np.full((64, 64, 3), 128, np.uint8)]
     pictures.append(np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    assert not any(map(is_drawn, pictures))
     assert max(map(palette_share, pictures)) < 0.5
 
 

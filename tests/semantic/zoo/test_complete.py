@@ -77,7 +77,7 @@ def test_a_checkpoint_is_read_whole_or_not_at_all(
     gone = max(name for name in tensors if tensors[name].ndim > 1 and "shared" not in name)
 
     save_file({k: v for k, v in tensors.items() if k != gone}, tmp_path / place, {"format": "pt"})
-    with pytest.raises(WrongWeights, match=rf"1 of \d+ tensors missing \({re.escape(gone)}\)$"):
+    with pytest.raises(WrongWeights, match=rf"1 of \d+ tensors missing \(.*{re.escape(gone)}\)$"):
         read(tmp_path)
 
     save_file(tensors | {"of.another.model": torch.ones(2)}, tmp_path / place, {"format": "pt"})
