@@ -25,7 +25,7 @@ from phy.channels.names import parse_channel
 from phy.coding.decoding import Decoding
 from phy.units import BandwidthRatio
 from semantic.metrics.catalog import BLEU_METRICS, EMBEDDING_METRICS, IMAGE_METRICS, TEXT_METRICS, describe
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 __all__ = ["Built", "CompareSpec", "built_of", "systems_of"]
 

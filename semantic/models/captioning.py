@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from semantic.zoo.complete import load_whole
+from semantic.zoo.missing import WeightsMissing
 from semantic.zoo.presets import import_transformers, uses_safetensors
-from semantic.zoo.weights import WeightsMissing
 
 __all__ = ["BLIP", "QUERY", "Captioner", "LLaVA", "load_captioner"]
 

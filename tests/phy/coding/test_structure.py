@@ -37,8 +37,8 @@ def test_parity_checks_and_words_are_sionnas(base_graph: int) -> None:
             sionna = LDPC5GEncoder(k, n, bg=f"bg{base_graph}", device="cpu")
         ours = Structure.choose(k, n, base_graph=base_graph)
         assert (ours.lifting_size, ours.systematic, ours.filler) == (sionna.z, sionna.k_ldpc, sionna.k_filler)
-        assert ours.matrix.shape == sionna.pcm.shape
-        assert (ours.matrix != sionna.pcm).nnz == 0, k
+        matrix = ours.mother.matrix
+        assert matrix.shape == sionna.pcm.shape and (matrix != sionna.pcm).nnz == 0, k
         sent = bits(Stream(1, k).batch(range(2)), k)
         for rv in (0, 2):
             block = Structure.choose(k, n, base_graph=base_graph, rv=rv)
@@ -56,9 +56,9 @@ def test_words_of_every_lifting_size_satisfy_all_checks(base_graph: int) -> None
     assert len(largest) == 51
     for z, k in largest.items():
         block = Structure.choose(k, 2 * k, base_graph=base_graph)
-        everything = np.arange(block.matrix.shape[1])
+        everything = np.arange(block.mother.size)
         word = block.program.encode(bits(Stream(2, z).batch(range(3)), k).numpy(), everything)
-        assert not (block.matrix.astype(int) @ word.T.astype(int) % 2).any(), z
+        assert not (block.mother.matrix.astype(int) @ word.T.astype(int) % 2).any(), z
         assert (word[:, k : block.systematic] == 0).all()
 
 
