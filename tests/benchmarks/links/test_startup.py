@@ -19,7 +19,17 @@ POINT = ["ber", "--decoder", "minsum", "--k", "64", "--ebno", "3", "--max-blocks
         POINT,
         [*POINT, "--interleaver", "random", "--modulation", "qpsk"],
         ["ber", "--code", "none", "--esno", "3", "--max-blocks", "64", "--modulation", "qam16"],
-        ["mcs", "--schemes", "1/2-qpsk", "--block-bits", "128", "--target-bler", "0.5", "--block-errors", "20"],
+        [
+            "mcs",
+            "--schemes",
+            "1/2-qpsk",
+            "--block-bits",
+            "128",
+            "--target-bler",
+            "0.5",
+            "--block-errors",
+            "20",
+        ],
     ],
     ids=["ber", "interleaved", "uncoded", "mcs"],
 )
