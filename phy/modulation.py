@@ -227,7 +227,7 @@ def _gray_levels(bits: int, axes: int) -> NDArray[np.float32]:
     """
     levels = np.array([1.0, -1.0], np.float32)
     for place in range(1, bits):
-        outer = np.float32(2**place) - levels
+        outer = 2**place - levels
         levels = np.concatenate([outer, -outer])
     return levels * (np.float32(1.0) / np.sqrt(axes * np.mean(levels * levels)))
 
