@@ -15,8 +15,8 @@ from semantic.models import captioning, correction, features, generation, projec
 from semantic.networks.jscc import JSCC, load_jscc
 from semantic.zoo.cards import datasets_of
 from semantic.zoo.digests import Stamp, digest_of, digest_of_model, stamp
+from semantic.zoo.missing import WeightsMissing
 from semantic.zoo.presets import PRESETS, resolve
-from semantic.zoo.weights import WeightsMissing
 
 __all__ = ["ROLES", "TIERS", "Models", "load_models", "parse_models"]
 

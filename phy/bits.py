@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+
+from phy.lazily import torch
 
 __all__ = ["from_bytes", "pad", "to_bytes"]
 

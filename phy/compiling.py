@@ -19,6 +19,7 @@ from typing import Any
 
 from numba import config, njit
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.runtime.nrt import rtsys
 
 __all__ = ["cache_folder", "compiled", "inlined"]
 
@@ -104,3 +105,10 @@ class _Implementation(CompileResultCacheImpl):
 
 class _Cache(FunctionCache):
     _impl_class = _Implementation
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        # Numba loads all rules by which it compiles first, and SciPy with them, in a third of a second. Code
+        # that is compiled needs none, only the functions for memory; compiling loads the rules by itself.
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)

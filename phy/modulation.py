@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Literal, get_args
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from phy.constellations.demapping import label_llrs, planar_llrs
 from phy.constellations.names import MODULATIONS, NATURAL, TURNING, canonical
-from phy.constellations.planar import planar_points, turn
+from phy.constellations.planar import is_planar, planar_points, turn
+from phy.lazily import torch
 
 __all__ = ["Demapping", "Modulation"]
 
@@ -64,26 +67,24 @@ class Modulation:
             raise ValueError(f"demapping must be one of {', '.join(get_args(Demapping))}, got {demapping!r}")
         self.name = canonical(name)
         self.demapping = demapping
-        self.device = torch.empty(0, device=device).device
+        self._place = device
+        if device != "cpu":
+            self.device  # noqa: B018 - raises where there is no such device
         self.bits_per_symbol = MODULATIONS[self.name.removesuffix(NATURAL)]
-        planar = planar_points(self.name)
-        self.separable = planar is None
-        if planar is not None:
-            self._points = planar.to(self.device)
-            return
-        levels = _gray_levels(self.bits_per_symbol // self.axes, self.axes)
-        if self.name.endswith(NATURAL):
-            levels = levels.sort(descending=True).values
-        self._levels = levels.to(self.device)
-        self._points = _points(self._levels, self.axes)
+        self.separable = not is_planar(self.name)
 
-    @property
+    @cached_property
+    def device(self) -> torch.device:
+        """Where bits and symbols lie."""
+        return torch.empty(0, device=self._place).device
+
+    @cached_property
     def points(self) -> torch.Tensor:
         """Points in the order of their labels, first bit in front: ``[2**m]``, ``torch.complex64``.
 
         Of pi/2-BPSK those at even positions.
         """
-        return self._points
+        return _points(self.levels, self.axes) if self.separable else planar_points(self.name).to(self.device)
 
     @property
     def axes(self) -> int:
@@ -95,9 +96,9 @@ class Modulation:
         """Real dimensions that the points span: 2, or 1 where they lie on a line through 0."""
         return 1 if self.name == TURNING else self.axes
 
-    @property
-    def levels(self) -> torch.Tensor:
-        """Amplitudes on one axis in the order of its labels: ``[2**(m / axes)]``, ``torch.float32``.
+    @cached_property
+    def amplitudes(self) -> NDArray[np.float32]:
+        """Amplitudes on one axis in the order of its labels: ``[2**(m / axes)]``.
 
         Raises
         ------
@@ -106,7 +107,13 @@ class Modulation:
         """
         if not self.separable:
             raise ValueError(f"the axes of {self.name} carry no bits of their own, so it has no levels")
-        return self._levels
+        gray = _gray_levels(self.bits_per_symbol // self.axes, self.axes)
+        return np.sort(gray)[::-1].copy() if self.name.endswith(NATURAL) else gray
+
+    @cached_property
+    def levels(self) -> torch.Tensor:
+        """The `amplitudes` where the demapper works: ``torch.float32``."""
+        return torch.from_numpy(self.amplitudes).to(self.device)
 
     def map(self, bits: torch.Tensor) -> torch.Tensor:
         """Map bits to symbols.
@@ -136,7 +143,7 @@ class Modulation:
         labels = each[..., 0].to(torch.int32)
         for place in range(1, self.bits_per_symbol):
             labels = 2 * labels + each[..., place]
-        return self._turned(self._points[labels], 1)
+        return self._turned(self.points[labels], 1)
 
     def demap(
         self, symbols: torch.Tensor, no: torch.Tensor, prior: torch.Tensor | None = None
@@ -172,10 +179,10 @@ class Modulation:
             if prior is not None:
                 self._check_prior(prior, symbols)
             straight, exact = self._turned(symbols, -1), self.demapping == "app"
-            return planar_llrs(straight, noise, self._points, exact, prior)
+            return planar_llrs(straight, noise, self.points, exact, prior)
         samples = torch.view_as_real(symbols)[..., : self.axes].reshape(-1)
         variance = noise.unsqueeze(-1).expand(*symbols.shape, self.axes).reshape(-1)
-        levels = self._levels.unsqueeze(-1)
+        levels = self.levels.unsqueeze(-1)
         known = [None] * len(torch.split(samples, _CHUNK)) if prior is None else self._by_axis(prior, symbols)
         chunks = zip(torch.split(samples, _CHUNK), torch.split(variance, _CHUNK), known, strict=True)
         llr = torch.cat([_axis_llr(y, v, levels, self.demapping, p) for y, v, p in chunks], dim=-1)
@@ -213,16 +220,16 @@ class Modulation:
         return f"Modulation({self.name!r}, {self.demapping!r}, device={str(self.device)!r})"
 
 
-def _gray_levels(bits: int, axes: int) -> torch.Tensor:
+def _gray_levels(bits: int, axes: int) -> NDArray[np.float32]:
     """Amplitudes of one axis in the order of its labels: ``[2**bits]`` (TS 38.211, clauses 5.1.2 to 5.1.7).
 
     A further bit b in front mirrors the amplitudes a behind it: (1 - 2 b)(2^i - a).
     """
-    levels = torch.tensor([1.0, -1.0])
+    levels = np.array([1.0, -1.0], np.float32)
     for place in range(1, bits):
         outer = 2**place - levels
-        levels = torch.cat([outer, -outer])
-    return levels * (axes * levels.square().mean()).rsqrt()
+        levels = np.concatenate([outer, -outer])
+    return levels * (np.float32(1.0) / np.sqrt(axes * np.mean(levels * levels)))
 
 
 def _points(levels: torch.Tensor, axes: int) -> torch.Tensor:

@@ -12,9 +12,9 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import torch
 
 from phy import philox
+from phy.lazily import torch
 
 __all__ = ["Stream", "bits", "complex_normal", "events"]
 

@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import entr, erfc, hyperu, logsumexp, ndtr, ndtri, roots_hermite
 
 from phy.units import EsN0
@@ -194,7 +194,11 @@ def bsc_limit(rate: float) -> float:
     >>> round(bsc_limit(0.5), 4)
     0.11
     """
-    return float(brentq(lambda p: bsc_capacity(p) - rate, 0.0, 0.5)) if 0 < rate < 1 else 0.5 * (rate <= 0)
+    return (
+        float(scipy.optimize.brentq(lambda p: bsc_capacity(p) - rate, 0.0, 0.5))
+        if 0 < rate < 1
+        else 0.5 * (rate <= 0)
+    )
 
 
 def bec_limit(rate: float) -> float:
@@ -396,7 +400,9 @@ def finite_length_snr(rate: float, n: int, error_probability: float) -> EsN0:
         )
     target = _q_inverse(error_probability)
     low, high = -100.0, capacity_snr(rate).db + 100.0
-    return EsN0(float(brentq(lambda db: _normal_margin(EsN0(db), rate * n, n) - target, low, high)))
+    return EsN0(
+        float(scipy.optimize.brentq(lambda db: _normal_margin(EsN0(db), rate * n, n) - target, low, high))
+    )
 
 
 def _normal_margin(snr: EsN0, k: float, n: int) -> float:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
-
 from benchmarks.links.counting import RULES_VERSION, Chunk, build_link, link_of, plain_link
 from benchmarks.links.levels import Level, columns, key, levels
 from benchmarks.links.own import source_of
@@ -17,6 +15,7 @@ from benchmarks.runs.conditions import condition_id
 from benchmarks.settings.ber import BerSpec, SnrSpec, StopSpec
 from benchmarks.settings.codes import from_file
 from benchmarks.settings.errors import InputError
+from phy.lazily import torch
 from phy.links.binary import BinaryLink
 from phy.links.digital import DigitalLink
 from phy.links.harq import HarqLink

@@ -15,8 +15,6 @@ from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from functools import lru_cache
 
-import torch
-
 from benchmarks.links.levels import Level, key
 from benchmarks.links.sweepable import Sweepable
 from benchmarks.settings.ber import BerSpec
@@ -32,12 +30,14 @@ from phy.coding.interleaving import Interleaved, Interleaver
 from phy.coding.ldpc.ldpc5g import LDPC5G
 from phy.coding.transport.block import TransportBlock, TransportFormat
 from phy.coding.transport.mcs import mcs_entry
+from phy.lazily import torch
 from phy.links.binary import BinaryLink
 from phy.links.digital import DigitalLink
 from phy.links.harq import HarqLDPC5G, HarqLink
 from phy.links.iterative import IterativeLink
 from phy.modulation import Modulation
 from phy.random import Stream
+from phy.threads import thread_count
 from phy.units import EsN0, EventProbability
 
 __all__ = [
@@ -300,7 +300,7 @@ def count(chunk: Chunk, threads: int | None = None) -> Counts:
     chunk:
         Which blocks of which link.
     threads:
-        Of the compiled chain; None for as many as PyTorch has.
+        Of the compiled chain; None for `phy.threads.thread_count`.
 
     Raises
     ------
@@ -315,7 +315,7 @@ def count(chunk: Chunk, threads: int | None = None) -> Counts:
         except Exception as error:
             raise InputError(f"link {chunk.link.name} raised {type(error).__name__}: {error}") from error
     if in_one_piece(chunk.link):
-        return _count_compiled(chunk.link, chunk, threads or torch.get_num_threads())
+        return _count_compiled(chunk.link, chunk, threads or thread_count())
     return _count_through(_warm_link(chunk.link), chunk)
 
 

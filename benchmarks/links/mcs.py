@@ -13,7 +13,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scipy.optimize import brentq
+import scipy
 
 from benchmarks.links.ber import check_targets, keep_points, simulate
 from benchmarks.links.chains import SpecifiedLink
@@ -236,5 +236,7 @@ def limit_db(channel: str, bits_per_use: float, target_bler: float, real: bool =
 def _ergodic_db(rate: float) -> float:
     # Jensen: fading costs rate, so the SNR lies above that of AWGN; by less than 2.6 dB, which is e^gamma.
     least = theory.capacity_snr(rate).db
-    found = brentq(lambda db: theory.ergodic_capacity(EsN0(db)) - rate, least - 0.01, least + 3.0)
+    found = scipy.optimize.brentq(
+        lambda db: theory.ergodic_capacity(EsN0(db)) - rate, least - 0.01, least + 3.0
+    )
     return float(found)

@@ -11,11 +11,10 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from benchmarks.links.sweepable import Decided, Sweepable, check_link
 from benchmarks.settings.errors import InputError, input_errors
 from bridge.own import OwnCode
+from phy.lazily import torch
 from phy.random import Stream
 from semantic.zoo.digests import digest_of
 

@@ -6,9 +6,8 @@ import inspect
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import torch
-
 from benchmarks.settings.errors import InputError
+from phy.lazily import torch
 from phy.random import Stream
 
 __all__ = ["Decided", "Sweepable", "check_link"]

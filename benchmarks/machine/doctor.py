@@ -133,7 +133,7 @@ def _imported(module: str, distribution: str) -> str:
 def _torch() -> str:
     import torch
 
-    from benchmarks.runs.sweep import cores
+    from phy.threads import cores
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no CUDA device"
     return f"{torch.__version__}, {torch.get_num_threads()} threads on {cores()} cores, {device}"

@@ -19,8 +19,9 @@ from contextlib import contextmanager, nullcontext
 from typing import Protocol, TypeVar
 
 from benchmarks.settings.errors import InputError
+from phy.threads import cores
 
-__all__ = ["SLICE_SECONDS", "Task", "cores", "open_pool", "processes", "quiet_threads", "run", "submit"]
+__all__ = ["SLICE_SECONDS", "Task", "open_pool", "processes", "quiet_threads", "run", "submit"]
 
 Work = TypeVar("Work")
 Done = TypeVar("Done")
@@ -212,13 +213,6 @@ def _follow_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def quiet_threads(threads: int | None = None) -> None:

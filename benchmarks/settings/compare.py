@@ -26,8 +26,8 @@ from phy.channels.names import parse_channel
 from phy.coding.decoding import Decoding
 from phy.units import BandwidthRatio
 from semantic.metrics.catalog import BLEU_METRICS, EMBEDDING_METRICS, IMAGE_METRICS, TEXT_METRICS, describe
+from semantic.zoo.missing import WeightsMissing
 from semantic.zoo.published import say_missing
-from semantic.zoo.weights import WeightsMissing
 
 __all__ = ["Built", "CompareSpec", "built_of", "systems_of"]
 

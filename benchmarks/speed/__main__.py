@@ -11,6 +11,7 @@ import click
 from benchmarks.runs.sweep import quiet_threads
 from benchmarks.runs.table import Column, plain
 from benchmarks.runs.versions import versions
+from benchmarks.speed.startup import Startup, measure_startup
 from semantic.files import write_text
 
 _TABLE: tuple[Column[tuple[str, dict[str, Any]]], ...] = tuple(
@@ -30,14 +31,15 @@ _TABLE: tuple[Column[tuple[str, dict[str, Any]]], ...] = tuple(
         ("to", lambda row: f"{row[1]['ratio_high']:.0f}"),
     )
 )
-_STARTUP: tuple[Column[tuple[str, float]], ...] = (
+_STARTUP: tuple[Column[tuple[str, Startup]], ...] = (
     Column("what", lambda row: row[0], 24),
-    Column("seconds", lambda row: f"{row[1]:.3f}", 8),
+    Column("seconds", lambda row: f"{row[1].seconds:.3f}", 8),
+    Column("CPU", lambda row: f"{row[1].cpu_seconds:.2f}", 8),
 )
 
 
 @click.command()
-@click.option("--startup", is_flag=True, help="Seconds that imports and commands take, instead.")
+@click.option("--startup", is_flag=True, help="Seconds that imports, commands and a point take, instead.")
 @click.option("--quick", is_flag=True, help="Few points, under a minute.")
 @click.option("--repeats", type=click.IntRange(1), help="Turns a point.  [default: 5; quick: 3]")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File for the JSON as well.")
@@ -52,11 +54,9 @@ def main(
 ) -> None:
     """Measure decoder and whole chain against plain Sionna in one run, in Mb/s of information."""
     if startup:
-        from benchmarks.speed.startup import measure_startup
-
-        seconds = measure_startup(repeats or 5)
-        result = {"versions": versions(), "seconds": seconds}
-        _show(result, plain(_STARTUP, list(seconds.items())), out, as_json)
+        starts = measure_startup(repeats or 5)
+        result = {"versions": versions(), "startup": {name: each._asdict() for name, each in starts.items()}}
+        _show(result, plain(_STARTUP, list(starts.items())), out, as_json)
         return
     quiet_threads()
     from benchmarks.speed.measure import CASES, QUICK, measure

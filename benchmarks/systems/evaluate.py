@@ -31,7 +31,7 @@ from phy.units import BandwidthRatio, BudgetExceeded, EsN0
 from semantic.files import written
 from semantic.metrics.catalog import describe, measure
 from semantic.zoo.complete import WrongWeights
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 __all__ = [
     "Found",

@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from phy.chain.drawing import LANES, LARGEST, fill_table
@@ -86,7 +85,7 @@ class ChainCode:
             If the chain does not have this code, or not with this decoder.
         """
         if isinstance(code, Interleaved):
-            inner, order = cls.of(code.code), code.order.numpy()
+            inner, order = cls.of(code.code), code.order
             return replace(inner, places=inner.places[order], variables=inner.variables[order])
         if isinstance(code, Uncoded):
             return cls.uncoded(code.k)
@@ -119,7 +118,7 @@ class ChainCode:
             raise ValueError(
                 f"the compiled chain has belief propagation, got {code.decoder.decoding.algorithm}"
             )
-        generator = code.encode(torch.eye(code.k, dtype=torch.uint8)).numpy().astype(bool)
+        generator = code.words(np.eye(code.k, dtype=np.uint8)).astype(bool)
         variables = np.full(code.n, -1, np.int32)
         variables[code.received] = code.received_at
         return cls(
@@ -248,7 +247,7 @@ class CompiledChain:
             span = self.channel.coherence
             coherence = span if isinstance(span, int) else self.symbols
         fading = RAYLEIGH if isinstance(self.channel, Rayleigh) else NO_GAIN
-        levels = modulation.levels.numpy().astype(np.float32)
+        levels = modulation.amplitudes
         no, exact = np.float32(snr.no), modulation.demapping == "app"
         constellation = modulation.bits_per_symbol, modulation.axes, levels, exact
         return constellation, (no, fading, coherence), *self._grid(no, levels, fading)

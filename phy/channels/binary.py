@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
-
+from phy.lazily import torch
 from phy.random import Stream, events
 from phy.units import EventProbability
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
-
+from phy.lazily import torch
 from phy.random import Stream, complex_normal
 from phy.units import EsN0
 

@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-
 from phy.channels.channel import SymbolReception, check_rows, draw_noise, faded
+from phy.lazily import torch
 from phy.random import Stream, complex_normal
 from phy.units import EsN0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
+from phy.lazily import torch
 
 if TYPE_CHECKING:
     from phy.coding.decoding import Decoding

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from phy.coding.code import Code, Decoded
 from phy.coding.decoding import Decoding
+from phy.lazily import torch
 from phy.random import Stream
 
 __all__ = ["Interleaved", "Interleaver"]
@@ -68,13 +69,13 @@ class Interleaver:
         """``random:0``, ``block:24``."""
         return f"{self.kind}:{self.parameter}"
 
-    def order(self, n: int) -> torch.Tensor:
-        """Which of ``n`` bits goes first, second, ...: ``[n]``, ``torch.int64``."""
+    def order(self, n: int) -> NDArray[np.int64]:
+        """Which of ``n`` bits goes first, second, ...: ``[n]``."""
         if self.kind == "random":
             stream = Stream("outer interleaver", self.parameter, f"n={n}")
-            return torch.from_numpy(stream.generator().permutation(n))
+            return stream.generator().permutation(n)
         places = np.arange(n)
-        return torch.from_numpy(np.lexsort((places // self.parameter, places % self.parameter)))
+        return np.lexsort((places // self.parameter, places % self.parameter))
 
 
 class Interleaved:
@@ -102,7 +103,7 @@ class Interleaved:
     def __init__(self, code: Code, interleaver: Interleaver) -> None:
         self.code, self.interleaver = code, interleaver
         self.order = interleaver.order(code.n)
-        self._inverse = torch.argsort(self.order)
+        self._inverse = np.argsort(self.order)
 
     @property
     def name(self) -> str:
@@ -136,10 +137,10 @@ class Interleaved:
 
     def encode(self, bits: torch.Tensor) -> torch.Tensor:
         """Encode ``[batch, k]`` bits into ``[batch, n]`` bits, ``torch.uint8``."""
-        return self.code.encode(bits)[:, self.order]
+        return self.code.encode(bits)[:, torch.from_numpy(self.order)]
 
     def decode(self, llr: torch.Tensor) -> Decoded:
         """Decode ``[batch, n]`` LLRs as the code does."""
         if llr.ndim != 2 or llr.shape[1] != self.n:
             return self.code.decode(llr)  # which says what is wrong with them
-        return self.code.decode(llr[:, self._inverse])
+        return self.code.decode(llr[:, torch.from_numpy(self._inverse)])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import torch
-
 from phy.coding.code import Decoded, check_bits, check_llr
+from phy.lazily import torch
 
 __all__ = ["Uncoded"]
 

@@ -7,13 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
-import torch
+
+from phy.threads import thread_count
 
 __all__ = ["in_parts"]
 
 
 def in_parts(work: Callable[[slice], None], rows: int) -> None:
-    """Call ``work`` for slices that make up ``rows``, one a thread of PyTorch's number of threads.
+    """Call ``work`` for slices that make up ``rows``, one a thread (`phy.threads.thread_count`).
 
     Compiled functions (`phy.compiling.compiled`) run beside one another.
 
@@ -25,7 +26,7 @@ def in_parts(work: Callable[[slice], None], rows: int) -> None:
     >>> doubled.tolist()
     [0.0, 2.0, 4.0, 6.0, 8.0]
     """
-    threads = min(torch.get_num_threads(), max(rows, 1))
+    threads = min(thread_count(), max(rows, 1))
     bounds = np.linspace(0, rows, threads + 1).astype(int).tolist()
     parts = [slice(first, last) for first, last in pairwise(bounds)]
     if threads == 1:

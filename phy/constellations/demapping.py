@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-import torch
+from phy.lazily import torch
 
 __all__ = ["label_llrs", "planar_llrs"]
 

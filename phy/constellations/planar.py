@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import torch
-
 from phy.constellations.names import APSK_RADII, TURNING
+from phy.lazily import torch
 
-__all__ = ["planar_points", "turn"]
+__all__ = ["is_planar", "planar_points", "turn"]
 
 # Phases by label, in parts of the circle: EN 302 307-1, figures 10 to 12.
 _PSK8 = (1, 0, 4, 5, 2, 7, 3, 6)  # of 8
@@ -22,10 +21,25 @@ _PHASES_OF_32 = (  # of 48
 )
 
 
-def planar_points(name: str) -> torch.Tensor | None:
+def is_planar(name: str) -> bool:
+    """Whether a constellation is one of these; the axes of all others carry bits of their own.
+
+    Examples
+    --------
+    >>> is_planar("apsk16-3/4"), is_planar("qam16")
+    (True, False)
+    """
+    return _kind(name) in _MAKERS
+
+
+def _kind(name: str) -> str:
+    return name.partition("-")[0] if name in APSK_RADII else name
+
+
+def planar_points(name: str) -> torch.Tensor:
     """Points in the order of their labels, unit mean energy: ``[2**m]``, ``torch.complex64``.
 
-    None for a constellation whose axes carry bits of their own. Labels of 8-PSK and APSK are those of DVB-S2
+    Labels of 8-PSK and APSK are those of DVB-S2
     (EN 302 307-1, clause 5.4; Gray labels on 8-PSK, and nearly so on APSK). 32-QAM is the cross of six by six
     points without its corners; its labels are Smith's (IEEE Trans. Commun. 23(3), 1975): Gray labels of a
     rectangle of eight by four, whose outermost columns move above and below the others. pi/2-BPSK is as at
@@ -35,14 +49,8 @@ def planar_points(name: str) -> torch.Tensor | None:
     --------
     >>> planar_points("psk8")[:2]
     tensor([0.7071+0.7071j, 1.0000+0.0000j])
-    >>> planar_points("qam16") is None
-    True
     """
-    kind = name.partition("-")[0] if name in APSK_RADII else name
-    make = _MAKERS.get(kind)
-    if make is None:
-        return None
-    points = torch.tensor(make(name), dtype=torch.complex128)
+    points = torch.tensor(_MAKERS[_kind(name)](name), dtype=torch.complex128)
     return (points / points.abs().square().mean().sqrt()).to(torch.complex64)
 
 

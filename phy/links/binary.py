@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from phy.channels.binary import BitChannel
 from phy.coding.code import Code, Decoded, describe_code
+from phy.lazily import torch
 from phy.random import Stream
 from phy.units import EventProbability
 

@@ -12,10 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from phy.channels.channel import Channel, SymbolReception
 from phy.coding.code import Code, describe_code
+from phy.lazily import torch
 from phy.links.passage import Passage, check_snr
 from phy.modulation import Modulation
 from phy.random import Stream

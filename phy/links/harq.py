@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from phy.channels.channel import Channel
 from phy.coding.code import check_bits, check_llr
@@ -20,6 +19,7 @@ from phy.coding.crc import CRC
 from phy.coding.decoding import ALGORITHMS, Decoding
 from phy.coding.ldpc.structure import Structure
 from phy.coding.propagation.compiled import BeliefPropagation
+from phy.lazily import torch
 from phy.links.passage import Passage
 from phy.modulation import Modulation
 from phy.random import Stream
@@ -91,7 +91,7 @@ class HarqLDPC5G:
 
     def empty(self, batch: int) -> torch.Tensor:
         """Soft buffer of which nothing is known yet: ``[batch, mother code]``, ``torch.float32``."""
-        return torch.zeros(batch, self._blocks[0].matrix.shape[1])
+        return torch.zeros(batch, self._blocks[0].mother.size)
 
     def add(self, buffer: torch.Tensor, llr: torch.Tensor, sent: int) -> torch.Tensor:
         """Soft buffer with the ``[batch, n]`` LLRs of transmission ``sent`` added, where they belong.

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from phy.channels.channel import Channel, SymbolReception
 from phy.coding.code import Decoded, check_llr, describe_code
 from phy.coding.ldpc.ldpc5g import LDPC5G
+from phy.lazily import torch
 from phy.links.digital import BitReception
 from phy.links.passage import Passage
 from phy.modulation import Modulation

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
 from phy.bits import pad
 from phy.channels.channel import Channel, SymbolReception
+from phy.lazily import torch
 from phy.modulation import Modulation
 from phy.random import Stream
 from phy.units import EsN0

@@ -23,7 +23,7 @@ from semantic.metrics.image import check_pair
 from semantic.metrics.lpips import BACKBONES
 from semantic.networks.pixels import Picture, imagenet_normalised
 from semantic.zoo import weights
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 __all__ = ["DISTS", "load_dists"]
 

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 from semantic.models.encoders import ImageEncoder, checkpoint
 from semantic.networks.pixels import Picture
 from semantic.zoo.complete import load_whole
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 __all__ = [
     "ClipScore",

@@ -27,8 +27,8 @@ from PIL import Image
 
 from semantic.networks.meaning import MeaningCaptioner, looked_at
 from semantic.zoo.complete import load_whole
+from semantic.zoo.missing import WeightsMissing
 from semantic.zoo.presets import import_transformers, uses_safetensors
-from semantic.zoo.weights import WeightsMissing
 
 __all__ = ["BLIP", "QUERY", "Captioner", "LLaVA", "PhotoCaptioner", "load_captioner"]
 

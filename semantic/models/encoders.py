@@ -24,8 +24,8 @@ from PIL import Image
 
 from semantic.networks.pixels import Picture
 from semantic.zoo.complete import load_whole
+from semantic.zoo.missing import WeightsMissing
 from semantic.zoo.presets import import_transformers
-from semantic.zoo.weights import WeightsMissing
 
 __all__ = ["ImageEncoder", "checkpoint", "fetch_hint"]
 

@@ -35,7 +35,7 @@ from semantic.models.encoders import ImageEncoder, fetch_hint
 from semantic.models.windows import split_windows
 from semantic.networks.pixels import Picture
 from semantic.zoo.complete import WrongWeights, check_tensors
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 __all__ = ["Choice", "Generator", "Texts", "closest", "feature_distance"]
 

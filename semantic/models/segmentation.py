@@ -30,9 +30,9 @@ from semantic.networks.fcn import FCN
 from semantic.networks.fcn_mobilenet import MobileNetFCN
 from semantic.networks.pixels import Picture, imagenet_normalised, to_tensor
 from semantic.zoo.complete import check_tensors
+from semantic.zoo.missing import WeightsMissing
 from semantic.zoo.presets import PRESETS
 from semantic.zoo.pretrained import read_config
-from semantic.zoo.weights import WeightsMissing
 
 __all__ = [
     "VOC_CLASSES",

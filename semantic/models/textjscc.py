@@ -37,8 +37,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from semantic.files import written
+from semantic.zoo.missing import WeightsMissing
 from semantic.zoo.pretrained import Pretrained
-from semantic.zoo.weights import WeightsMissing
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -28,7 +28,7 @@ from torch.nn import functional
 from semantic.files import write_text, written
 from semantic.scenes.facts import Attributes, Counts, Facts, count_right
 from semantic.scenes.scene import BACKGROUNDS, COLOURS, LIGHTS, PLACES, SHAPES, SIZES, TEXTURES, Scene
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 __all__ = ["BUNDLED", "HEADS", "SceneJudge", "picture_accuracy", "to_batch"]
 

@@ -22,8 +22,9 @@ from safetensors.torch import load_file, save_file
 
 from semantic.files import locked, written
 from semantic.zoo.digests import digest_of_model
+from semantic.zoo.missing import WeightsMissing
 from semantic.zoo.published import Report
-from semantic.zoo.weights import WeightsMissing, checkpoint_directory
+from semantic.zoo.weights import checkpoint_directory
 
 __all__ = ["PackagedFile", "PackagedNetworks"]
 

@@ -25,8 +25,9 @@ from typing import Any, Literal
 import torch
 
 from semantic.zoo import weights
+from semantic.zoo.missing import WeightsMissing
 from semantic.zoo.published import Report
-from semantic.zoo.weights import Checkpoint, WeightsMissing
+from semantic.zoo.weights import Checkpoint
 
 __all__ = [
     "BUNDLES",

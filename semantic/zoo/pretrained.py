@@ -13,7 +13,7 @@ from torch import nn
 
 from semantic.files import write_text, written
 from semantic.zoo.complete import check_tensors
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 __all__ = ["Pretrained", "read_config"]
 

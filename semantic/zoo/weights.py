@@ -10,13 +10,10 @@ from typing import ClassVar
 import torch
 
 from semantic.files import locked
+from semantic.zoo.missing import WeightsMissing
 from semantic.zoo.published import Report
 
-__all__ = ["Checkpoint", "WeightsMissing", "checkpoint_directory", "locate", "read"]
-
-
-class WeightsMissing(RuntimeError):  # noqa: N818 - what it says is the name of the state
-    """Weights are not on this machine; the message names the command that gets them."""
+__all__ = ["Checkpoint", "checkpoint_directory", "locate", "read"]
 
 
 @dataclass(frozen=True)

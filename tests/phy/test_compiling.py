@@ -69,3 +69,34 @@ def test_nothing_is_kept_where_nothing_can_be_written(room: Path, tmp_path: Path
     (tmp_path / "file").write_text("")
     nowhere = {"NUMBA_CACHE_DIR": "", "XDG_CACHE_HOME": str(tmp_path / "file")}
     assert call(room, **nowhere) == (20.0, 0, "None")
+
+
+ALLOCATE = """
+import sys
+from phy.making import make
+print(make(3).sum(), sum(make.stats.cache_hits.values()), "numba.np.arraymath" in sys.modules)
+from phy.outer import outer
+print(outer(1.0), sum(outer.stats.cache_hits.values()), "numba.np.arraymath" in sys.modules)
+"""
+
+
+@pytest.mark.slow
+def test_kept_code_comes_without_the_rules_of_compiling(room: Path, tmp_path: Path) -> None:
+    """It makes arrays all the same, and what is compiled behind it finds the rules."""
+    (room / "phy" / "making.py").write_text(
+        "import numpy as np\nfrom phy.compiling import compiled\n\n"
+        "@compiled\ndef make(n):\n    return np.arange(n) + 1\n"
+    )
+
+    def called() -> list[str]:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "kept")}
+        command = [sys.executable, "-c", ALLOCATE]
+        return subprocess.run(
+            command, env=environment, cwd=room, capture_output=True, text=True, check=True
+        ).stdout.splitlines()
+
+    assert called() == ["6 0 True", "20.0 0 True"]
+    for file in (tmp_path / "kept").rglob("*outer*"):
+        file.unlink()
+    assert called() == ["6 1 False", "20.0 0 True"]
+    assert called() == ["6 1 False", "20.0 1 False"]

@@ -18,8 +18,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 __all__ = ["FORMATS", "check_size", "read_matrix", "read_punctured", "write_alist", "write_qc"]
 
@@ -114,7 +114,7 @@ def _load(source: str | Path) -> tuple[str, str]:
         raise ValueError(f"cannot read the matrix file {str(source)!r}: {error.strerror}") from error
 
 
-def read_matrix(source: str | Path, form: str, modulo: bool = False) -> csr_matrix:
+def read_matrix(source: str | Path, form: str, modulo: bool = False) -> scipy.sparse.csr_matrix:
     r"""Read a parity-check matrix.
 
     Parameters
@@ -160,7 +160,7 @@ def read_punctured(source: str | Path, form: str, modulo: bool = False) -> NDArr
     return np.empty(0, np.int64) if form == "alist" else _read_qc(_Reader(source), modulo)[1]
 
 
-def _read_alist(reader: _Reader) -> csr_matrix:
+def _read_alist(reader: _Reader) -> scipy.sparse.csr_matrix:
     number, (columns, rows) = reader.exactly(2, "the numbers of columns and rows")
     if not (0 < columns <= _LARGEST and 0 < rows <= _LARGEST):
         raise reader.fail(number, f"numbers of columns and rows, 1 to {_LARGEST}", f"{columns} and {rows}")
@@ -204,15 +204,17 @@ def _lists(
     return places, lists
 
 
-def _sparse(lists: Sequence[Sequence[int]], columns: int) -> csr_matrix:
+def _sparse(lists: Sequence[Sequence[int]], columns: int) -> scipy.sparse.csr_matrix:
     starts = np.cumsum([0, *map(len, lists)])
     indices = np.fromiter((one for ones in lists for one in ones), np.int32, int(starts[-1]))
-    matrix = csr_matrix((np.ones(indices.size, np.uint8), indices, starts), shape=(len(lists), columns))
+    matrix = scipy.sparse.csr_matrix(
+        (np.ones(indices.size, np.uint8), indices, starts), shape=(len(lists), columns)
+    )
     matrix.sort_indices()
     return matrix
 
 
-def _read_qc(reader: _Reader, modulo: bool) -> tuple[csr_matrix, NDArray[np.int64]]:
+def _read_qc(reader: _Reader, modulo: bool) -> tuple[scipy.sparse.csr_matrix, NDArray[np.int64]]:
     number, (width, height, lifting) = reader.exactly(3, "the numbers N, M of block columns and rows, and Z")
     if min(width, height, lifting) < 1 or max(width, height) * lifting > _LARGEST:
         got = f"{width}, {height} and {lifting}"
@@ -237,21 +239,23 @@ def _read_qc(reader: _Reader, modulo: bool) -> tuple[csr_matrix, NDArray[np.int6
     return _lift(shifts, lifting), (blocks[:, None] * lifting + np.arange(lifting)).ravel()
 
 
-def _lift(shifts: NDArray[np.int64], lifting: int) -> csr_matrix:
+def _lift(shifts: NDArray[np.int64], lifting: int) -> scipy.sparse.csr_matrix:
     block_rows, block_columns = np.nonzero(shifts >= 0)
     turn = np.arange(lifting)
     rows = block_rows[:, None] * lifting + turn
     columns = block_columns[:, None] * lifting + (shifts[block_rows, block_columns][:, None] + turn) % lifting
     shape = (shifts.shape[0] * lifting, shifts.shape[1] * lifting)
-    return csr_matrix((np.ones(rows.size, np.uint8), (rows.ravel(), columns.ravel())), shape=shape)
+    return scipy.sparse.csr_matrix(
+        (np.ones(rows.size, np.uint8), (rows.ravel(), columns.ravel())), shape=shape
+    )
 
 
-def write_alist(matrix: csr_matrix) -> str:
+def write_alist(matrix: scipy.sparse.csr_matrix) -> str:
     """Write a matrix of zeros and ones as the text of an alist file, shorter lists filled with zeros.
 
     Examples
     --------
-    >>> print(write_alist(csr_matrix([[1, 1, 0], [0, 1, 1]])), end="")
+    >>> print(write_alist(scipy.sparse.csr_matrix([[1, 1, 0], [0, 1, 1]])), end="")
     3 2
     2 2
     1 2 1
@@ -271,8 +275,8 @@ def write_alist(matrix: csr_matrix) -> str:
     return "".join(" ".join(map(str, line)) + "\n" for line in lines)
 
 
-def _positions(matrix: csr_matrix) -> list[list[int]]:
-    rows = csr_matrix(matrix)
+def _positions(matrix: scipy.sparse.csr_matrix) -> list[list[int]]:
+    rows = scipy.sparse.csr_matrix(matrix)
     rows.sum_duplicates()
     rows.eliminate_zeros()
     return [(ones + 1).tolist() for ones in np.split(rows.indices, rows.indptr[1:-1])]

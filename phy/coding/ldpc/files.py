@@ -6,9 +6,8 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.io import mmread
-from scipy.sparse import csr_matrix, load_npz
 
 from phy.coding.ldpc.alist import check_size
 
@@ -17,7 +16,7 @@ __all__ = ["read_any"]
 _PCHK = (ord("P") << 8 | 0x80).to_bytes(4, "little")
 
 
-def read_any(path: Path) -> csr_matrix:
+def read_any(path: Path) -> scipy.sparse.csr_matrix:
     r"""Read a parity-check matrix from a file of zeros and ones.
 
     ``.npy`` (dense, `numpy.save`), ``.npz`` (sparse, `scipy.sparse.save_npz`), ``.mtx`` (Matrix Market), pchk
@@ -39,7 +38,7 @@ def read_any(path: Path) -> csr_matrix:
     [[1, 1, 0], [0, 1, 1]]
     """
     try:
-        matrix = csr_matrix(_read(path))
+        matrix = scipy.sparse.csr_matrix(_read(path))
     except OSError as error:
         raise ValueError(f"cannot read the matrix file {str(path)!r}: {error.strerror or error}") from error
     except (ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
@@ -51,22 +50,22 @@ def read_any(path: Path) -> csr_matrix:
     return matrix.astype(np.uint8)
 
 
-def _read(path: Path) -> NDArray[np.generic] | csr_matrix:
+def _read(path: Path) -> NDArray[np.generic] | scipy.sparse.csr_matrix:
     head = path.open("rb").read(4)
     if head == _PCHK:
         return _pchk(np.frombuffer(path.read_bytes(), "<i4")[1:])
     if path.suffix == ".npy":
         return np.asarray(np.load(path, allow_pickle=False))
     if path.suffix == ".npz":
-        return load_npz(path)
+        return scipy.sparse.load_npz(path)
     if path.suffix == ".mtx":
-        return mmread(path)
+        return scipy.io.mmread(path)
     rows = [line.split() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
     digits = [list(row[0]) if len(row) == 1 else row for row in rows]
     return np.array(digits, dtype=np.int64)
 
 
-def _pchk(numbers: NDArray[np.int32]) -> csr_matrix:
+def _pchk(numbers: NDArray[np.int32]) -> scipy.sparse.csr_matrix:
     """Numbers of rows and of columns, then for each row -row and its columns, counted from 1, then 0."""
     height, width, *entries = numbers.tolist()
     check_size("pchk", width, height)
@@ -76,4 +75,4 @@ def _pchk(numbers: NDArray[np.int32]) -> csr_matrix:
         if entry > 0:
             rows.append(row - 1)
             columns.append(entry - 1)
-    return csr_matrix((np.ones(len(rows), np.uint8), (rows, columns)), shape=(height, width))
+    return scipy.sparse.csr_matrix((np.ones(len(rows), np.uint8), (rows, columns)), shape=(height, width))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
-
 from phy.coding.code import Decoded
 from phy.coding.decoding import Decoding
 from phy.coding.ldpc.structure import Structure
 from phy.coding.propagation.flipping import HardDecision
+from phy.lazily import torch
 
 __all__ = ["FlippingDecoder"]
 

@@ -7,8 +7,8 @@ and the bits behind the last column are zero. Adding two rows takes one XOR for 
 from __future__ import annotations
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from phy import simd as v
 from phy.compiling import compiled
@@ -45,7 +45,7 @@ def pack(bits: NDArray[np.uint8]) -> Words:
     return np.ascontiguousarray(padded).view("<u8").astype(np.uint64)
 
 
-def pack_sparse(matrix: csr_matrix) -> Words:
+def pack_sparse(matrix: scipy.sparse.csr_matrix) -> Words:
     """Pack a sparse matrix of zeros and ones, none of them stored twice."""
     words = np.zeros((matrix.shape[0], -(-matrix.shape[1] // 64)), np.uint64)
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-import torch
-
 from phy.coding.code import Decoded, check_bits, check_llr
 from phy.coding.decoding import ALGORITHMS, HARD, Decoding
 from phy.coding.ldpc.structure import Structure
+from phy.lazily import torch
 
 if TYPE_CHECKING:
     from phy.coding.ldpc.compiled import CompiledDecoder

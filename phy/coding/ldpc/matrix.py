@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
+import scipy
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_matrix, spmatrix
 
 from phy.coding.code import Decoded, check_bits, check_llr
 from phy.coding.decoding import ALGORITHMS, HARD, Decoding
@@ -22,6 +21,7 @@ from phy.coding.propagation.compiled import BeliefPropagation, Outcome
 from phy.coding.propagation.flipping import HardDecision
 from phy.coding.propagation.graph import Graph
 from phy.compiling import compiled
+from phy.lazily import torch
 
 __all__ = ["MatrixCode", "matrix_code", "parse_positions"]
 
@@ -96,7 +96,7 @@ class MatrixCode:
 
     def __init__(
         self,
-        matrix: ArrayLike | spmatrix,
+        matrix: ArrayLike | scipy.sparse.spmatrix,
         name: str,
         puncture: Sequence[int] = (),
         shorten: Sequence[int] = (),
@@ -178,12 +178,16 @@ class MatrixCode:
 
     def encode(self, bits: torch.Tensor) -> torch.Tensor:
         """Encode ``[batch, k]`` bits into ``[batch, n]`` bits, ``torch.uint8``, in the order of columns."""
-        information = np.ascontiguousarray(check_bits(bits, self.k).cpu().numpy())
+        coded = self.words(np.ascontiguousarray(check_bits(bits, self.k).cpu().numpy()))
+        return torch.from_numpy(coded).to(bits.device)
+
+    def words(self, information: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Coded bits ``[batch, n]`` of information bits ``[batch, k]``, side by side in memory."""
         parity = np.empty((len(information), self._generator.shape[0] * gf2.LANES), np.uint64)
         gf2.multiply(information, self._generator, parity)
         coded = np.empty((len(information), self.n), np.uint8)
         _assemble(information, parity, self._runs, coded)
-        return torch.from_numpy(coded).to(bits.device)
+        return coded
 
     def decode(self, llr: torch.Tensor) -> Decoded:
         """Decode ``[batch, n]`` LLRs; soft values are a-posteriori LLRs of the information bits, if any."""
@@ -209,8 +213,8 @@ class MatrixCode:
         return self.decoder.decode(channel, soft=True)
 
 
-def _binary(matrix: ArrayLike | spmatrix) -> csr_matrix:
-    rows = csr_matrix(matrix)
+def _binary(matrix: ArrayLike | scipy.sparse.spmatrix) -> scipy.sparse.csr_matrix:
+    rows = scipy.sparse.csr_matrix(matrix)
     rows.sum_duplicates()
     rows.eliminate_zeros()
     if not np.all(rows.data == 1):
@@ -234,7 +238,7 @@ def _positions(positions: Sequence[int], size: int) -> NDArray[np.int64]:
     return unique
 
 
-def _known_zeros(matrix: csr_matrix, shortened: NDArray[np.int64]) -> NDArray[np.bool_]:
+def _known_zeros(matrix: scipy.sparse.csr_matrix, shortened: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Shortened variables, and those that checks of a single variable force to zero, one after the other."""
     known = np.zeros(matrix.shape[1], np.bool_)
     known[shortened] = True
@@ -293,7 +297,7 @@ def matrix_code(text: str, decoding: Decoding = Decoding()) -> MatrixCode:
     >>> from phy.coding.ldpc.alist import write_alist
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = Path(folder) / "small.alist"
-    ...     size = file.write_text(write_alist(csr_matrix([[1, 1, 0, 1, 0], [0, 1, 1, 0, 1]])))
+    ...     size = file.write_text(write_alist(scipy.sparse.csr_matrix([[1, 1, 0, 1, 0], [0, 1, 1, 0, 1]])))
     ...     matrix_code(f"alist:{file},puncture=4").name
     'alist:small(3,4,punctured=1)'
     """
@@ -326,7 +330,7 @@ def matrix_code(text: str, decoding: Decoding = Decoding()) -> MatrixCode:
     )
 
 
-def _read(path: Path, form: str, modulo: bool) -> tuple[csr_matrix, list[int]]:
+def _read(path: Path, form: str, modulo: bool) -> tuple[scipy.sparse.csr_matrix, list[int]]:
     """A matrix, and what its file punctures."""
     if form == "matrix":
         return read_any(path), []

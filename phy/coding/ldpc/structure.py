@@ -8,15 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from phy.coding.ldpc.encoding import XorProgram
 from phy.coding.ldpc.sizes import K_MAX, K_MIN, MAX_RATE, lifting_size, select_base_graph
 from phy.coding.propagation.graph import Graph
+from phy.lazily import torch
 
 __all__ = [
     "Heard",
@@ -24,7 +24,7 @@ __all__ = [
     "base_graph_shifts",
     "bit_deinterleave",
     "bit_interleave",
-    "parity_check_matrix",
+    "parity_checks",
     "prune",
 ]
 
@@ -32,9 +32,10 @@ _SYSTEMATIC = {1: 22, 2: 10}  # columns of the base graph, clause 5.2.2
 _STARTS = {1: (0, 17, 33, 56), 2: (0, 13, 25, 43)}  # k_0 / Z_c of each redundancy version, table 5.4.2.1-2
 
 Places = NDArray[np.int64]
+Rows = TypeVar("Rows", "torch.Tensor", "NDArray[Any]")
 
 
-def bit_interleave(bits: torch.Tensor, bits_per_symbol: int) -> torch.Tensor:
+def bit_interleave(bits: Rows, bits_per_symbol: int) -> Rows:
     """Interleave ``[batch, E]`` bits so that early (systematic) ones lead each symbol (clause 5.4.2.2).
 
     Examples
@@ -43,7 +44,7 @@ def bit_interleave(bits: torch.Tensor, bits_per_symbol: int) -> torch.Tensor:
     tensor([[0, 3, 1, 4, 2, 5]])
     """
     columns = bits.shape[1] // bits_per_symbol
-    return bits.reshape(-1, bits_per_symbol, columns).transpose(1, 2).reshape(bits.shape)
+    return bits.reshape(-1, bits_per_symbol, columns).swapaxes(1, 2).reshape(bits.shape)
 
 
 def bit_deinterleave(llr: torch.Tensor, bits_per_symbol: int) -> torch.Tensor:
@@ -84,12 +85,12 @@ def base_graph_shifts(base_graph: int, set_index: int, z: int) -> NDArray[np.int
     return shifts
 
 
-def parity_check_matrix(shifts: NDArray[np.int64], z: int) -> csr_matrix:
+def parity_checks(shifts: NDArray[np.int64], z: int) -> Graph:
     """H of clause 5.3.2: a shift P becomes the Z x Z identity matrix, P columns to the right.
 
     Examples
     --------
-    >>> parity_check_matrix(np.array([[0, 1]]), 3).toarray()
+    >>> parity_checks(np.array([[0, 1]]), 3).matrix.toarray()
     array([[1, 0, 0, 0, 1, 0],
            [0, 1, 0, 0, 0, 1],
            [0, 0, 1, 1, 0, 0]], dtype=uint8)
@@ -98,15 +99,14 @@ def parity_check_matrix(shifts: NDArray[np.int64], z: int) -> csr_matrix:
     step = np.arange(z)
     row = rows[:, None] * z + step
     column = columns[:, None] * z + (step + shifts[rows, columns][:, None]) % z
-    ones = np.ones(row.size, np.uint8)
-    return csr_matrix((ones, (row.ravel(), column.ravel())), shape=(shifts.shape[0] * z, shifts.shape[1] * z))
+    return Graph.of_edges(row.ravel(), column.ravel(), (shifts.shape[0] * z, shifts.shape[1] * z))
 
 
 @lru_cache(maxsize=16)
-def _mother(base_graph: int, set_index: int, z: int) -> tuple[csr_matrix, XorProgram]:
-    """H of a mother code, and how its words follow from their systematic bits."""
+def _mother(base_graph: int, set_index: int, z: int) -> tuple[Graph, XorProgram]:
+    """The checks of a mother code, and how its words follow from their systematic bits."""
     shifts = base_graph_shifts(base_graph, set_index, z)
-    return parity_check_matrix(shifts, z), XorProgram.quasi_cyclic(shifts, z)
+    return parity_checks(shifts, z), XorProgram.quasi_cyclic(shifts, z)
 
 
 @dataclass(frozen=True)
@@ -190,8 +190,8 @@ class Structure:
         return self.systematic - self.k
 
     @property
-    def matrix(self) -> csr_matrix:
-        """H of the mother code, ``[checks, variables]``, ``uint8``."""
+    def mother(self) -> Graph:
+        """All checks of the mother code on all its variables."""
         return self._mother[0]
 
     @property
@@ -200,7 +200,7 @@ class Structure:
         return self._mother[1]
 
     @property
-    def _mother(self) -> tuple[csr_matrix, XorProgram]:
+    def _mother(self) -> tuple[Graph, XorProgram]:
         z, set_index = lifting_size(self.k, self.base_graph)
         return _mother(self.base_graph, set_index, z)
 
@@ -208,14 +208,14 @@ class Structure:
     def sent(self) -> Places:
         """Variable of the mother code that each bit on the channel is, ``[n]`` (clauses 5.4.2.1, 5.4.2.2)."""
         z = self.lifting_size
-        variables = np.arange(2 * z, self.matrix.shape[1])  # the first 2 Z bits are never sent
+        variables = np.arange(2 * z, self.mother.size)  # the first 2 Z bits are never sent
         buffer = variables[(variables < self.k) | (variables >= self.systematic)]  # nor is the filler
         start = _STARTS[self.base_graph][self.rv] * z  # counted in the buffer with its filler
         begin = int(np.searchsorted(buffer, variables[start]))
         places = buffer[(begin + np.arange(self.n)) % buffer.size]
         if self.bits_per_symbol is None:
             return places
-        return bit_interleave(torch.from_numpy(places)[None], self.bits_per_symbol)[0].numpy()
+        return bit_interleave(places[None], self.bits_per_symbol)[0]
 
     def encode(self, bits: torch.Tensor) -> torch.Tensor:
         """Encode ``[batch, k]`` bits into ``[batch, n]`` bits on the CPU, ``torch.uint8``."""
@@ -238,9 +238,10 @@ class Structure:
             The checks, and the mother code's variable of each of theirs, ascending: the information bits,
             all of which take part, come first.
         """
-        variables = np.arange(self.matrix.shape[1])
-        unknown = variables[(variables < self.k) | (variables >= self.systematic)]
-        graph, kept = prune(self.matrix[:, unknown], np.searchsorted(unknown, seen))
+        variables = np.arange(self.mother.size)
+        known = (variables >= self.k) & (variables < self.systematic)
+        every, unknown = np.ones(self.mother.starts.size - 1, np.bool_), variables[~known]
+        graph, kept = prune(self.mother.part(every, ~known), np.searchsorted(unknown, seen))
         return graph, unknown[kept]
 
 
@@ -275,24 +276,27 @@ class Heard:
         return llr.new_zeros(len(llr), self.graph.size).index_add_(1, places, llr)
 
 
-def prune(matrix: csr_matrix, seen: Places) -> tuple[Graph, Places]:
+def prune(graph: Graph, seen: Places) -> tuple[Graph, Places]:
     """Drop the checks that tell nothing: each has a variable of its own of which nothing was received.
 
     Returns
     -------
     Graph, array
-        The graph that is left, and the mother code's variable of each of its own, ascending.
+        The graph that is left, and the variable that each of its own was.
+
+    Raises
+    ------
+    ValueError
+        If a check is left with fewer than two variables.
 
     Examples
     --------
-    >>> graph, kept = prune(csr_matrix([[1, 1, 0, 0], [0, 1, 1, 1]]), np.array([0, 1]))
-    >>> graph.variables.tolist(), kept.tolist()
+    >>> left, kept = prune(Graph.of(np.array([[1, 1, 0, 0], [0, 1, 1, 1]])), np.array([0, 1]))
+    >>> left.variables.tolist(), kept.tolist()
     ([0, 1], [0, 1])
     """
-    degrees = np.asarray(matrix.sum(axis=0)).ravel()
-    blind = np.ones(matrix.shape[1], dtype=bool)
+    blind = np.bincount(graph.variables, minlength=graph.size) == 1
     blind[seen] = False
-    blind &= degrees == 1
-    rows = np.asarray(matrix @ blind.astype(matrix.dtype)).ravel() == 0
-    kept = np.flatnonzero(~blind)
-    return Graph.of(matrix[rows][:, kept]), kept
+    rows = np.ones(graph.starts.size - 1, np.bool_)
+    rows[graph.rows[blind[graph.variables]]] = False
+    return graph.part(rows, ~blind).checked(), np.flatnonzero(~blind)

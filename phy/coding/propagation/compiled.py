@@ -14,13 +14,13 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from phy import simd as v
 from phy.coding.decoding import ALGORITHMS, Decoding
 from phy.coding.propagation.graph import Graph
 from phy.coding.propagation.lanes import decode_frames
+from phy.threads import thread_count
 
 __all__ = ["BeliefPropagation", "Outcome"]
 
@@ -78,7 +78,7 @@ class BeliefPropagation:
     def __init__(self, graph: Graph, decoding: Decoding | None = None) -> None:
         self.graph = graph
         self.decoding = (decoding or Decoding()).among("a graph", ALGORITHMS)
-        self.threads = self.decoding.threads or torch.get_num_threads()
+        self.threads = self.decoding.threads or thread_count()
         form = self.decoding.fixed_point
         self.dtype: Any = np.float32 if form is None else np.int8 if form.lane == 8 else np.int16
         self.scale = np.float32(1.0 if form is None else form.scale)

@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, spmatrix
 
 __all__ = ["Graph"]
 
@@ -38,7 +38,7 @@ class Graph:
     size: int
 
     @classmethod
-    def of(cls, matrix: NDArray[np.generic] | spmatrix) -> Graph:
+    def of(cls, matrix: NDArray[np.generic] | scipy.sparse.spmatrix) -> Graph:
         """Read a matrix of zeros and ones, dense or sparse.
 
         Raises
@@ -46,22 +46,66 @@ class Graph:
         ValueError
             If an entry is neither, or a row has fewer than two ones.
         """
-        rows = csr_matrix(matrix)
+        rows = scipy.sparse.csr_matrix(matrix)
         rows.sum_duplicates()
         rows.eliminate_zeros()
         if not np.all(rows.data == 1):
             raise ValueError("a parity-check matrix holds zeros and ones only")
-        degrees = np.diff(rows.indptr)
+        rows.sort_indices()
+        return cls(rows.indptr.astype(np.int32), rows.indices.astype(np.int32), rows.shape[1]).checked()
+
+    @classmethod
+    def of_edges(cls, rows: NDArray[np.int64], variables: NDArray[np.int64], shape: tuple[int, int]) -> Graph:
+        """Take edges in any order, no two the same: the row and the variable of each, ``[edges]``.
+
+        Examples
+        --------
+        >>> Graph.of_edges(np.array([1, 0, 0]), np.array([2, 1, 0]), shape=(2, 3)).variables
+        array([0, 1, 2], dtype=int32)
+        """
+        order = np.lexsort((variables, rows))
+        starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=shape[0]))])
+        return cls(starts.astype(np.int32), variables[order].astype(np.int32), shape[1])
+
+    def checked(self) -> Graph:
+        """Return the graph if a decoder can take it.
+
+        Raises
+        ------
+        ValueError
+            If a row has fewer than two ones, or there is none.
+        """
+        degrees = np.diff(self.starts)
         if degrees.size == 0 or degrees.min() < 2:
             raise ValueError("every row of a parity-check matrix needs at least two ones")
-        rows.sort_indices()
-        return cls(rows.indptr.astype(np.int32), rows.indices.astype(np.int32), rows.shape[1])
+        return self
 
     @property
-    def matrix(self) -> csr_matrix:
+    def rows(self) -> NDArray[np.int64]:
+        """Row of every edge: ``[edges]``."""
+        return np.repeat(np.arange(self.starts.size - 1), np.diff(self.starts))
+
+    def part(self, rows: NDArray[np.bool_], variables: NDArray[np.bool_]) -> Graph:
+        """The graph of some rows and some variables, each counted anew.
+
+        Examples
+        --------
+        >>> graph = Graph.of(np.array([[1, 1, 0, 1], [0, 1, 1, 0]]))
+        >>> graph.part(np.array([True, False]), np.array([True, False, True, True])).variables
+        array([0, 2], dtype=int32)
+        """
+        of_row = self.rows
+        kept = rows[of_row] & variables[self.variables]
+        row, place = np.cumsum(rows)[of_row[kept]] - 1, np.cumsum(variables)[self.variables[kept]] - 1
+        return Graph.of_edges(row, place, (int(rows.sum()), int(variables.sum())))
+
+    @property
+    def matrix(self) -> scipy.sparse.csr_matrix:
         """The matrix, sparse, of ``uint8``."""
         ones = np.ones(self.variables.size, np.uint8)
-        return csr_matrix((ones, self.variables, self.starts), shape=(self.starts.size - 1, self.size))
+        return scipy.sparse.csr_matrix(
+            (ones, self.variables, self.starts), shape=(self.starts.size - 1, self.size)
+        )
 
     @property
     def edges(self) -> int:
@@ -107,7 +151,7 @@ class Graph:
                [ 0,  8,  8],
                [ 0, 16,  8]], dtype=int32)
         """
-        rows = np.repeat(np.arange(self.starts.size - 1, dtype=np.int32), np.diff(self.starts))
+        rows = self.rows.astype(np.int32)
         order = np.lexsort((rows, self.variables - rows))
         rows, variables = rows[order], self.variables[order]
         begins = np.flatnonzero((np.diff(rows, prepend=-2) != 1) | (np.diff(variables, prepend=-2) != 1))

@@ -9,14 +9,13 @@ from __future__ import annotations
 from functools import partial
 from itertools import groupby
 
-import torch
-
 from phy.coding.catalog import code_kind
 from phy.coding.code import Decoded, check_bits, check_llr
 from phy.coding.crc import CRC
 from phy.coding.decoding import Decoding
 from phy.coding.scrambling import scrambling_sequence
 from phy.coding.transport.format import TransportFormat
+from phy.lazily import torch
 
 __all__ = ["TransportBlock", "TransportFormat"]
 

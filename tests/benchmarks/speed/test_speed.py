@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from benchmarks.settings.errors import InputError
+from benchmarks.speed import startup
+from benchmarks.speed.__main__ import main
 from benchmarks.speed.measure import CASES, QUICK, Case, measure
 from benchmarks.speed.readme import BEGIN, END, with_table
 
@@ -44,6 +48,17 @@ def test_the_table_is_written_between_its_marks() -> None:
     assert table[2].startswith("| (512, 1024) | qam16 | 4.6 dB | 9e-3 | layered | 6 | 41 | 0.078 | 528 |")
     assert "| 0 of 8,192 | layered | float32 |" in table[3]
     assert with_table(text, {"decoder": [ENTRY, ENTRY], "chain": [ENTRY, silent]}) == text
+
+
+def test_starting_takes_the_time_that_it_works_and_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    working = "import time\nwhile time.process_time() < 0.3: pass"
+    cases = {"working": ("-c", working), "waiting": ("-c", "import time; time.sleep(0.3)")}
+    monkeypatch.setattr(startup, "CASES", cases)
+    done = CliRunner().invoke(main, ["--startup", "--repeats", "1", "--json"])
+    found = json.loads(done.output)["startup"]
+    assert found.keys() == cases.keys()
+    assert min(each["seconds"] for each in found.values()) >= 0.3
+    assert found["working"]["cpu_seconds"] >= 0.3 > found["waiting"]["cpu_seconds"]
 
 
 def test_a_document_without_marks_is_refused() -> None:

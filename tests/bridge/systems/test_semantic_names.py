@@ -28,7 +28,7 @@ from bridge.systems.parts.values import values_of
 from bridge.systems.system import Source
 from phy.channels.flat import AWGN
 from phy.random import Stream
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 # Systems by name. -----------------------------------------------------------------------------------------
 

@@ -37,8 +37,8 @@ def test_parity_checks_and_words_are_sionnas(base_graph: int) -> None:
             sionna = LDPC5GEncoder(k, n, bg=f"bg{base_graph}", device="cpu")
         ours = Structure.choose(k, n, base_graph=base_graph)
         assert (ours.lifting_size, ours.systematic, ours.filler) == (sionna.z, sionna.k_ldpc, sionna.k_filler)
-        assert ours.matrix.shape == sionna.pcm.shape
-        assert (ours.matrix != sionna.pcm).nnz == 0, k
+        matrix = ours.mother.matrix
+        assert matrix.shape == sionna.pcm.shape and (matrix != sionna.pcm).nnz == 0, k
         sent = bits(Stream(1, k).batch(range(2)), k)
         for rv in (0, 2):
             block = Structure.choose(k, n, base_graph=base_graph, rv=rv)
@@ -56,9 +56,9 @@ def test_words_of_every_lifting_size_satisfy_all_checks(base_graph: int) -> None
     assert len(largest) == 51
     for z, k in largest.items():
         block = Structure.choose(k, 2 * k, base_graph=base_graph)
-        everything = np.arange(block.matrix.shape[1])
+        everything = np.arange(block.mother.size)
         word = block.program.encode(bits(Stream(2, z).batch(range(3)), k).numpy(), everything)
-        assert not (block.matrix.astype(int) @ word.T.astype(int) % 2).any(), z
+        assert not (block.mother.matrix.astype(int) @ word.T.astype(int) % 2).any(), z
         assert (word[:, k : block.systematic] == 0).all()
 
 
@@ -181,3 +181,31 @@ def test_runs_are_the_graph(k: int, n: int) -> None:
 def test_a_graph_without_long_runs_has_none() -> None:
     scattered = np.random.default_rng(1).permuted(np.repeat([[1, 1, 1, 0, 0, 0, 0, 0]], 6, axis=0), axis=1)
     assert Graph.of(scattered).runs.shape == (0, 3)
+
+
+def test_parts_of_a_graph_are_those_of_its_matrix() -> None:
+    """What SciPy cuts out of the matrix, rows without an edge and edges in any order included."""
+    draw = np.random.default_rng(5)
+    matrix = draw.random((40, 60)) < 0.1
+    rows, variables = draw.permutation(np.argwhere(matrix)).T
+    graph = Graph.of_edges(rows, variables, matrix.shape)
+    assert (graph.matrix.toarray() == matrix).all()
+    some, others = draw.random(40) < 0.6, draw.random(60) < 0.6
+    assert (graph.part(some, others).matrix != graph.matrix[some][:, others]).nnz == 0
+    assert graph.part(some, others).size == others.sum()
+
+
+@pytest.mark.parametrize(("k", "n", "rv"), [(20, 60, 0), (100, 130, 2), (640, 3000, 1), (8448, 9000, 3)])
+def test_checks_that_tell_nothing_are_left_out(k: int, n: int, rv: int) -> None:
+    """The graph that is decoded, against sums over the rows and columns of the whole matrix."""
+    block = Structure.choose(k, n, rv=rv)
+    matrix = block.mother.matrix.astype(int)
+    matrix[:, k : block.systematic] *= 0
+    matrix.eliminate_zeros()
+    unseen = np.setdiff1d(np.arange(matrix.shape[1]), block.sent)
+    alone = unseen[np.asarray(matrix.sum(axis=0)).ravel()[unseen] == 1]
+    told = np.asarray(matrix[:, alone].sum(axis=1)).ravel() == 0
+    kept = np.setdiff1d(np.arange(matrix.shape[1]), [*alone, *range(k, block.systematic)])
+    heard = block.heard
+    assert (heard.graph.matrix != matrix[told][:, kept].astype(np.uint8)).nnz == 0
+    assert (kept[heard.places] == block.sent).all() and (kept[heard.information] == np.arange(k)).all()

@@ -21,7 +21,7 @@ from semantic.metrics.catalog import (
     measure,
 )
 from semantic.scenes import dataset as scenes
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 CAPTIONS = (
     "A brown dog runs along the beach with a red ball .",

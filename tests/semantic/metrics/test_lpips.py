@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from semantic.metrics import lpips
 from semantic.metrics.lpips import BACKBONES, LPIPS, Net
-from semantic.zoo.weights import Checkpoint, WeightsMissing
+from semantic.zoo.missing import WeightsMissing
+from semantic.zoo.weights import Checkpoint
 
 # Shapes of ``features`` in torchvision's alexnet and vgg16.
 LAYOUT: dict[Net, dict[int, tuple[int, int, int, int]]] = {

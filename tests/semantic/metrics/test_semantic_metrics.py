@@ -27,7 +27,8 @@ from semantic.metrics.semantic import (
     SentenceSimilarity,
 )
 from semantic.networks.pixels import Picture
-from semantic.zoo.weights import Checkpoint, WeightsMissing
+from semantic.zoo.missing import WeightsMissing
+from semantic.zoo.weights import Checkpoint
 
 DOG = "A dog runs on the beach."
 

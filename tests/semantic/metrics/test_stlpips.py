@@ -22,8 +22,8 @@ from semantic.metrics.perceptual import Net
 from semantic.metrics.stlpips import NETWORKS, STLPIPS
 from semantic.samples.pictures import sample_pictures
 from semantic.zoo.digests import digest_of_model
+from semantic.zoo.missing import WeightsMissing
 from semantic.zoo.packaged import PackagedFile, PackagedNetworks
-from semantic.zoo.weights import WeightsMissing
 
 NETS: tuple[Net, Net] = ("alex", "vgg")
 STAND_INS = ("torchvision", "torchvision.models", "torchvision.transforms", "torchsummary", "IPython")

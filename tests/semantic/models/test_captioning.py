@@ -15,7 +15,7 @@ from PIL import Image
 from tiny.language import write_blip, write_llava
 
 from semantic.models.captioning import BLIP, QUERY, LLaVA, load_captioner
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 Pictures = list[NDArray[np.uint8]]
 

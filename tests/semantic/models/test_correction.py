@@ -24,7 +24,7 @@ from semantic.models.correction import (
 from semantic.models.windows import split_windows
 from semantic.samples.pictures import sample_sentences
 from semantic.scenes import dataset as scenes
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 TEXTS = [
     "A d0g rums on the beech.",

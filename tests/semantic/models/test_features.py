@@ -31,7 +31,7 @@ from semantic.models.features import (
     load_feature_image,
 )
 from semantic.networks.pixels import Picture
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 SEEDS = [3, 4, 5]
 

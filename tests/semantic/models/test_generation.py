@@ -20,8 +20,8 @@ from transformers import CLIPModel, CLIPProcessor
 from semantic.models.encoders import ImageEncoder
 from semantic.models.generation import Generator, closest, feature_distance
 from semantic.networks.pixels import Picture
+from semantic.zoo.missing import WeightsMissing
 from semantic.zoo.presets import resolve
-from semantic.zoo.weights import WeightsMissing
 
 PROMPTS = ["a dog on the beach", "two people walk in the rain", ""]
 SEEDS = [7, 8, 9]

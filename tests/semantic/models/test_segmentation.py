@@ -21,7 +21,7 @@ from semantic.models.segmentation import (
     mean_iou,
 )
 from semantic.networks.fcn import FCN
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 
 def norm(name: str, width: int) -> dict[str, tuple[int, ...]]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from semantic.models.textjscc import NAM, TextCodec, TextJSCC
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 tokenizers = pytest.importorskip("tokenizers")
 

@@ -15,7 +15,7 @@ from scipy.fft import dctn, idctn
 from semantic.networks import jscc
 from semantic.networks.jscc import ADJSCC, AF, GDN, JSCC, DeepJSCC2019, NestedJSCC
 from semantic.networks.subbands import dct, inverse_dct
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 MAKERS: dict[str, Callable[[], JSCC]] = {
     "2019": lambda: DeepJSCC2019(4),

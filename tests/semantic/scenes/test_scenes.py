@@ -35,7 +35,7 @@ from semantic.scenes.scene import (
     relation,
     sample_scene,
 )
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 STAR = Thing("star", "red", "small", "plain", "top")
 

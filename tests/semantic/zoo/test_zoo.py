@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from semantic.zoo import presets as zoo
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 
 HUB = [preset for preset in zoo.PRESETS.values() if preset.tier == "hub"]
 ON_THE_HUB = [preset for preset in HUB if preset.revision]
@@ -68,7 +68,7 @@ def test_every_published_preset_is_reported_missing_without_a_look_at_the_networ
     script = """
 import json, sys
 from semantic.zoo import presets as zoo
-from semantic.zoo.weights import WeightsMissing
+from semantic.zoo.missing import WeightsMissing
 seen = []
 sys.addaudithook(lambda event, _: seen.append(event) if event.startswith("socket.") else None)
 said = {}
