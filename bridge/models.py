@@ -53,7 +53,7 @@ ROLES = tuple(TIERS["tiny"])
 _SEEING = ("captioner", "blip", "segmenter", "generator", "feature", "feature-image")
 """Roles of models that see or draw pictures, and have learned which."""
 
-_CAPTIONER = ("config.json", "model_type", ("llava", "blip"))
+_CAPTIONER = ("config.json", "model_type", ("llava", "blip", "MeaningCaptioner"))
 _KINDS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "captioner": _CAPTIONER,
     "blip": _CAPTIONER,

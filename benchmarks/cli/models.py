@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from benchmarks.cli.options import FORCE, as_json_option, find_config, folder
+from benchmarks.cli.options import FORCE, as_json_option, device_options, find_config, folder
 
 __all__ = ["cache", "captioners", "doctor", "evaluate", "fetch", "list_", "train"]
 
@@ -42,8 +42,7 @@ class _OfModels(click.Command):
 @click.option("--max-tokens", type=int, help="Longest caption.  [default: 256]")
 @click.option("--max-sources", type=int, help="Take only the first so many pictures.")
 @click.option("--force", is_flag=True, default=None, help=FORCE)
-@click.option("--device", help="cpu, cuda ...  [default: cpu]")
-@click.option("--dtype", help="float32, bfloat16 or float16.  [default: float32]")
+@device_options
 @click.option("--out", type=folder(), help="Folder for table1.csv, captions.csv and table1.json.")
 @click.option("--config", callback=find_config, metavar="FILE", help="As for compare, such as table-1.")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="One setting.")
@@ -78,6 +77,7 @@ def fetch(names: tuple[str, ...], as_json: bool) -> None:
     semphy fetch models:multi-sc              all published models of a system
     semphy fetch models:blip-base             one model (semphy list)
     semphy fetch lpips-alex st-lpips          networks of metrics
+    semphy fetch preset:multi-sc-photographs  all that settings ask for (semphy list presets)
     semphy fetch kodak24 voc2012 flickr8k     data sets, into SEMPHY_DATA or ~/.local/share/semphy
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.machine.fetching import bring, plan, summary
@@ -102,6 +102,12 @@ def fetch(names: tuple[str, ...], as_json: bool) -> None:
 @click.option(
     "--data", type=folder(), help="Folder with what it learns from.  [default: the one SEMPHY_DATA names]"
 )
+@click.option("--images", type=folder(), help="Photographs of one's own, of photo-captioner.")
+@click.option(
+    "--captions",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Their captions, and those of others that are not there.",
+)
 @click.option(
     "--out", type=folder(), help="Folder for the model.  [default: where --models tiny looks for it]"
 )
@@ -116,6 +122,7 @@ def train(as_json: bool, **options: Any) -> None:
 
     \b
     semphy train tiny-corrector --data DATA --out models/corrector
+    semphy train photo-captioner --images FOLDER --captions FILE --out models/captioner
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.runs.sweep import quiet_threads
 

@@ -16,6 +16,7 @@ __all__ = [
     "ERRORS",
     "FORCE",
     "as_json_option",
+    "device_options",
     "end_with",
     "find_config",
     "folder",
@@ -34,6 +35,14 @@ def as_json_option(command: Command) -> Command:
     return click.option(
         "--json", "as_json", is_flag=True, help="Print the result as JSON, everything else on standard error."
     )(command)
+
+
+def device_options(command: Command) -> Command:
+    """``--device`` and ``--dtype``, of every command that asks models."""
+    command = click.option("--dtype", help="Of models: float32, bfloat16 or float16.  [default: float32]")(
+        command
+    )
+    return click.option("--device", help="Of models: cpu, cuda ...  [default: cpu]")(command)
 
 
 def settings_options(command: Command) -> Command:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from benchmarks.cli.options import FORCE, as_json_option, end_with, folder, settings_options
+from benchmarks.cli.options import FORCE, as_json_option, device_options, end_with, folder, settings_options
 
 __all__ = ["compare", "crossing", "plot", "reproduce", "send"]
 
@@ -18,7 +18,9 @@ __all__ = ["compare", "crossing", "plot", "reproduce", "send"]
     "--systems", metavar="NAMES", help="bpg-ldpc, jpeg2000-ldpc, bpg-capacity, text-ldpc ... (semphy list)."
 )
 @click.option(
-    "--images", metavar="PATH", help="A picture, a folder of pictures, or sample.  [default: sample]"
+    "--images",
+    metavar="PATH",
+    help="A picture, a folder, kodak24, voc2012, voc2012:eval, scenes:medium, or sample.  [default: sample]",
 )
 @click.option("--payload", help="Compare ways of carrying text, embedding or image; goes with --carriage.")
 @click.option(
@@ -28,6 +30,7 @@ __all__ = ["compare", "crossing", "plot", "reproduce", "send"]
 )
 @click.option("--captions", metavar="FILE", help="Captions of the pictures, or auto to find them there.")
 @click.option("--models", help="tiny, hub, ROLE=PRESET or ROLE=PATH, with commas.  [default: tiny]")
+@device_options
 @click.option("--image-size", type=int, help="Resize pictures to squares of so many pixels.")
 @click.option("--texts", metavar="PATH", help="A text file, a sentence a line, or sample.  [default: sample]")
 @click.option(
@@ -96,19 +99,22 @@ def _say_missing_weights(options: dict[str, Any]) -> None:
     """Look for published weights before the seconds that all other imports take."""
     if options["models"] != "hub" or not options["systems"]:
         return
-    from benchmarks.settings.errors import input_errors
+    from benchmarks.settings.errors import InputError
     from semantic.zoo import presets as zoo
+    from semantic.zoo.published import say_missing
 
-    for system in (name.partition("@")[0] for name in options["systems"].split(",")):
-        for preset in zoo.members(system) if system in zoo.BUNDLES else ():
-            with input_errors():
-                zoo.resolve(preset.name)
+    asked = (name.partition("@")[0] for name in options["systems"].split(","))
+    bundles = [zoo.members(name) for name in asked if name in zoo.BUNDLES]
+    missing = {preset.name: preset for bundle in bundles for preset in bundle if not preset.is_here}
+    if missing:
+        raise InputError(say_missing(list(missing.values())))
 
 
 @click.command()
 @click.argument("paper")
 @click.option("--images", metavar="PATH", help="As for compare.  [default: scenes:medium]")
 @click.option("--models", help="As for compare.  [default: tiny]")
+@device_options
 @click.option("--max-sources", type=int, help="As for compare.  [default: 48]")
 @click.option("--snr", metavar="RANGE", help="As for compare.  [default: -6:15:3]")
 @click.option("--force", is_flag=True, default=None, help=FORCE)
@@ -131,7 +137,7 @@ def reproduce(
 
     \b
     semphy reproduce multi-sc --out runs/multi-sc
-    semphy reproduce multi-sc --config multi-sc-photographs --images voc2012 --out runs/voc
+    semphy reproduce multi-sc --config multi-sc-photographs --images voc2012:eval --out runs/voc
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.papers.reproduce import check_paper, run_reproduction
     from benchmarks.runs.sweep import quiet_threads

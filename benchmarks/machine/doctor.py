@@ -249,9 +249,10 @@ def _data_sets() -> Iterator[Check]:
     from semantic.samples.downloads import DATA_SETS, data_directory
 
     for found in DATA_SETS.values():
-        folder = data_directory() / found.name
-        if found.is_here:
-            yield Check(found.name, True, False, str(folder))
+        if found.place is not None:
+            yield Check(found.name, True, False, str(found.place))
         else:
-            detail = f"not, or not wholly, in {folder} ({found.size_bytes / 1e9:.2f} GB)"
+            detail = (
+                f"not, or not wholly, in {data_directory() / found.name} ({found.size_bytes / 1e9:.2f} GB)"
+            )
             yield Check(found.name, False, False, detail, f"semphy fetch {found.name}")

@@ -10,20 +10,26 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from benchmarks.settings.errors import InputError, input_errors
+from benchmarks.settings.needs import lacking_of
+from benchmarks.settings.presets import find_config
+from benchmarks.settings.reading import read_document
 from semantic.files import NotWritten
 from semantic.metrics import lpips, stlpips
 from semantic.samples import downloads
 from semantic.zoo import presets as zoo
-from semantic.zoo.published import Published
+from semantic.zoo.published import Published, size_of
 
 __all__ = ["bring", "plan", "summary"]
 
-_MODELS = "models:"
+_MODELS, _PRESET = "models:", "preset:"
 _NO_ROOM = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC)
 
 
 def plan(names: Sequence[str]) -> list[Published]:
-    """Look up what names stand for; a bundle ``models:SYSTEM`` is all its models.
+    """Look up what names stand for.
+
+    A bundle ``models:SYSTEM`` is all its models; ``preset:NAME`` is all that the settings of this name ask
+    for and that is not on this machine.
 
     Raises
     ------
@@ -45,18 +51,16 @@ def _published(name: str) -> Sequence[Published]:
             if preset.tier == "tiny":
                 raise ValueError(f"{preset.name!r} is not published; make it with: {preset.command}")
         return presets
-    there = [*one_by_one, *(f"{_MODELS}{bundle}" for bundle in (*zoo.BUNDLES, "PRESET"))]
+    if name.startswith(_PRESET):
+        return lacking_of(read_document(find_config(name.removeprefix(_PRESET))))
+    there = [*one_by_one, *(f"{_MODELS}{bundle}" for bundle in (*zoo.BUNDLES, "PRESET")), f"{_PRESET}NAME"]
     raise ValueError(f"nothing to fetch under {name!r}: there are {', '.join(there)} (semphy list)")
 
 
 def summary(thing: Published) -> str:
     """What to know of a thing before it is downloaded."""
-    state = "already here" if thing.is_here else f"{_size(thing.size_bytes)}, {thing.checked}"
+    state = "already here" if thing.is_here else f"{size_of(thing)}, {thing.checked}"
     return f"{thing.fetched_as}: {state}; licence: {thing.licence}"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
 
 
 def bring(thing: Published) -> Path:

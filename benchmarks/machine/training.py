@@ -77,7 +77,15 @@ def bundled(name: str) -> Path:
 
 
 def train_model(
-    name: str, steps: int | None, data: Path | None, out: Path | None, seed: int, device: str, fresh: bool
+    name: str,
+    steps: int | None,
+    data: Path | None,
+    out: Path | None,
+    seed: int,
+    device: str,
+    fresh: bool,
+    images: Path | None = None,
+    captions: Path | None = None,
 ) -> Trained:
     """Train a model, or go on with an interrupted training, and write its card.
 
@@ -97,6 +105,8 @@ def train_model(
         ``cpu``, ``cuda`` ...
     fresh:
         Begin anew, whatever lies in the folder.
+    images, captions:
+        As in `bridge.training.recipes.find_data`.
 
     Raises
     ------
@@ -105,7 +115,7 @@ def train_model(
         `fresh` is not set, or its checkpoint belongs to another run.
     """
     with input_errors():
-        found = find_data(name, data)
+        found = find_data(name, data, images, captions)
         check_device(device)
     entry, folder = RECIPES[name], out or bundled(name)
     steps = entry.steps if steps is None else steps

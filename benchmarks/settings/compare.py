@@ -11,6 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from benchmarks.settings.codes import Count
+from benchmarks.settings.needs import lacking
 from benchmarks.settings.values.devices import Device
 from benchmarks.settings.values.places import Side, check_place
 from benchmarks.settings.values.ranges import parse_range
@@ -25,6 +26,7 @@ from phy.channels.names import parse_channel
 from phy.coding.decoding import Decoding
 from phy.units import BandwidthRatio
 from semantic.metrics.catalog import BLEU_METRICS, EMBEDDING_METRICS, IMAGE_METRICS, TEXT_METRICS, describe
+from semantic.zoo.published import say_missing
 from semantic.zoo.weights import WeightsMissing
 
 __all__ = ["Built", "CompareSpec", "built_of", "systems_of"]
@@ -51,7 +53,7 @@ class CompareSpec(BaseModel):
         systems.
     images, texts, embeddings:
         ``sample`` for the bundled ones, or a file or folder; pictures also ``scenes:easy``, ``scenes:medium``
-        or ``scenes:hard``, drawn ones.
+        or ``scenes:hard``, drawn ones, and those of a data set by its name (`semantic.samples.named`).
     flatten:
         As in `semantic.samples.vectors.load_embeddings`: a grid of tokens is one vector.
     captions:
@@ -196,6 +198,9 @@ class CompareSpec(BaseModel):
         for name in self.options:
             if name not in (*self.systems, *bases):
                 raise ValueError(f"options of {name!r}, which is not among the systems {list(self.systems)}")
+        missing = lacking(self)
+        if len(missing) > 1:  # what is missing alone is said by whoever needs it
+            raise ValueError(say_missing(missing))
         built_of.cache_clear()  # files that they name may have changed
         try:
             built_of(self)
@@ -211,6 +216,19 @@ class CompareSpec(BaseModel):
         """The models, loaded when they are needed."""
         return load_models(parse_models(self.models), self.device, getattr(torch, self.dtype))
 
+    @property
+    def context(self) -> Context:
+        """What the systems share."""
+        return Context(
+            parse_channel(self.channel),
+            self.schemes,
+            self.text_schemes,
+            Decoding(self.decoder, self.schedule, self.iterations, engine=self.engine),
+            self.policy,
+            models=self.checkpoints,
+            seed=self.seed,
+        )
+
     def build(self) -> list[Built]:
         """Build all systems anew; `built_of` keeps those that were built. One name may ask for several.
 
@@ -220,18 +238,8 @@ class CompareSpec(BaseModel):
             return self._build()
 
     def _build(self) -> list[Built]:
-        channel = parse_channel(self.channel)
-        decoding = Decoding(self.decoder, self.schedule, self.iterations, engine=self.engine)
-        models = self.checkpoints
-        context = Context(
-            channel,
-            self.schemes,
-            self.text_schemes,
-            decoding,
-            self.policy,
-            models=models,
-            seed=self.seed,
-        )
+        context = self.context
+        channel, decoding, models = context.channel, context.decoding, context.models
         of_vectors = "best-effort" if self.policy == "best-effort" else "zero"
         built = [
             Built(carriage, Carried(self.payload or "", carriage, channel, decoding, of_vectors), models)

@@ -21,7 +21,7 @@ from benchmarks.settings.documents import yaml_value
 from benchmarks.settings.errors import InputError
 from bridge.spelling import meant
 
-__all__ = ["checked", "quoted", "read_curves", "read_settings", "yaml_value"]
+__all__ = ["checked", "quoted", "read_curves", "read_document", "read_settings", "yaml_value"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -87,7 +87,7 @@ def read_curves(
 
 
 def _merge(config: Path | None, overrides: Sequence[str], flags: Mapping[str, Any]) -> dict[str, Any]:
-    tree = {} if config is None else _read_config(config)
+    tree = {} if config is None else read_document(config)
     for override in overrides:
         name, equals, value = override.partition("=")
         if not equals or not name.strip():
@@ -113,7 +113,14 @@ def checked(model: type[Model], tree: Mapping[str, Any]) -> Model:
         raise InputError(_one_line(model, error)) from error
 
 
-def _read_config(path: Path) -> dict[str, Any]:
+def read_document(path: Path) -> dict[str, Any]:
+    """Settings of a YAML file, or of the ``spec.yaml`` of a run directory, as they stand there.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or holds no names and values.
+    """
     try:
         tree = yaml_value(path.read_text(encoding="utf-8"), repr(str(path)))
     except (OSError, UnicodeDecodeError) as error:

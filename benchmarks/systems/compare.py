@@ -250,12 +250,12 @@ def _tasks(
     sources: Sequence[Listed],
     conditions: Conditions,
     table: LiveTable[_SourceTask],
-) -> list[_SourceTask]:
+) -> Iterator[_SourceTask]:
+    """Tasks of the sources that lack rows, made as they are drawn: what they want is large."""
     done = {point.id: store.items(point.id) for point, _ in conditions}
     # Without a folder nothing is kept that a part of the work could save.
     seconds = math.inf if store.folder is None else sweep.SLICE_SECONDS
     kept = [source for source in sources if source.kind == "image"][: spec.keep]
-    tasks = []
     for source in sources:
         items = {reads: items_of(source, spec.trials, reads) for reads in (False, True)}
         lacking = [
@@ -268,5 +268,4 @@ def _tasks(
         ]
         if wanted := tuple((point, trials) for point, trials in lacking if trials):
             job = Job(spec, source, wanted, store.folder, source in kept, seconds)
-            tasks.append(_SourceTask(job, source.name, store, table))
-    return tasks
+            yield _SourceTask(job, source.name, store, table)

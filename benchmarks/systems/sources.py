@@ -13,9 +13,9 @@ from benchmarks.settings.errors import InputError
 from bridge.systems.system import Source
 from semantic.networks.pixels import Picture
 from semantic.samples.captioned import load_captioned
+from semantic.samples.named import find_pictures
 from semantic.samples.pictures import (
     load_sentences,
-    picture_paths,
     read_picture,
     resize_square,
     sample_pictures,
@@ -174,14 +174,14 @@ def pictures(spec: CompareSpec, folder: Path | None) -> Iterator[Source]:
             )
     elif spec.captions is not None:
         captions = None if spec.captions == "auto" else Path(spec.captions)
-        for item in load_captioned(Path(spec.images), captions, spec.image_size):
+        for item in load_captioned(spec.images, captions, spec.image_size):
             own = partial(getattr, item, "pixels")
             yield Source(item.name, own(), captions=item.captions, folder=folder, origin=own)
     elif spec.images == "sample":
         for name, image in sample_pictures(size=spec.image_size):
             yield Source(name, image, folder=folder)
     else:
-        for path in picture_paths(spec.images):
+        for path in find_pictures(spec.images):
             own = partial(_pixels, path, spec.image_size)
             yield Source(path.name, own(), folder=folder, origin=own)
 

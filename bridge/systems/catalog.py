@@ -27,7 +27,7 @@ from phy.coding.catalog import CODES
 from phy.coding.decoding import Decoding
 from phy.source.pictures.codec import ImageCodec
 
-__all__ = ["SEMANTIC", "build_semantic", "build_systems", "carriers", "is_semantic", "names"]
+__all__ = ["SEMANTIC", "build_semantic", "build_systems", "carriers", "is_semantic", "make_semantic", "names"]
 
 SEMANTIC: dict[str, Callable[..., System]] = {
     "multi-sc": MultiSC,
@@ -165,9 +165,24 @@ def build_semantic(name: str, context: Context, options: Mapping[str, Any] | Non
     >>> build_semantic("multi-sc", context, {"parts": 9, "slice": "none"}).roles
     ('captioner', 'corrector', 'generator')
     """
+    system = make_semantic(name, context, options)
+    for role in getattr(system, "roles", ()):
+        if dict(context.models.places).get(role) != "none":
+            context.models.check(role)
+    return system
+
+
+def make_semantic(name: str, context: Context, options: Mapping[str, Any] | None = None) -> System:
+    """Make a system as `build_semantic` does, without looking for its models.
+
+    Raises
+    ------
+    ValueError
+        If there is no such system, file, class or option, or the class lacks something.
+    """
     base, at, _ = name.partition("@")
     if at and base in SEMANTIC:
-        return build_semantic(base, context, {**(options or {}), "name": name})
+        return make_semantic(base, context, {**(options or {}), "name": name})
     if name not in SEMANTIC and ":" not in name:
         raise ValueError(
             f"unknown system {name!r}: there are {', '.join(SEMANTIC)}, and path/to/file.py:ClassName"
@@ -183,9 +198,6 @@ def build_semantic(name: str, context: Context, options: Mapping[str, Any] | Non
         raise ValueError(
             f"{name} is no system, it lacks {', '.join(lacking)}; a system has {', '.join(_PARTS)}"
         )
-    for role in getattr(system, "roles", ()):
-        if dict(context.models.places).get(role) != "none":
-            context.models.check(role)
     return system
 
 

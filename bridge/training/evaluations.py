@@ -176,6 +176,17 @@ def _segmenter(folder: Path, data: Mapping[str, Path], count: int, seed: int) ->
     return partial(segmenter_figures, found_by, masked_photographs(photographs, count))
 
 
+def _photo_captioner(folder: Path, data: Mapping[str, Path], count: int, seed: int) -> Work:
+    from bridge.training.photographs.captioning import caption_figures
+    from bridge.training.photographs.meaning import Meaning
+    from semantic.models.captioning import PhotoCaptioner
+    from semantic.samples.captioned import load_captioned
+
+    captioner, space = PhotoCaptioner.from_pretrained(folder), Meaning.load(folder / "meaning.safetensors")
+    images, captions = data.values()
+    return partial(caption_figures, captioner, space, load_captioned(images, captions, limit=count), seed)
+
+
 def _nested(folder: Path, data: Mapping[str, Path], count: int, seed: int) -> Work:
     from bridge.training.photographs.evaluation import ChannelAt, jscc_figures, linear_code, untrained
     from phy.channels.flat import AWGN, Rayleigh
@@ -219,6 +230,14 @@ EVALUATIONS: dict[str, Evaluation] = {
         1,
         _corrector,
         _CAPTIONS,
+    ),
+    "photo-captioner": Evaluation(
+        "MeaningCaptioner",
+        "photographs of Flickr8k, five captions each, W cross-fitted in ten folds",
+        ALL,
+        1,
+        _photo_captioner,
+        ("flickr8k/images", "flickr8k/captions.txt"),
     ),
     "tiny-scene-segmenter": Evaluation("FCN", "unseen scenes of the medium level", 200, 1, _scene_segmenter),
     "tiny-segmenter": Evaluation(

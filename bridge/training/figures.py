@@ -108,7 +108,7 @@ class Figure:
     baseline:
         What it is held against, if anything.
     unit:
-        ``dB``, or empty.
+        ``dB``, ``%`` of differences, or empty.
     """
 
     name: str

@@ -30,6 +30,8 @@ _SAVE_EVERY = 250
 _PHOTOGRAPHS = ("voc2012_train256/JPEGImages", "flickr8k/images", "bsds500_256")
 _OF_PHOTOGRAPHS = ("voc2012", "flickr8k", "bsds500")
 _IMAGENET = "imagenet_mobilenet_v2/mobilenet_v2_1.0_224_quant_float.safetensors"
+_CAPTIONED = ("flickr8k/images", "flickr8k/captions.txt")
+_MORE_CAPTIONS = ("coco_captions/captions_val2017.csv",)
 _PHOTOGRAPHS_REMARK = (
     "Trained on photographs of Pascal VOC 2012 (Flickr's terms), Flickr8k and BSDS500 (both offered for "
     "non-commercial research and education); the weights contain none of them."
@@ -42,6 +44,12 @@ _MASKS_REMARK = (
     "Trained on photographs and masks of Pascal VOC 2012 (Flickr's terms, for research); the weights contain "
     "none of them. The backbone is the MobileNet v2 of Google Coral's test data (Apache-2.0), learned from "
     "ImageNet."
+)
+
+
+_CAPTIONED_REMARK = (
+    "Trained on photographs and captions of Flickr8k (offered for non-commercial research and education) and "
+    "on captions of COCO (CC BY 4.0); the weights contain none of them. The backbone is tiny-segmenter's."
 )
 
 
@@ -66,6 +74,8 @@ class Training:
         photographs.
     remark:
         On the licences of these data and the weights.
+    captioned:
+        Whether photographs and a file of captions of one's own may take the place of these data.
     """
 
     purpose: str
@@ -75,6 +85,7 @@ class Training:
     optional: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ("scenes",)
     remark: str = "Trained on pictures drawn by this project; no rights of others are known."
+    captioned: bool = False
 
 
 def _nested(folders: Mapping[str, Path], seed: int, device: str) -> Recipe:
@@ -105,6 +116,14 @@ def _segmenter(folders: Mapping[str, Path], seed: int, device: str) -> Recipe:
         raise ValueError(f"tiny-segmenter begins with ImageNet's backbone: the data need {_IMAGENET}, too")
     photographs, before = [folders["voc2012_train256"]], folders.get("tiny-segmenter-before")
     return segmenter(photographs, folders[_IMAGENET], before, seed=seed, device=device)
+
+
+def _photo_captioner(folders: Mapping[str, Path], seed: int, device: str) -> Recipe:
+    from bridge.training.photographs.captioner import captioner
+    from semantic.zoo.presets import resolve
+
+    images, captions, *others = (folders[name] for name in (*_CAPTIONED, *_MORE_CAPTIONS) if name in folders)
+    return captioner(images, captions, others, resolve("tiny-segmenter"), seed=seed, device=device)
 
 
 def _on_scenes(name: str, batch: int) -> Maker:
@@ -184,6 +203,16 @@ RECIPES: dict[str, Training] = {
         datasets=("flickr8k", "coco_captions", "scenes"),
         remark=_CAPTIONS_REMARK,
     ),
+    "photo-captioner": Training(
+        "Captioner of photographs: MobileNet v2, a projection, and a small language model",
+        1_500,
+        _photo_captioner,
+        _CAPTIONED,
+        _MORE_CAPTIONS,
+        datasets=("flickr8k", "coco_captions", "voc2012", "imagenet"),
+        remark=_CAPTIONED_REMARK,
+        captioned=True,
+    ),
     "tiny-segmenter": Training(
         "FCN of Pascal VOC's 21 classes for photographs",
         600,
@@ -241,7 +270,9 @@ RECIPES: dict[str, Training] = {
 """Trainings by the name of the model that they make; ``semphy train NAME`` runs one."""
 
 
-def find_data(name: str, folder: Path | None) -> Data:
+def find_data(
+    name: str, folder: Path | None, images: Path | None = None, captions: Path | None = None
+) -> Data:
     """Where the data of a training lie.
 
     Parameters
@@ -250,14 +281,24 @@ def find_data(name: str, folder: Path | None) -> Data:
         Of the training.
     folder:
         As in `bridge.training.data.find`.
+    images, captions:
+        Photographs and a file of captions of one's own, of these and of others that are not there, in place
+        of all other data.
 
     Raises
     ------
     ValueError
-        If there is no such training, or data are missing.
+        If there is no such training, it takes no such data, or data are missing.
     """
     entry = _entry(name)
-    return find(f"{name} learns from", entry.data, entry.optional, folder)
+    if images is None and captions is None:
+        return find(f"{name} learns from", entry.data, entry.optional, folder)
+    if not entry.captioned:
+        there = ", ".join(other for other, training in RECIPES.items() if training.captioned)
+        raise ValueError(f"{name} takes no photographs and captions of one's own; {there} does")
+    if images is None or captions is None or folder is not None:
+        raise ValueError("--images FOLDER and --captions FILE go together, in place of --data")
+    return Data(dict(zip(entry.data, (images, captions), strict=True)), own=True)
 
 
 def prepare(name: str, folders: Mapping[str, Path], seed: int, device: str) -> Trainer:

@@ -168,21 +168,28 @@ def corpus_bleu(
     return min(1.0, float(score) / 100.0)
 
 
-def bleu_counts(reference: str, hypothesis: str) -> NDArray[np.int64]:
-    """Count what corpus BLEU-4 is made of in one sentence; counts of several sentences add.
+def bleu_counts(references: References, hypothesis: str) -> NDArray[np.int64]:
+    """Count what corpus BLEU is made of in one sentence; counts of several sentences add.
 
     Returns
     -------
     ndarray
         ``[10]``, ``int64``: n-grams of the hypothesis that are right (clipped) for n = 1 to 4, all n-grams of
-        the hypothesis for n = 1 to 4, and the words of hypothesis and reference.
+        the hypothesis for n = 1 to 4, and the words of the hypothesis and of the reference nearest in length.
     """
-    found = _bleu(4, "none", True).sentence_score(hypothesis, [reference])
+    found = _bleu(4, "none", True).sentence_score(hypothesis, listed(references))
     return np.array([*found.counts, *found.totals, found.sys_len, found.ref_len], np.int64)
 
 
-def pooled_bleu(counts: NDArray[Any]) -> float:
-    """BLEU-4 in 0 to 1 of a sum of `bleu_counts`: what `corpus_bleu` gives for these sentences.
+def pooled_bleu(counts: NDArray[Any], order: int = 4) -> float:
+    """BLEU in 0 to 1 of a sum of `bleu_counts`: what `corpus_bleu` gives for these sentences.
+
+    Parameters
+    ----------
+    counts:
+        ``[10]``.
+    order:
+        Longest n-grams, 1 to 4.
 
     Examples
     --------
@@ -190,7 +197,7 @@ def pooled_bleu(counts: NDArray[Any]) -> float:
     >>> round(pooled_bleu(counts), 4)  # precisions of 5/6, 4/5, 3/4 and 2/3
     0.7598
     """
-    right, total, (made, meant) = counts[:4], counts[4:8], counts[8:]
+    right, total, (made, meant) = counts[:order], counts[4 : 4 + order], counts[8:]
     if not right.all():
         return 0.0
-    return float(min(1.0, math.exp(1 - meant / made)) * np.prod(right / total) ** 0.25)
+    return float(min(1.0, math.exp(1 - meant / made)) * np.prod(right / total) ** (1 / order))

@@ -14,7 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from semantic.zoo.published import Published
 
 __all__ = [
     "BLEU_METRICS",
@@ -27,6 +30,7 @@ __all__ = [
     "describe",
     "measure",
     "network",
+    "published",
 ]
 
 Kind = Literal["image", "text", "embedding", "captions", "scene"]
@@ -297,6 +301,29 @@ def network(name: str) -> Path | None:
     if place and family not in BLEU_METRICS:
         return resolve(place)
     return BUNDLED if name == "scene" else None
+
+
+def published(name: str) -> Published | None:
+    """What ``semphy fetch`` brings for a metric, here or not; None if nothing.
+
+    Examples
+    --------
+    >>> [thing.fetched_as for thing in map(published, ("dists", "psnr", "cosine:clip-vit-b32")) if thing]
+    ['lpips-vgg', 'models:clip-vit-b32']
+    """
+    from semantic.metrics import lpips, stlpips
+    from semantic.zoo.presets import PRESETS
+
+    family, _, place = name.partition(":")
+    if family in NETWORK_METRICS and place in PRESETS:
+        return PRESETS[place]
+    nets: dict[str, Published] = {f"lpips-{net}": backbone for net, backbone in lpips.BACKBONES.items()}
+    nets |= {
+        "dists": lpips.BACKBONES["vgg"],
+        "st-lpips-alex": stlpips.NETWORKS,
+        "st-lpips-vgg": stlpips.NETWORKS,
+    }
+    return nets.get(name)
 
 
 @cache

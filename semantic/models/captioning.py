@@ -1,7 +1,8 @@
-"""Pictures to sentences: LLaVA and BLIP behind one method, ``caption``.
+"""Pictures to sentences: LLaVA, BLIP and one of our own behind one method, ``caption``.
 
-Decoding is greedy and deterministic: penalties, sampling and beams that a checkpoint may ask for are switched
-off, so that a sentence depends on the picture, the prompt and the limits alone, and not on its batch.
+Decoding of LLaVA and BLIP is greedy and deterministic: penalties, sampling and beams that a checkpoint may
+ask for are switched off, so that a sentence depends on the picture, the prompt and the limits alone, and not
+on its batch.
 
 References
 ----------
@@ -16,6 +17,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -23,11 +25,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from semantic.networks.meaning import MeaningCaptioner, looked_at
 from semantic.zoo.complete import load_whole
 from semantic.zoo.presets import import_transformers, uses_safetensors
 from semantic.zoo.weights import WeightsMissing
 
-__all__ = ["BLIP", "QUERY", "Captioner", "LLaVA", "load_captioner"]
+__all__ = ["BLIP", "QUERY", "Captioner", "LLaVA", "PhotoCaptioner", "load_captioner"]
 
 QUERY = "Relay a brief, clear account of the picture shown."
 """The fixed query of Multi-SC (arXiv 2503.19386, section III-B), without the picture's placeholder."""
@@ -189,13 +192,52 @@ class BLIP(Captioner):
         return self._decode(self.model.generate(**inputs, **limits))
 
 
-_CAPTIONERS: dict[str, type[Captioner]] = {"llava": LLaVA, "blip": BLIP}
+class PhotoCaptioner(Captioner):
+    """Our captioner of photographs (`semantic.networks.meaning`): captions in lower case, by five beams.
+
+    It was taught nothing but captions, and answers every prompt by one. It says colours where it is sure of
+    them.
+    """
+
+    name = "photo"
+    library_class = MeaningCaptioner.__name__
+
+    @classmethod
+    def from_pretrained(
+        cls, folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+    ) -> Self:
+        """Load what ``semphy train photo-captioner`` has made; see `Captioner.from_pretrained`."""
+        model = MeaningCaptioner.from_pretrained(folder, device=device, dtype=dtype)
+        file = Path(folder) / "tokenizer.json"
+        if not file.is_file():
+            raise WeightsMissing(f"the folder {str(folder)!r} has no tokenizer.json")
+        tokenizer = import_transformers().PreTrainedTokenizerFast(tokenizer_file=str(file))
+        return cls(model, SimpleNamespace(tokenizer=tokenizer))
+
+    @torch.no_grad()
+    def _describe(self, images: list[Image.Image], prompt: str | None, limits: dict[str, int]) -> list[str]:
+        place = self.model.projection.weight
+        features = self.model.features(looked_at(images).to(place.device, place.dtype))
+        said = self.model.say(*self.model.read(features), longest=limits["max_new_tokens"])
+        return [self.spell(pieces) for pieces in said]
+
+    def spell(self, pieces: list[int]) -> str:
+        """Words of the language model's pieces."""
+        found = self.processor.tokenizer.convert_ids_to_tokens(pieces)
+        return "".join(found).replace("\u2581", " ").strip()
+
+
+_CAPTIONERS: dict[str, type[Captioner]] = {
+    "llava": LLaVA,
+    "blip": BLIP,
+    MeaningCaptioner.__name__: PhotoCaptioner,
+}
 
 
 def load_captioner(
     folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
 ) -> Captioner:
-    """Load the captioner that a folder holds, by the ``model_type`` in its ``config.json``.
+    """Load the captioner that a folder holds, by the ``model_type``, or our class, in its ``config.json``.
 
     Parameters
     ----------
@@ -223,7 +265,8 @@ def load_captioner(
             f"no captioner lies in {folder}: there is no config.json; "
             f"published ones come with: semphy fetch models:blip-base"
         )
-    kind = json.loads(file.read_text(encoding="utf-8")).get("model_type")
+    config = json.loads(file.read_text(encoding="utf-8"))
+    kind = config.get("model_type") or next(iter(config.get("architectures", ())), None)
     if kind not in _CAPTIONERS:
         raise ValueError(f"{folder} holds a model of type {kind!r}; captioners are {', '.join(_CAPTIONERS)}")
     return _CAPTIONERS[kind].from_pretrained(folder, device=device, dtype=dtype)

@@ -26,7 +26,7 @@ from torch import nn
 from semantic.networks.pixels import imagenet_restored
 from semantic.zoo.pretrained import Pretrained
 
-__all__ = ["MobileNetFCN"]
+__all__ = ["MobileNetBackbone", "MobileNetFCN"]
 
 # Expansion, outputs, repetitions, stride of the first, dilation behind it: Table 2 of MobileNet v2, but with
 # dilation instead of the last stride.
@@ -72,7 +72,7 @@ class _InvertedResidual(nn.Module):
         return x + y if self.shortcut else y
 
 
-class _Backbone(nn.Module):
+class MobileNetBackbone(nn.Module):
     """MobileNet v2 of width 1 without its classifier."""
 
     def __init__(self) -> None:
@@ -119,7 +119,7 @@ class MobileNetFCN(Pretrained):
         if min(classes, width) < 1:
             raise ValueError(f"classes and width are positive, got {classes} and {width}")
         self.short_side = short_side
-        self.backbone = _Backbone()
+        self.backbone = MobileNetBackbone()
         self.laterals = nn.ModuleList(nn.Conv2d(n, width, 1) for n in (32, 96, 320, 320))
         self.mix = nn.Conv2d(width, width, 3, padding=1)
         self.classifier = nn.Conv2d(width, classes, 1)

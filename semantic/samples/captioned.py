@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from semantic.samples.captions import SUFFIXES, read_captions
+from semantic.samples.named import is_named, named
 from semantic.samples.pictures import picture_paths, read_picture, resize_square
 
 __all__ = ["CaptionedPicture", "load_captioned"]
@@ -72,7 +73,8 @@ def load_captioned(
     Parameters
     ----------
     images:
-        A folder of pictures, or one that holds a single folder of pictures.
+        A folder of pictures, one that holds a single folder of pictures, or the name of a data set
+        (`semantic.samples.named`).
     captions:
         File of captions. None looks for it in ``images``, then beside the folder of pictures: the one file
         that names a picture of the folder. Flickr8k's lemmatised copy is no candidate.
@@ -92,10 +94,12 @@ def load_captioned(
         If there are no pictures, no captions for any of them, several files of captions to choose from, or
         ``size`` is no positive multiple of 16.
     """
-    folder = _picture_folder(Path(images))
-    paths = picture_paths(folder)
+    by_name = is_named(str(images))
+    paths = named(str(images)) if by_name else picture_paths(_picture_folder(Path(images)))
+    folder = paths[0].parent
     names = _names(paths)
-    file = _find_captions(Path(images), folder, set(names)) if captions is None else Path(captions)
+    place = folder if by_name else Path(images)
+    file = _find_captions(place, folder, set(names)) if captions is None else Path(captions)
     table: dict[Path, list[str]] = {}
     read = read_captions(file)
     for name, found_captions in read.items():

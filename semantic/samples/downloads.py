@@ -1,8 +1,9 @@
 """Data sets by name: where they are published, under what licence, and how they come to this machine.
 
-They lie in the user's data directory, ``SEMPHY_DATA`` or else ``~/.local/share/semphy``, a folder each. While
-one is on its way it is called ``NAME.partial``, and one process alone works on it; a download that broke off
-goes on where it stopped, if the server has the same file. The table is ``semantic/data/downloads.toml``.
+They lie in the user's data directory, ``SEMPHY_DATA`` or else ``~/.local/share/semphy``, a folder each; what
+was fetched into the latter is found in any case. While one is on its way it is called ``NAME.partial``, and
+one process alone works on it; a download that broke off goes on where it stopped, if the server has the same
+file. The table is ``semantic/data/downloads.toml``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from pathlib import Path
 from semantic.files import locked, write_text
 from semantic.zoo.published import Report
 
-__all__ = ["DATA_SETS", "DataSet", "RemoteFile", "data_directory"]
+__all__ = ["DATA_SETS", "DataSet", "RemoteFile", "Subset", "data_directories", "data_directory"]
 
 _CHUNK = 1 << 20
 _TIMEOUT = 30.0  # seconds without a byte
@@ -59,6 +60,22 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
+class Subset:
+    """Pictures of a data set that are taken together.
+
+    Attributes
+    ----------
+    names:
+        Of their files, without suffix.
+    alone:
+        Pattern of the same files in the data directory, where they lie without the rest of the data set.
+    """
+
+    names: tuple[str, ...]
+    alone: str
+
+
+@dataclass(frozen=True)
 class DataSet:
     """One published data set.
 
@@ -74,6 +91,10 @@ class DataSet:
         What to download.
     counts:
         How many files match each pattern when it is complete.
+    pictures:
+        Pattern of its pictures.
+    parts:
+        Some of its pictures by name, behind a colon: ``voc2012:eval``.
     """
 
     name: str
@@ -81,6 +102,8 @@ class DataSet:
     purpose: str
     files: tuple[RemoteFile, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
+    pictures: str = ""
+    parts: Mapping[str, Subset] = field(default_factory=dict)
 
     @property
     def size_bytes(self) -> int:
@@ -106,8 +129,23 @@ class DataSet:
 
     @property
     def is_here(self) -> bool:
-        """Whether the data directory holds all of it, by the number of its files."""
-        return not _missing(self, data_directory() / self.name)
+        """Whether a data directory holds all of it, by the number of its files."""
+        return self.place is not None
+
+    @property
+    def place(self) -> Path | None:
+        """Its folder, if a data directory holds all of it."""
+        folders = (directory / self.name for directory in data_directories())
+        return next((folder for folder in folders if not self.missing(folder)), None)
+
+    def missing(self, folder: Path) -> list[str]:
+        """What a folder lacks to be the whole of it, in words."""
+        found = {pattern: sum(1 for _ in folder.glob(pattern)) for pattern in self.counts}
+        return [
+            f"{found[pattern]} of {count} {pattern}"
+            for pattern, count in self.counts.items()
+            if found[pattern] != count
+        ]
 
     def fetch(self, report: Report | None = None) -> Path:
         """Download it unless it is here, and return its folder: see `Published`.
@@ -119,9 +157,9 @@ class DataSet:
         ValueError
             If what came is not what was published, or something else lies in the folder.
         """
+        if self.place is not None:
+            return self.place
         folder = data_directory() / self.name
-        if self.is_here:
-            return folder
 
         def wait() -> None:
             if report is not None:
@@ -140,10 +178,17 @@ def _read_table() -> dict[str, DataSet]:
             entry["purpose"],
             tuple(RemoteFile(**file) for file in entry["file"]),
             entry["counts"],
+            entry["pictures"],
+            {name: _subset(**part) for name, part in entry.get("parts", {}).items()},
         )
         for entry in tomllib.loads(text)["set"]
     ]
     return {found.name: found for found in sets}
+
+
+def _subset(list: str, alone: str) -> Subset:  # the table's own words
+    names = resources("semantic").joinpath("data", list).read_text(encoding="utf-8").split()
+    return Subset(tuple(names), alone)
 
 
 DATA_SETS = _read_table()
@@ -152,32 +197,29 @@ DATA_SETS = _read_table()
 
 def data_directory() -> Path:
     """``SEMPHY_DATA``, or else ``~/.local/share/semphy``."""
-    return Path(os.environ.get("SEMPHY_DATA") or Path.home() / ".local" / "share" / "semphy")
+    return data_directories()[0]
 
 
-def _missing(data_set: DataSet, folder: Path) -> list[str]:
-    found = {pattern: sum(1 for _ in folder.glob(pattern)) for pattern in data_set.counts}
-    return [
-        f"{found[pattern]} of {count} {pattern}"
-        for pattern, count in data_set.counts.items()
-        if found[pattern] != count
-    ]
+def data_directories() -> list[Path]:
+    """Where data sets are looked for: ``SEMPHY_DATA`` if it is set, and ``~/.local/share/semphy``."""
+    own = os.environ.get("SEMPHY_DATA")
+    return [*([Path(own)] if own else []), Path.home() / ".local" / "share" / "semphy"]
 
 
 def _fetch(data_set: DataSet, folder: Path, report: Report | None) -> Path:
     """Fetch it while nobody else does, unless somebody has just done so."""
-    if data_set.is_here:
+    if not data_set.missing(folder):
         return folder
     if folder.exists():
         raise ValueError(
             f"{folder} holds something else than the whole of {data_set.name} "
-            f"({'; '.join(_missing(data_set, folder))}): move it away, or set SEMPHY_DATA to another folder"
+            f"({'; '.join(data_set.missing(folder))}): move it away, or set SEMPHY_DATA to another folder"
         )
     partial = folder.with_name(f"{data_set.name}.partial")
     partial.mkdir(parents=True, exist_ok=True)
     for file in data_set.files:
         _bring(file, partial, report)
-    missing = _missing(data_set, partial)
+    missing = data_set.missing(partial)
     if missing:
         raise ValueError(
             f"{data_set.name} came incomplete: {'; '.join(missing)} in {partial}; delete that to begin anew"

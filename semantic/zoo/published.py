@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-__all__ = ["Published", "Report"]
+__all__ = ["Published", "Report", "say_missing", "size_of"]
 
 Report = Callable[[str, int, int], None]
 """Told of progress: the file's name, bytes that are here, bytes in all."""
@@ -54,3 +54,19 @@ class Published(Protocol):
         OSError
             If there is no connection, or it broke off.
         """
+
+
+def size_of(thing: Published) -> str:
+    """What its download amounts to, for people."""
+    count = thing.size_bytes
+    return f"{count / 1e9:.2f} GB" if count >= 1e8 else f"{count / 1e6:.1f} MB"
+
+
+def say_missing(things: Sequence[Published]) -> str:
+    """One line on things that are not on this machine, and the one command that gets them all."""
+    each = ", ".join(f"{thing.fetched_as} ({size_of(thing)}, licence {thing.licence})" for thing in things)
+    are = "is" if len(things) == 1 else "are"
+    return (
+        f"{each} {are} missing on this machine; get {'it' if are == 'is' else 'them'} with: semphy fetch "
+        + (" ".join(thing.fetched_as for thing in things))
+    )

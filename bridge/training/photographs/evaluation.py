@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +21,7 @@ from semantic.metrics.image import psnr
 from semantic.models.segmentation import VOC_CLASSES, main_object
 from semantic.networks.jscc import JSCC, NestedJSCC
 from semantic.networks.pixels import Picture, to_picture, to_tensor
+from semantic.samples.downloads import DATA_SETS
 from semantic.samples.pictures import read_picture
 
 __all__ = [
@@ -49,7 +49,7 @@ def masked_photographs(folder: Path, count: int) -> list[Masked]:
     ----------
     folder:
         With ``JPEGImages`` and ``SegmentationClass``. Where it has all photographs of Pascal VOC 2012 that
-        were set apart from training (``voc2012_set_apart.txt``), these alone are taken.
+        were set apart from training (``voc2012:eval``), these alone are taken.
     count:
         Take only the first so many, by name.
 
@@ -58,7 +58,7 @@ def masked_photographs(folder: Path, count: int) -> list[Masked]:
     ValueError
         If there are no masks, none of them shows an object, or a file cannot be used; names it.
     """
-    listed = files("bridge.training.photographs").joinpath("voc2012_set_apart.txt").read_text().split()
+    listed = DATA_SETS["voc2012"].parts["eval"].names
     there = {mask.stem: mask for mask in folder.glob("SegmentationClass/*.png")}
     names = listed if there.keys() >= set(listed) else sorted(there)
     pairs = [Masked(folder / "JPEGImages" / f"{name}.jpg", there[name]) for name in names[:count]]

@@ -65,16 +65,23 @@ def test_models_and_devices_that_cannot_be_are_found_before_any_work(run: Run, t
         ("bpg-ldpc", "captioner=/nonexistent/deep/model", "captioner=/nonexistent/deep/model is neither"),
         ("text-only", "captioner=/nonexistent/deep/model", "captioner=/nonexistent/deep/model is neither"),
         ("vlm-csc", f"text-jscc={clip}", f"text-jscc={clip} is CLIPModel, and must be TextJSCC"),
-        ("vlm-csc", f"blip={clip}", f"blip={clip} is clip, and must be llava or blip"),
+        ("vlm-csc", f"blip={clip}", f"blip={clip} is clip, and must be llava, blip or MeaningCaptioner"),
         ("vlm-csc", f"blip={tmp_path}", "is a folder without config.json"),
         ("bpg-ldpc", "jscc=tiny-jsc", "did you mean tiny-jscc?"),
     ):
         said = refused(run, *COMPARE, "--systems", system, "--models", f"tiny,{models}")
         assert words in said, said
     for device in ("tpu", "cuda:99"):
-        said = refused(run, *COMPARE, "--systems", "bpg-ldpc", "--set", f"device={device}")
-        assert f"device '{device}' does not work here, there are cpu" in said
+        for command in (
+            (*COMPARE, "--systems", "bpg-ldpc"),
+            ("reproduce", "vlf-msc", "--out", str(tmp_path / "r")),
+        ):
+            said = refused(run, *command, "--device", device)
+            assert f"device '{device}' does not work here, there are cpu" in said
         said = refused(
             run, "captioners", "--models", "tiny-blip", "--images", "scenes:easy", "--device", device
         )
         assert f"device '{device}' does not work here" in said
+    said = refused(run, *COMPARE, "--systems", "bpg-ldpc", "--dtype", "float8")
+    assert "dtype: input should be 'float32', 'bfloat16' or 'float16', got 'float8'" in said
+    assert not (tmp_path / "r").exists()

@@ -154,6 +154,9 @@ def test_interrupted_training_goes_on(run: Run, data: Path, tmp_path: Path) -> N
         (["scenes-judge", "--device", "abacus"], ["abacus"]),
         (["scenes-judge", "--device", "meta"], ["meta", "does not work here"]),
         (["tiny-corrector", "--steps", "0"], ["--steps"]),
+        (["tiny-jscc", "--images", "a", "--captions", "b"], ["tiny-jscc takes no", "photo-captioner does"]),
+        (["photo-captioner", "--images", "a"], ["--images FOLDER and --captions FILE go together"]),
+        (["photo-captioner", "--images", "a", "--captions", "b"], ["no file or folder 'a'"]),
     ],
 )
 def test_mistakes_are_one_line_and_status_2(
@@ -184,6 +187,47 @@ def test_a_folder_of_ones_own(data: Path) -> None:
     ):
         prepare("tiny-segmenter", find_data("tiny-segmenter", own).places, 1, "cpu")
     assert find_data("scenes-judge", None) == Data({})
+
+
+@pytest.mark.slow
+def test_a_captioner_of_photographs_of_ones_own(run: Run, tmp_path: Path) -> None:
+    """Its card says that nothing is known of the data, and it is a captioner of Table I like others."""
+    draw = np.random.default_rng(2)
+    for number in range(16):
+        pixels = draw.integers(0, 256, (20, 24, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    captions = tmp_path / "captions.csv"
+    lines = [
+        f"{number % 16}.png,a dog runs on the {'beach' if number % 3 else 'street'}" for number in range(64)
+    ]
+    captions.write_text("\n".join(["image,caption", *lines]))
+    arguments = [
+        "train",
+        "photo-captioner",
+        "--images",
+        str(tmp_path),
+        "--captions",
+        str(captions),
+        "--steps",
+        "2",
+    ]
+    status, out, _ = run(*arguments, "--out", str(tmp_path / "model"), "--json")
+    made = json.loads(out)
+    assert status == 0 and made["own_data"]
+    assert [each.partition(" (")[0] for each in made["data"]] == [tmp_path.name, "captions.csv"]
+    assert "that of the data is unknown" in (tmp_path / "model/README.md").read_text()
+    command = [
+        "captioners",
+        "--models",
+        str(tmp_path / "model"),
+        "--images",
+        str(tmp_path),
+        "--max-sources",
+        "2",
+    ]
+    status, out, err = run(*command, "--captions", str(captions), "--json")
+    assert status == 0, err
+    assert json.loads(out)["rows"][0]["images"] == 2
 
 
 def test_help_lists_what_there_is_to_train_and_to_evaluate(run: Run) -> None:

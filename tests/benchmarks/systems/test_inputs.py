@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -51,6 +53,46 @@ def test_a_folder_of_pictures_takes_the_memory_of_one(captioned: bool, tmp_path:
         assert (source.picture[1:] == number).all() and source.digest == found[number].digest
         assert source.captions == ((f"picture {number}",) if captioned else ())
         assert found[number].known.image is None and found[number].size == (500, 500)
+
+
+LISTING = """
+import re, sys
+from pathlib import Path
+from benchmarks.settings.compare import CompareSpec
+from benchmarks.systems import compare
+from benchmarks.systems.evaluate import listed
+
+class Table:
+    def update(self, *arguments, **options): pass
+
+class Rows:
+    folder = None
+    def items(self, condition): return set()
+
+for folder in sys.argv[1:]:
+    spec = CompareSpec(systems="bpg-ldpc,webp-ldpc,jpeg-ldpc", snr="-6:18:3", cbr="1/6", images=folder)
+    found = listed(spec, None).sources
+    conditions = compare._conditions(spec)
+    wanted = compare._wanted(spec, found, conditions)
+    tasks = sum(1 for _ in compare._tasks(spec, Rows(), found, conditions, Table()))
+    print(tasks, re.findall(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[0])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read on Linux")
+def test_seventeen_thousand_pictures_take_100_mb_more_than_ten(tmp_path: Path) -> None:
+    """As many as VOC2012 has, until the first of them is sent, at the peaks of one process."""
+    rng, folders = np.random.default_rng(1), [tmp_path / "few", tmp_path / "many"]
+    for folder, count in zip(folders, (10, 17_125), strict=True):
+        folder.mkdir()
+        for number, pixels in enumerate(rng.integers(0, 256, (count, 16, 16, 3), dtype=np.uint8)):
+            Image.fromarray(pixels).save(folder / f"2008_{number:06}.bmp")
+    command = [sys.executable, "-c", LISTING, *map(str, folders)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    (few, before), (many, behind) = (map(int, line.split()) for line in done.stdout.splitlines())
+    assert (few, many) == (10, 17_125)
+    assert behind - before < 100_000  # kB
 
 
 def test_only_as_many_pictures_are_read_as_are_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

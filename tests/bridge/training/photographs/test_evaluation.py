@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from bridge.training.photographs.evaluation import (
 )
 from phy.channels.flat import AWGN, Rayleigh
 from semantic.networks.jscc import JSCC, NestedJSCC
+from semantic.samples.downloads import DATA_SETS
 
 # --- segmenters
 
@@ -75,8 +75,7 @@ def test_overlaps_by_hand(tmp_path: Path) -> None:
 
 
 def test_photographs_that_were_set_apart_are_taken_alone(tmp_path: Path) -> None:
-    names = files("bridge.training.photographs").joinpath("voc2012_set_apart.txt")
-    listed = names.read_text().split()
+    listed = list(DATA_SETS["voc2012"].parts["eval"].names)
     assert len(set(listed)) == 175
     labels = np.full((4, 4), 8, np.uint8)
     for name in (*listed, "2099_000001"):
