@@ -102,14 +102,28 @@ def fetch(names: tuple[str, ...], as_json: bool) -> None:
 @click.option(
     "--data", type=folder(), help="Folder with what it learns from.  [default: the one SEMPHY_DATA names]"
 )
-@click.option("--images", type=folder(), help="Photographs of one's own, of photo-captioner.")
+@click.option(
+    "--images", type=folder(), help="Photographs of one's own instead, of photo-captioner and jscc."
+)
 @click.option(
     "--captions",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Their captions, and those of others that are not there.",
+    help="Captions of one's own instead, of photo-captioner, corrector and text-jscc.",
+)
+@click.option("--c", type=click.IntRange(2), help="Filters of jscc, even; CBR is c/96.  [default: 8]")
+@click.option(
+    "--snr",
+    metavar="DB|LOW:HIGH",
+    help="Es/N0 of jscc and text-jscc.  [default: 0:20 and -6:18]",
 )
 @click.option(
-    "--out", type=folder(), help="Folder for the model.  [default: where --models tiny looks for it]"
+    "--base", metavar="NAME|FOLDER", help="BART that corrector goes on from.  [default: a small one]"
+)
+@click.option("--link", metavar="SCHEME", help="What corrector learns to mend.  [default: 1-qpsk]")
+@click.option(
+    "--out",
+    type=folder(),
+    help="Folder for the model.  [default: where --models tiny looks for it, if it does]",
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="Root of every random draw."
@@ -117,19 +131,24 @@ def fetch(names: tuple[str, ...], as_json: bool) -> None:
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda ...")
 @click.option("--fresh", is_flag=True, help="Begin anew, whatever lies in the folder.")
 @as_json_option
-def train(as_json: bool, **options: Any) -> None:
-    """Train a model of the tiny tier; the same command resumes it.
+def train(
+    as_json: bool, c: int | None, snr: str | None, base: str | None, link: str | None, **options: Any
+) -> None:
+    """Train a model of the tiny tier, or one's own; the same command resumes it.
 
     \b
     semphy train tiny-corrector --data DATA --out models/corrector
     semphy train photo-captioner --images FOLDER --captions FILE --out models/captioner
+    semphy train jscc --c 2 --snr 19 --images FOLDER --out models/jscc
+    semphy train corrector --base bart-base --captions FILE --link 1-qpsk --out models/bart
+    semphy train text-jscc --captions FILE --out models/text-jscc
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.runs.sweep import quiet_threads
 
     quiet_threads()
     from benchmarks.machine.training import train_model
 
-    made = train_model(**options)
+    made = train_model(**options, settings={"c": c, "snr": snr, "base": base, "link": link})
     click.echo(json.dumps(made.to_json(), indent=2) if as_json else made.folder)
 
 
