@@ -25,7 +25,7 @@ from bridge.training.trainer import AnotherRun
 from semantic.files import write_text
 from semantic.zoo.digests import digest_of_model
 
-__all__ = ["Trained", "bundled", "train_model"]
+__all__ = ["Trained", "bundled", "log_to_stderr", "train_model"]
 
 _CHECKPOINT = "checkpoint.safetensors"
 _LOGS = ("bridge.training",)
@@ -132,7 +132,7 @@ def train_model(
     resumed = (folder / _CHECKPOINT).is_file() and not fresh
     if not fresh and not resumed and any(folder.glob("**/*.safetensors")):
         raise InputError(f"{folder} holds a finished model: --fresh trains it anew, --out trains another one")
-    with _log_to_stderr():
+    with log_to_stderr():
         with input_errors():
             read = (*found.describe(), *_describe_base(chosen))
             trainer = prepare(name, found.places, seed, device, chosen)
@@ -160,7 +160,8 @@ def _describe_base(settings: Mapping[str, Any]) -> list[str]:
 
 
 @contextmanager
-def _log_to_stderr() -> Iterator[None]:
+def log_to_stderr() -> Iterator[None]:
+    """Write what trainings log on standard error."""
     handler = logging.StreamHandler(sys.stderr)
     loggers = [logging.getLogger(name) for name in _LOGS]
     before = [logger.level for logger in loggers]
