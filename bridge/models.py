@@ -11,7 +11,16 @@ from pathlib import Path
 import torch
 
 from bridge.spelling import meant
-from semantic.models import captioning, correction, features, generation, projection, segmentation, textjscc
+from semantic.models import (
+    captioning,
+    correction,
+    feature_adapter,
+    features,
+    generation,
+    projection,
+    segmentation,
+    textjscc,
+)
 from semantic.networks.jscc import JSCC, load_jscc
 from semantic.zoo.cards import datasets_of
 from semantic.zoo.digests import Stamp, digest_of, digest_of_model, stamp
@@ -42,10 +51,15 @@ TIERS: dict[str, dict[str, str]] = {
         "generator": "stable-diffusion-1.5",
         "ip-adapter": "ip-adapter-sd15/models",
         "feature": "blip2-opt-2.7b",
+        "projection": "vlf-bridge/projection",
+        "feature-image": "vlf-bridge/image",
+        "jscc": "tiny-jscc",
+        "text-jscc": "tiny-text-jscc",
     },
 }
-"""Preset or directory of each role, by tier; what lies within a preset's folder follows a slash. Roles that
-no public checkpoint fills (VLM-CSC's text codec, the bridge from feature to picture) have to be given."""
+"""Preset or directory of each role, by tier; what lies within a preset's folder follows a slash. Where nobody
+publishes a checkpoint the hub's tier has the bundled one (deep JSCC, VLM-CSC's text codec), or what ``semphy
+fit`` makes (between BLIP-2 and what draws)."""
 
 ROLES = tuple(TIERS["tiny"])
 """What models are there for."""
@@ -236,12 +250,10 @@ class Models:
     def generator(self) -> generation.Generator:
         """Stable Diffusion with its IP-Adapter."""
         adapter = self.folder("ip-adapter")
-        weights = sorted(path.name for path in adapter.glob("ip-adapter*.safetensors"))
-        name = next((w for w in weights if w == "ip-adapter_sd15.safetensors"), weights[0] if weights else "")
         return generation.Generator.from_pretrained(
             self.folder("generator"),
             ip_adapter=adapter,
-            weight_name=name or "ip-adapter_sd15.safetensors",
+            weight_name=feature_adapter.adapter_file(adapter),
             device=self.device,
             dtype=self.dtype,
         )
@@ -266,7 +278,9 @@ class Models:
         return projection.FeatureProjection.from_pretrained(self.folder("projection"), device=self.device)
 
     @cached_property
-    def feature_image(self) -> features.FeatureToImage | features.KandinskyDecoder:
+    def feature_image(
+        self,
+    ) -> features.FeatureToImage | feature_adapter.AdapterDecoder | features.KandinskyDecoder:
         """Feature to picture, by Stable Diffusion or Kandinsky, as its configuration says."""
         return features.load_feature_image(self.folder("feature-image"), device=self.device, dtype=self.dtype)
 

@@ -11,7 +11,7 @@ import click
 
 from benchmarks.cli import signals
 from benchmarks.cli.links import ber, mcs
-from benchmarks.cli.models import cache, captioners, doctor, evaluate, fetch, list_, train
+from benchmarks.cli.models import cache, captioners, doctor, evaluate, fetch, fit, list_, train
 from benchmarks.cli.systems import compare, crossing, plot, reproduce, send
 
 __all__ = ["cli", "main"]
@@ -87,6 +87,7 @@ for command in (
     captioners,
     fetch,
     train,
+    fit,
     evaluate,
     list_,
     doctor,

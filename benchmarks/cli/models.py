@@ -1,6 +1,6 @@
 """Commands about models and the machine.
 
-``captioners``, ``fetch``, ``train``, ``evaluate``, ``list``, ``doctor`` and ``cache``.
+``captioners``, ``fetch``, ``train``, ``fit``, ``evaluate``, ``list``, ``doctor`` and ``cache``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import click
 
 from benchmarks.cli.options import FORCE, as_json_option, device_options, find_config, folder
 
-__all__ = ["cache", "captioners", "doctor", "evaluate", "fetch", "list_", "train"]
+__all__ = ["cache", "captioners", "doctor", "evaluate", "fetch", "fit", "list_", "train"]
 
 
 class _OfModels(click.Command):
@@ -102,14 +102,28 @@ def fetch(names: tuple[str, ...], as_json: bool) -> None:
 @click.option(
     "--data", type=folder(), help="Folder with what it learns from.  [default: the one SEMPHY_DATA names]"
 )
-@click.option("--images", type=folder(), help="Photographs of one's own, of photo-captioner.")
+@click.option(
+    "--images", type=folder(), help="Photographs of one's own instead, of photo-captioner and jscc."
+)
 @click.option(
     "--captions",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Their captions, and those of others that are not there.",
+    help="Captions of one's own instead, of photo-captioner, corrector and text-jscc.",
+)
+@click.option("--c", type=click.IntRange(2), help="Filters of jscc, even; CBR is c/96.  [default: 8]")
+@click.option(
+    "--snr",
+    metavar="DB|LOW:HIGH",
+    help="Es/N0 of jscc and text-jscc.  [default: 0:20 and -6:18]",
 )
 @click.option(
-    "--out", type=folder(), help="Folder for the model.  [default: where --models tiny looks for it]"
+    "--base", metavar="NAME|FOLDER", help="BART that corrector goes on from.  [default: a small one]"
+)
+@click.option("--link", metavar="SCHEME", help="What corrector learns to mend.  [default: 1-qpsk]")
+@click.option(
+    "--out",
+    type=folder(),
+    help="Folder for the model.  [default: where --models tiny looks for it, if it does]",
 )
 @click.option(
     "--seed", type=click.IntRange(0), default=1, show_default=True, help="Root of every random draw."
@@ -117,20 +131,79 @@ def fetch(names: tuple[str, ...], as_json: bool) -> None:
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda ...")
 @click.option("--fresh", is_flag=True, help="Begin anew, whatever lies in the folder.")
 @as_json_option
-def train(as_json: bool, **options: Any) -> None:
-    """Train a model of the tiny tier; the same command resumes it.
+def train(
+    as_json: bool, c: int | None, snr: str | None, base: str | None, link: str | None, **options: Any
+) -> None:
+    """Train a model of the tiny tier, or one's own; the same command resumes it.
 
     \b
     semphy train tiny-corrector --data DATA --out models/corrector
     semphy train photo-captioner --images FOLDER --captions FILE --out models/captioner
+    semphy train jscc --c 2 --snr 19 --images FOLDER --out models/jscc
+    semphy train corrector --base bart-base --captions FILE --link 1-qpsk --out models/bart
+    semphy train text-jscc --captions FILE --out models/text-jscc
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.runs.sweep import quiet_threads
 
     quiet_threads()
     from benchmarks.machine.training import train_model
 
-    made = train_model(**options)
+    made = train_model(**options, settings={"c": c, "snr": snr, "base": base, "link": link})
     click.echo(json.dumps(made.to_json(), indent=2) if as_json else made.folder)
+
+
+@click.command()
+@click.argument("name", type=click.Choice(["vlf-bridge"]))
+@click.option(
+    "--images", metavar="PATH", required=True, help="Folder of pictures, or the name of a data set."
+)
+@click.option("--feature", metavar="NAME|FOLDER", default="blip2-opt-2.7b", show_default=True, help="BLIP-2.")
+@click.option(
+    "--painter",
+    metavar="NAME|FOLDER",
+    default="kandinsky-2.2-decoder",
+    show_default=True,
+    help="Kandinsky 2.2's decoder, or Stable Diffusion.",
+)
+@click.option(
+    "--encoder",
+    metavar="NAME|FOLDER",
+    help="Where image_encoder/ lies: Kandinsky's prior, or an IP-Adapter.  [default: a published painter's]",
+)
+@click.option(
+    "--uses",
+    "channel_uses",
+    type=click.IntRange(1),
+    default=256,
+    show_default=True,
+    help="Channel uses of a feature.",
+)
+@click.option("--max-sources", type=click.IntRange(1), help="Take only the first so many pictures.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda ...")
+@click.option(
+    "--dtype", type=click.Choice(["float32", "bfloat16", "float16"]), default="float32", show_default=True
+)
+@click.option("--out", type=folder(), help="Folder for it.  [default: where --models hub looks for it]")
+@click.option("--fresh", is_flag=True, help="Begin anew, whatever lies in the folder.")
+@as_json_option
+def fit(name: str, as_json: bool, **options: Any) -> None:
+    """Fit what lies between published models to pictures, in closed form.
+
+    vlf-bridge: BLIP-2's queries to the embedding that Kandinsky or IP-Adapter reads, by ridge regression, and
+    to the reals that go over the channel, by principal axes.
+
+    \b
+    semphy fit vlf-bridge --images voc2012 --device cuda
+    semphy compare --systems vlf-msc --models hub --images kodak24 --snr -3:15:6
+    semphy fit vlf-bridge --images FOLDER --painter stable-diffusion-1.5 --out models/vlf
+    """  # noqa: D301 - click's mark for lines kept apart
+    from benchmarks.runs.sweep import quiet_threads
+
+    quiet_threads()
+    from benchmarks.machine.fitting import fit_bridge
+
+    made = fit_bridge(**options)
+    click.echo(json.dumps(made.to_json(), indent=2) if as_json else made.to_text())
 
 
 @click.command(cls=_OfModels)

@@ -48,7 +48,7 @@ def _published(name: str) -> Sequence[Published]:
     if name.startswith(_MODELS):
         presets = zoo.members(name.removeprefix(_MODELS))
         for preset in presets:
-            if preset.tier == "tiny":
+            if not preset.published:
                 raise ValueError(f"{preset.name!r} is not published; make it with: {preset.command}")
         return presets
     if name.startswith(_PRESET):

@@ -19,11 +19,13 @@ from safetensors import safe_open
 from benchmarks.runs.versions import versions
 from benchmarks.settings.errors import InputError, input_errors
 from benchmarks.settings.values.devices import check_device
-from bridge.training.recipes import RECIPES, find_data, prepare
+from bridge.training.recipes import RECIPES, choose, find_data, prepare
+from bridge.training.settings import base_folder, spelled
 from bridge.training.trainer import AnotherRun
 from semantic.files import write_text
+from semantic.zoo.digests import digest_of_model
 
-__all__ = ["Trained", "bundled", "train_model"]
+__all__ = ["Trained", "bundled", "log_to_stderr", "train_model"]
 
 _CHECKPOINT = "checkpoint.safetensors"
 _LOGS = ("bridge.training",)
@@ -35,12 +37,12 @@ class Trained:
 
     Attributes
     ----------
-    name, steps, seed, device:
+    name, settings, steps, seed, device:
         What was asked for.
     folder:
         Where it lies, in the hub's layout.
     data:
-        What it learned from: names, numbers of files and digests.
+        What it learned from: names, numbers of files and digests, of a model that it goes on from, too.
     own_data:
         Whether that is a folder of somebody's own, of which nothing more is known.
     values, size_bytes:
@@ -54,6 +56,7 @@ class Trained:
     """
 
     name: str
+    settings: dict[str, Any]
     steps: int
     seed: int
     device: str
@@ -86,6 +89,7 @@ def train_model(
     fresh: bool,
     images: Path | None = None,
     captions: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Trained:
     """Train a model, or go on with an interrupted training, and write its card.
 
@@ -98,7 +102,7 @@ def train_model(
     data:
         Folder with the data; None: the one that ``SEMPHY_DATA`` names.
     out:
-        Folder for the model; None: `bundled`.
+        Folder for the model; None: `bundled`, for a model that is.
     seed:
         Of weights and data.
     device:
@@ -107,14 +111,20 @@ def train_model(
         Begin anew, whatever lies in the folder.
     images, captions:
         As in `bridge.training.recipes.find_data`.
+    settings:
+        As in `bridge.training.recipes.choose`.
 
     Raises
     ------
     InputError
-        If there is no such recipe, its data are missing, the device is, the folder holds a finished model and
-        `fresh` is not set, or its checkpoint belongs to another run.
+        If there is no such recipe, it takes no such settings, its data are missing, the device is, no folder
+        is named for a model that is not bundled, the folder holds a finished model and `fresh` is not set, or
+        its checkpoint belongs to another run.
     """
     with input_errors():
+        chosen = choose(name, settings or {})
+        if RECIPES[name].settings and out is None:
+            raise InputError(f"{name} makes a model of your own: name a folder for it by --out FOLDER")
         found = find_data(name, data, images, captions)
         check_device(device)
     entry, folder = RECIPES[name], out or bundled(name)
@@ -122,10 +132,10 @@ def train_model(
     resumed = (folder / _CHECKPOINT).is_file() and not fresh
     if not fresh and not resumed and any(folder.glob("**/*.safetensors")):
         raise InputError(f"{folder} holds a finished model: --fresh trains it anew, --out trains another one")
-    with _log_to_stderr():
+    with log_to_stderr():
         with input_errors():
-            read = tuple(found.describe())
-            trainer = prepare(name, found.places, seed, device)
+            read = (*found.describe(), *_describe_base(chosen))
+            trainer = prepare(name, found.places, seed, device, chosen)
         begun = time.monotonic()
         try:
             trainer(steps, folder, not fresh)
@@ -135,14 +145,23 @@ def train_model(
     values, size = _weigh(folder)
     loss = _last_loss(folder)
     made = Trained(
-        name, steps, seed, device, str(folder), read, found.own, values, size, loss, seconds, resumed
+        name, chosen, steps, seed, device, str(folder), read, found.own, values, size, loss, seconds, resumed
     )
     write_text(folder / "README.md", _card(made, versions()))
     return made
 
 
+def _describe_base(settings: Mapping[str, Any]) -> list[str]:
+    """The model that a training goes on from, by name and content, if any."""
+    if "base" not in settings:
+        return []
+    folder = base_folder(settings["base"])
+    return [f"{Path(settings['base']).name} (model, digest {digest_of_model(folder)})"]
+
+
 @contextmanager
-def _log_to_stderr() -> Iterator[None]:
+def log_to_stderr() -> Iterator[None]:
+    """Write what trainings log on standard error."""
     handler = logging.StreamHandler(sys.stderr)
     loggers = [logging.getLogger(name) for name in _LOGS]
     before = [logger.level for logger in loggers]
@@ -176,10 +195,10 @@ def _last_loss(folder: Path) -> float:
 def _card(made: Trained, found: Mapping[str, str | None]) -> str:
     """Text of the model card, in the hub's format."""
     entry = RECIPES[made.name]
+    command = f"semphy train {spelled(made.name, made.settings)} --steps {made.steps} --seed {made.seed}"
     row = {
         "data": ", ".join(made.data) or "drawn afresh for every step",
-        "training": f"`semphy train {made.name} --steps {made.steps} --seed {made.seed}` on {made.device}"
-        + (", interrupted and resumed" if made.resumed else ""),
+        "training": f"`{command}` on {made.device}" + (", interrupted and resumed" if made.resumed else ""),
         "time": f"{made.seconds / 60:.1f} minutes" + (" since it was resumed" if made.resumed else ""),
         "commit": found["commit"] or "unknown",
         "versions": f"semphy {found['semphy']}, torch {found['torch']}, Python {found['python']}",
@@ -192,6 +211,8 @@ def _card(made: Trained, found: Mapping[str, str | None]) -> str:
     if made.own_data:
         mark, licence = "unknown", "that of the data is unknown, and so is that of the weights."
         datasets = ("unknown",)
+    if "base" in made.settings:
+        mark, licence = "unknown", f"{licence} That of {Path(made.settings['base']).name} holds, too."
     return (
         f"---\nlicense: {mark}\nlibrary_name: semphy\ndatasets: [{', '.join(datasets)}]\n---\n\n"
         f"# {made.name}\n\n{entry.purpose}. Made by `semphy train`.\n\n"

@@ -53,7 +53,7 @@ def _played(models: Models, roles: tuple[str, ...]) -> Iterator[Published]:
     places = dict(models.places)
     for place in (places.get(role, "") for role in roles):
         preset = PRESETS.get(place.partition("/")[0])
-        if preset is not None and preset.tier != "tiny" and not Path(place).exists():
+        if preset is not None and preset.published and not Path(place).exists():
             yield preset
 
 

@@ -1,4 +1,7 @@
-"""Real values over our analog link, on which gradients flow."""
+"""Real values over our analog link, on which gradients flow; on whatever device the values are.
+
+Fading and noise are those of the CPU, moved there, so that a training does not depend on its device.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def through(values: torch.Tensor, channel: Channel, snr_db: float, streams: Sequ
     torch.Tensor
         ``[B, 2k]``, equalised, at mean power 1/2 a real.
     """
-    return _parts(_heard(values, channel, snr_db, streams)).to(values.device)
+    return _parts(_heard(values, channel, snr_db, streams))
 
 
 def weighed(
@@ -42,13 +45,13 @@ def weighed(
     """As `through`, and the noise of each value, N0/Es after equalisation, ``[B, 2k]``."""
     heard = _heard(values, channel, snr_db, streams)
     noise = heard.no.repeat_interleave(2, dim=1)
-    return _parts(heard).to(values.device), noise.to(values.device)
+    return _parts(heard), noise
 
 
 def _heard(
     values: torch.Tensor, channel: Channel, snr_db: float, streams: Sequence[Stream]
 ) -> SymbolReception:
-    symbols = torch.view_as_complex(values.float().reshape(len(values), -1, 2).cpu())
+    symbols = torch.view_as_complex(values.float().reshape(len(values), -1, 2))
     return AnalogLink(channel)(symbols, EsN0(snr_db), streams)
 
 

@@ -136,6 +136,12 @@ class ImageEncoder:
         ]
         return torch.cat(vectors) if vectors else torch.zeros(0, self.width)
 
+    @torch.no_grad()
+    def embed_nothing(self) -> torch.Tensor:
+        """Embedding ``[D]`` of normalised pixels of 0: no picture, in Kandinsky's guidance."""
+        side = self.model.config.image_size
+        return self._encode(torch.zeros(1, 3, side, side))[0]
+
     def _encode(self, pixels: torch.Tensor) -> torch.Tensor:
         vector = self.model(pixels.to(self.model.device, self.model.dtype)).image_embeds
         return torch.as_tensor(vector).float().cpu()

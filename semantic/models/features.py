@@ -5,7 +5,8 @@
     picture -> ViT -> Q-Former -> feature [N, d] -> (channel: elsewhere) -+-> language model -> text
                                                                           +-> bridge, diffusion -> picture
 
-This is what VLF-MSC sends. `FeatureToImage` draws by Stable Diffusion, `KandinskyDecoder` by Kandinsky 2.2.
+This is what VLF-MSC sends. `FeatureToImage` draws by Stable Diffusion, `KandinskyDecoder` by Kandinsky 2.2,
+and `semantic.models.feature_adapter` by Stable Diffusion with IP-Adapter.
 
 References
 ----------
@@ -29,7 +30,14 @@ import torch
 
 from semantic.models.diffusion import STEP, Diffusion, load_pipeline
 from semantic.models.encoders import checkpoint
-from semantic.models.projection import FeatureBridge, FeatureProjection
+from semantic.models.feature_adapter import AdapterDecoder
+from semantic.models.projection import (
+    FeatureBridge,
+    FeatureProjection,
+    LinearBridge,
+    check_context,
+    load_bridge,
+)
 from semantic.networks.pixels import Picture
 from semantic.zoo.complete import load_whole
 
@@ -187,7 +195,7 @@ class FeatureToImage:
         diffusion = Diffusion.from_pretrained(
             folder, batch=batch, device=device, dtype=dtype, text_encoder=None, tokenizer=None
         )
-        _check_bridge(bridge, diffusion.pipeline.unet.config.cross_attention_dim)
+        check_context(bridge, diffusion.pipeline.unet.config.cross_attention_dim)
         return cls(diffusion, bridge)
 
     @property
@@ -248,10 +256,10 @@ class KandinskyDecoder:
     pipeline:
         A ``KandinskyV22Pipeline``.
     bridge:
-        Feature to tokens of D numbers (1280 for the published model).
+        Feature to one or more tokens of D numbers (1280 for the published model).
     """
 
-    def __init__(self, pipeline: Any, bridge: FeatureBridge) -> None:
+    def __init__(self, pipeline: Any, bridge: FeatureBridge | LinearBridge) -> None:
         self.pipeline = pipeline
         self.bridge = bridge
 
@@ -268,9 +276,9 @@ class KandinskyDecoder:
         ValueError
             If the bridge does not fit the network.
         """
-        bridge = FeatureBridge.from_pretrained(Path(folder) / "bridge", device=device, dtype=dtype)
+        bridge = load_bridge(Path(folder) / "bridge", device=device, dtype=dtype)
         pipeline = load_pipeline("KandinskyV22Pipeline", folder, "kandinsky-2.2-decoder", device, dtype)
-        _check_bridge(bridge, pipeline.unet.config.encoder_hid_dim)
+        check_context(bridge, pipeline.unet.config.encoder_hid_dim)
         return cls(pipeline, bridge)
 
     @property
@@ -316,7 +324,8 @@ class KandinskyDecoder:
         height, width = size or self.size
         if height % self.step or width % self.step:
             raise ValueError(f"sides must be multiples of {self.step} pixels, got {height} x {width}")
-        place, negative = self.bridge.places, self.bridge.unconditional.mean(0, keepdim=True)
+        place = self.bridge.unconditional
+        negative = place.mean(0, keepdim=True)
         pictures = []
         for seed, feature in zip(seeds, features, strict=True):
             result = self.pipeline(
@@ -334,8 +343,8 @@ class KandinskyDecoder:
 
 def load_feature_image(
     folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
-) -> FeatureToImage | KandinskyDecoder:
-    """Read what draws from features: of the two the one that the folder's ``model_index.json`` names.
+) -> FeatureToImage | AdapterDecoder | KandinskyDecoder:
+    """Read what draws from features: what ``model_index.json`` names, with an IP-Adapter if one lies there.
 
     Parameters
     ----------
@@ -351,13 +360,10 @@ def load_feature_image(
     """
     index = Path(folder) / "model_index.json"
     named = json.loads(index.read_text(encoding="utf-8")).get("_class_name") if index.is_file() else None
-    reader = KandinskyDecoder if named == "KandinskyV22Pipeline" else FeatureToImage
+    if named == "KandinskyV22Pipeline":
+        return KandinskyDecoder.from_pretrained(folder, device=device, dtype=dtype)
+    reader = AdapterDecoder if (Path(folder) / "ip-adapter").is_dir() else FeatureToImage
     return reader.from_pretrained(folder, device=device, dtype=dtype)
-
-
-def _check_bridge(bridge: FeatureBridge, needed: int) -> None:
-    if bridge.context != needed:
-        raise ValueError(f"the network reads tokens of {needed} numbers, the bridge writes {bridge.context}")
 
 
 def _check_seeds(features: torch.Tensor, seeds: Sequence[int]) -> None:

@@ -6,12 +6,14 @@ scale they had.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
-from semantic.zoo.pretrained import Pretrained
+from semantic.zoo.pretrained import Pretrained, read_config
 
-__all__ = ["FeatureBridge", "FeatureProjection"]
+__all__ = ["FeatureBridge", "FeatureProjection", "LinearBridge", "check_context", "load_bridge"]
 
 
 class FeatureProjection(Pretrained):
@@ -100,6 +102,22 @@ class FeatureProjection(Pretrained):
             matrix = torch.linalg.qr(torch.cat([components, matrix]).T).Q.T[: len(matrix)]
         self._set(matrix, mean)
 
+    @torch.no_grad()
+    def normalise(self, features: torch.Tensor) -> None:
+        """Scale the reals of example features to a root mean square of 1; the receiver undoes it.
+
+        What is sent at unit power then comes back at the scale that it had, on average.
+
+        Parameters
+        ----------
+        features:
+            ``[examples, N, d]``.
+        """
+        rms = self.encode(features).square().mean().sqrt()
+        self.down.weight.div_(rms)
+        self.down.bias.div_(rms)
+        self.up.weight.mul_(rms)
+
     def encode(self, features: torch.Tensor) -> torch.Tensor:
         """Map features ``[B, N, d]`` to reals ``[B, 2k]`` of any power.
 
@@ -108,10 +126,7 @@ class FeatureProjection(Pretrained):
         ValueError
             If the shape is another; quotes it.
         """
-        if features.ndim != 3 or features.shape[1:] != (self.tokens, self.width):
-            raise ValueError(
-                f"features [batch, {self.tokens}, {self.width}] are needed, got {list(features.shape)}"
-            )
+        _check_features(features, self.tokens, self.width)
         reals: torch.Tensor = self.down(features.flatten(1))
         return reals
 
@@ -168,9 +183,65 @@ class FeatureBridge(Pretrained):
         ValueError
             If the shape is another; quotes it.
         """
-        if features.ndim != 3 or features.shape[1:] != (self.tokens, self.width):
-            raise ValueError(
-                f"features [batch, {self.tokens}, {self.width}] are needed, got {list(features.shape)}"
-            )
+        _check_features(features, self.tokens, self.width)
         tokens: torch.Tensor = self.map(features) + self.places
         return tokens
+
+
+class LinearBridge(Pretrained):
+    """Vision-language feature to the one embedding of a picture that a painter reads, by a linear map.
+
+    Untrained: `bridge.training.fitting` fits it in closed form.
+
+    Parameters
+    ----------
+    tokens, width:
+        N and d of the feature.
+    context:
+        Numbers of the embedding (1280 for Kandinsky 2.2, 1024 for IP-Adapter of Stable Diffusion 1.5).
+    """
+
+    def __init__(self, tokens: int, width: int, context: int) -> None:
+        super().__init__({"tokens": tokens, "width": width, "context": context})
+        self.tokens, self.width, self.context = tokens, width, context
+        self.map = nn.Linear(tokens * width, context)
+        self.unconditional = nn.Parameter(torch.zeros(1, context))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Map features ``[B, N, d]`` to one token ``[B, 1, context]``.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another; quotes it.
+        """
+        _check_features(features, self.tokens, self.width)
+        embedding: torch.Tensor = self.map(features.flatten(1))
+        return embedding[:, None]
+
+
+def load_bridge(
+    folder: str | Path, *, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32
+) -> FeatureBridge | LinearBridge:
+    """Read whichever of the two bridges lies in a folder.
+
+    Raises
+    ------
+    semantic.zoo.weights.WeightsMissing
+        If a file is missing.
+    ValueError
+        If it holds something else.
+    """
+    linear = read_config(folder).get("architectures") == [LinearBridge.__name__]
+    return (LinearBridge if linear else FeatureBridge).from_pretrained(folder, device=device, dtype=dtype)
+
+
+def check_context(bridge: FeatureBridge | LinearBridge, needed: int) -> None:
+    """Raise ValueError unless a bridge writes tokens of so many numbers."""
+    if bridge.context != needed:
+        raise ValueError(f"the network reads tokens of {needed} numbers, the bridge writes {bridge.context}")
+
+
+def _check_features(features: torch.Tensor, tokens: int, width: int) -> None:
+    if features.ndim != 3 or features.shape[1:] != (tokens, width):
+        raise ValueError(f"features [batch, {tokens}, {width}] are needed, got {list(features.shape)}")

@@ -1,9 +1,10 @@
 """Published and bundled models by name: where they lie, and what to type when they are missing.
 
-A *preset* names one model of one of two tiers. ``hub`` presets are published checkpoints, found in the cache
-of the Hugging Face hub (``HF_HOME``) or, for torchvision's, in PyTorch's (``TORCH_HOME``). ``tiny`` presets
-are the same architectures at a hundredth of the size, and lie inside this package once ``semphy train`` has
-made them. The table is ``semantic/data/zoo.toml``.
+A *preset* names one model of one of three tiers. ``hub`` presets are published checkpoints, found in the
+cache of the Hugging Face hub (``HF_HOME``) or, for torchvision's, in PyTorch's (``TORCH_HOME``). ``tiny``
+presets are the same architectures at a hundredth of the size, and lie inside this package once ``semphy
+train`` has made them. ``fitted`` ones are what lies between published models, and lie beside the data sets
+once ``semphy fit`` has made them. The table is ``semantic/data/zoo.toml``.
 
 `resolve` never goes online: it answers at once, whether or not there is a network. `Preset.fetch` is the
 only one that downloads.
@@ -24,6 +25,7 @@ from typing import Any, Literal
 
 import torch
 
+from semantic.samples.downloads import data_directory
 from semantic.zoo import weights
 from semantic.zoo.missing import WeightsMissing
 from semantic.zoo.published import Report
@@ -59,13 +61,13 @@ class Preset:
         What it is used as: captioner, corrector, generator, feature, feature-decoder, clip, sentence or
         segmenter.
     tier:
-        ``hub`` or ``tiny``.
+        ``hub``, ``tiny`` or ``fitted``.
     licence:
         Of the weights, as stated where they are published.
     purpose:
         One line on what it is for.
     repo:
-        Its hub repository, or the address of the folder of a single checkpoint; empty for ``tiny``.
+        Its hub repository, or the address of the folder of a single checkpoint; empty for others.
     revision:
         Commit (or branch) of the repository; empty where there is none.
     files:
@@ -73,7 +75,7 @@ class Preset:
     extras:
         Patterns of files to take along where there are any.
     size_bytes:
-        What `Preset.fetch` downloads, about; 0 for ``tiny``.
+        What `Preset.fetch` downloads, about; 0 where nobody publishes it.
     pickle_sha256:
         Digest of its ``pytorch_model.bin``, or of torchvision's checkpoint, for the few published as a pickle
         only.
@@ -81,7 +83,7 @@ class Preset:
 
     name: str
     role: str
-    tier: Literal["hub", "tiny"]
+    tier: Literal["hub", "tiny", "fitted"]
     licence: str
     purpose: str
     repo: str = ""
@@ -99,7 +101,21 @@ class Preset:
     @property
     def command(self) -> str:
         """What to type to get it."""
-        return f"semphy train {self.name}" if self.tier == "tiny" else f"semphy fetch {self.fetched_as}"
+        if self.published:
+            return f"semphy fetch {self.fetched_as}"
+        return (
+            f"semphy train {self.name}" if self.tier == "tiny" else f"semphy fit {self.name} --images FOLDER"
+        )
+
+    @property
+    def published(self) -> bool:
+        """Whether it can be downloaded, or else is made on this machine."""
+        return self.tier == "hub"
+
+    @property
+    def made_in(self) -> Path:
+        """Folder in which one that is not published is looked for."""
+        return _DATA / "models" / self.name if self.tier == "tiny" else data_directory() / self.name
 
     @property
     def checked(self) -> str:
@@ -131,7 +147,7 @@ class Preset:
         Raises
         ------
         ValueError
-            If nothing publishes it (tiny ones are trained).
+            If nothing publishes it (others are trained or fitted).
         ConnectionError
             If ``HF_HUB_OFFLINE`` is set.
         OSError
@@ -139,7 +155,7 @@ class Preset:
         WeightsMissing
             If what came lacks a file that it needs.
         """
-        if self.tier == "tiny":
+        if not self.published:
             raise ValueError(f"{self.name!r} is not published; make it with: {self.command}")
         if not self.is_here:
             _download(self)
@@ -221,8 +237,8 @@ def cached() -> tuple[Preset, ...]:
 
 
 def _locate(preset: Preset) -> Path:
-    if preset.tier == "tiny":
-        return _complete(preset, _DATA / "models" / preset.name)
+    if not preset.published:
+        return _complete(preset, preset.made_in)
     if preset.repo.startswith("https:"):
         try:
             return weights.locate(_checkpoint(preset))
@@ -255,7 +271,7 @@ def _shards(folder: Path) -> list[str]:
 
 
 def _missing(preset: Preset, detail: str) -> WeightsMissing:
-    if preset.tier == "tiny":
+    if not preset.published:
         return WeightsMissing(
             f"{preset.name} ({preset.purpose}) was not made yet{detail}; make it with: {preset.command}"
         )
@@ -297,7 +313,7 @@ def fetch(name: str) -> Path:
     Raises
     ------
     ValueError
-        If there is no such preset, it is a bundle, or nothing publishes it (tiny ones are trained).
+        If there is no such preset, it is a bundle, or nothing publishes it (others are trained or fitted).
 
     Examples
     --------

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from benchmarks.settings.compare import CompareSpec
 from bridge.models import ROLES, TIERS, Models, load_models, parse_models
 from semantic.models.correction import BartCorrector, DictionaryCorrector, NoCorrection
-from semantic.zoo.presets import resolve
+from semantic.zoo.presets import PRESETS, resolve
 
 
 def test_a_dictionary_corrects_by_the_words_of_captions(tmp_path: Path) -> None:
@@ -28,6 +28,13 @@ def test_a_dictionary_corrects_by_the_words_of_captions(tmp_path: Path) -> None:
     assert own.corrector.correct(["die Kalze"]) == ["die Katze"]
     identities = [each.identity("corrector") for each in (models, own, Models(parse_models("tiny")))]
     assert len(set(identities)) == 3
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_tier_plays_all_roles_with_presets(tier: str) -> None:
+    assert set(TIERS[tier]) == set(ROLES)
+    Models(tuple(TIERS[tier].items())).check_places()
+    assert all(place.partition("/")[0] in PRESETS for place in TIERS[tier].values())
 
 
 def test_a_corrector_is_bart_or_none(bart_folder: Path) -> None:

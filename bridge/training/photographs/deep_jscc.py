@@ -1,7 +1,7 @@
 """Deep JSCC of photographs, trained through our analog link.
 
 `nested` trains one network for all SNRs from -4 to 20 dB and CBRs from 1/48 to 1/6; `bourtsoulatze` the 2019
-network for one CBR and one SNR.
+network for one CBR and one SNR; `adaptive` the network of 2021 for one CBR and a range of SNRs.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from bridge.training.photographs.pictures import Photographs
 from bridge.training.trainer import Recipe
 from phy.channels.flat import AWGN
 from phy.random import Stream
-from semantic.networks.jscc import JSCC, DeepJSCC2019, NestedJSCC
+from semantic.networks.jscc import ADJSCC, JSCC, DeepJSCC2019, NestedJSCC
 
-__all__ = ["bourtsoulatze", "nested"]
+__all__ = ["adaptive", "bourtsoulatze", "nested"]
 
 
 def _loss(
@@ -97,3 +97,21 @@ def bourtsoulatze(
     )
     name = f"jscc-2019-c{c}"
     return Recipe(name, partial(DeepJSCC2019, c), loss, _save, rate=1e-3)
+
+
+def adaptive(
+    folders: Sequence[Path],
+    c: int,
+    *,
+    snr_db: tuple[float, float],
+    seed: int = 1,
+    batch: int = 16,
+    side: int = 64,
+    width: int = 256,
+    limit: int | None = None,
+    device: str = "cpu",
+) -> Recipe:
+    """ADJSCC of Xu et al. (2021) with ``c`` latent channels, CBR c / 96, told any SNR between two."""
+    data = Photographs(folders, side, limit)
+    loss = partial(_loss, data=data, batch=batch, seed=seed, snr_db=snr_db, channels=None, device=device)
+    return Recipe("jscc", partial(ADJSCC, c, width), loss, _save, rate=1e-4)

@@ -49,6 +49,7 @@ __all__ = [
     "resized",
     "scene_tokenizer",
     "to_ids",
+    "train_vocabulary",
 ]
 
 T = TypeVar("T")
@@ -137,17 +138,22 @@ def _vocabulary() -> str:
         generator = chooser([index, 1, 1, _VOCABULARY])
         scene = sample_scene(generator)
         texts += [describe(scene), caption(scene, generator, full=True), fused_caption(scene)]
+    return str(train_vocabulary(texts, 1024).to_str())
+
+
+def train_vocabulary(texts: Sequence[str], size: int) -> Tokenizer:
+    """Byte-level BPE of at most ``size`` tokens over texts, `SPECIAL` among them, without a frame."""
     core = Tokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     core.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=1024,
+        vocab_size=size,
         special_tokens=list(SPECIAL),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     core.train_from_iterator(texts, trainer)
-    return str(core.to_str())
+    return core
 
 
 def scene_tokenizer(most: int, frame: bool = False) -> Any:

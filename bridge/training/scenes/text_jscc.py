@@ -6,6 +6,7 @@ sentence is sent at unit power by itself, whatever stands beside it in the batch
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,7 @@ from semantic.models.textjscc import TextCodec, TextJSCC
 from semantic.scenes.captions import caption, describe, quadrant_caption
 from semantic.scenes.scene import QUADRANTS, Scene, below, choose, chooser
 
-__all__ = ["SNRS", "TextBatches", "draw_snrs", "text_jscc", "through_each"]
+__all__ = ["SNRS", "TextBatches", "draw_snrs", "filled_up", "learned_code", "text_jscc", "through_each"]
 
 SNRS = 8
 """SNRs within a batch: each is that of an eighth of its rows."""
@@ -65,11 +66,7 @@ class TextBatches:
 
     def __call__(self, step: int) -> NDArray[np.int64]:
         """Tokens ``[B, L]`` of a step, filled up with `PAD`."""
-        rows = [self._row(step, row)[: self.most] for row in range(self.count)]
-        ids = np.full((len(rows), max(map(len, rows))), PAD, np.int64)
-        for row, tokens in zip(ids, rows, strict=True):
-            row[: len(tokens)] = tokens
-        return ids
+        return filled_up([self._row(step, row)[: self.most] for row in range(self.count)])
 
     def _row(self, step: int, row: int) -> list[int]:
         scene, generator = draw_scene(self.seed, step, row)
@@ -87,6 +84,14 @@ class TextBatches:
         if kind < 8:
             return quadrant_caption(scene, choose(generator, QUADRANTS), generator, inner=True)
         return fused_caption(scene)
+
+
+def filled_up(rows: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    """Rows of tokens as ``[B, L]``, the shorter ones filled up with `PAD`."""
+    ids = np.full((len(rows), max(map(len, rows))), PAD, np.int64)
+    for row, tokens in zip(ids, rows, strict=True):
+        row[: len(tokens)] = tokens
+    return ids
 
 
 def draw_snrs(seed: int, step: int, bounds: tuple[float, float], count: int) -> list[float]:
@@ -147,7 +152,46 @@ def text_jscc(
         Where and how it is trained.
     """
     core = scene_tokenizer(most).backend_tokenizer
-    batches = Ahead(TextBatches(core, batch, seed, most), compute.workers)
+    return learned_code(
+        "tiny-text-jscc",
+        core,
+        TextBatches(core, batch, seed, most),
+        seed=seed,
+        symbols_per_token=symbols_per_token,
+        most=most,
+        snr_db=snr_db,
+        channel=channel,
+        sizes=sizes,
+        compute=compute,
+    )
+
+
+def learned_code(
+    name: str,
+    core: Tokenizer,
+    texts: Callable[[int], NDArray[np.int64]],
+    *,
+    seed: int,
+    symbols_per_token: int = 16,
+    most: int,
+    snr_db: tuple[float, float],
+    channel: Channel | None = None,
+    sizes: dict[str, Any] | None = None,
+    compute: Compute = CPU,
+) -> Recipe:
+    """Text codec of a tokenizer's tokens.
+
+    Parameters
+    ----------
+    name:
+        Of the recipe.
+    core:
+        Tokenizer without a frame.
+    texts:
+        Step to tokens ``[B, L]``, filled up with `PAD`.
+    seed, symbols_per_token, most, snr_db, channel, sizes, compute:
+        As in `text_jscc`.
+    """
     make = partial(
         TextJSCC,
         core.get_vocab_size(),
@@ -158,13 +202,13 @@ def text_jscc(
     )
     loss = partial(
         _loss,
-        batches=batches,
+        batches=Ahead(texts, compute.workers),
         seed=seed,
         snr_db=snr_db,
         channel=channel or AWGN(),
         compute=compute,
     )
-    return Recipe("tiny-text-jscc", make, loss, partial(_save, core=core), rate=1e-3)
+    return Recipe(name, make, loss, partial(_save, core=core), rate=1e-3)
 
 
 def _loss(

@@ -1,4 +1,4 @@
-"""The bundled corrector: a small BART, a character a token, that learns to mend what our links garble.
+"""Correctors: a small BART, a character a token, that learns to mend what links garble; or one's own.
 
 A decoder that starts from chance first learns the language and only much later to look at what arrived. So
 it starts by looking: `align` gives both sides the same sinusoidal positions and lets every cross-attention
@@ -20,11 +20,12 @@ import torch
 from tokenizers import Tokenizer, decoders, models, processors
 
 from bridge.training.texts.captions import Captions, split_captions
-from bridge.training.texts.garbling import garble, snr_for
+from bridge.training.texts.links import TextLink, UncodedQpsk
 from bridge.training.trainer import Recipe
 from phy.random import Stream
 from phy.source.text.coders import Characters
-from semantic.zoo.presets import import_transformers
+from semantic.zoo.complete import load_whole
+from semantic.zoo.presets import import_transformers, uses_safetensors
 
 __all__ = ["align", "character_tokenizer", "corrector", "make_bart"]
 
@@ -33,6 +34,7 @@ _START, _PAD, _STOP, _UNKNOWN = range(4)
 _IGNORED = -100  # cross_entropy's mark for targets that do not count
 _GROUPS = 8  # of a batch: the first arrives intact, the others at an SNR each
 _CODERS = (Characters("latin-1"), Characters("utf-8"))
+_RATE_OF_A_BASE = 1e-4  # highest learning rate of a model that has learned before
 _LOUDNESS = 2.0  # of what a decoder's layer copies, over what it has
 _HUSH = 0.1  # of what all other layers add, so that what arrived is not drowned at the start
 _SHARPNESS = 1.6  # of the attention to positions: a neighbour gets about a hundredth of the weight
@@ -148,15 +150,15 @@ def _look(attention: Any, shifts: Sequence[int], rates: torch.Tensor) -> None:
         attention.k_proj.weight[rows, :size] = _SHARPNESS * torch.eye(size)
 
 
-def _garbled(texts: Sequence[str], seed: int, step: int, worst: float) -> list[str]:
+def _garbled(texts: Sequence[str], seed: int, step: int, worst: float, link: TextLink) -> list[str]:
     """Texts after the link: one group in eight intact, the others at a random SNR and character set each."""
     stream = Stream(seed, "train", step)
     draw = np.random.default_rng([seed, step, 1])
     arrived = list(texts)
     for group in range(1, _GROUPS):
-        snr = snr_for(worst * (1 - draw.random()))
+        snr = link.snr_for(worst * (1 - draw.random()))
         coder = _CODERS[draw.integers(len(_CODERS))]
-        arrived[group::_GROUPS] = garble(texts[group::_GROUPS], snr, stream.child(group), coder)
+        arrived[group::_GROUPS] = link.garble(texts[group::_GROUPS], snr, stream.child(group), coder)
     return arrived
 
 
@@ -170,23 +172,25 @@ def _loss(
     seed: int,
     worst: float,
     scenes: float,
+    link: TextLink,
     device: str,
 ) -> torch.Tensor:
-    """Cross-entropy of a character, in nats."""
+    """Cross-entropy of a token, in nats."""
     longest = tokenizer.model_max_length * 7 // 8 - 2  # what `semantic.models.correction` takes for a window
     meant = data.batch(batch, seed, step, longest=longest, scenes=scenes)
     order = np.random.default_rng([seed, step, 2]).permutation(batch)
     meant = [meant[index] for index in order]
-    arrived = _garbled(meant, seed, step, worst)
-    inputs = tokenizer(arrived, padding=True, return_tensors="pt").to(device)
-    labels = tokenizer(meant, padding=True, return_tensors="pt").input_ids.to(device)
+    arrived = _garbled(meant, seed, step, worst, link)
+    how = {"padding": True, "truncation": True, "return_tensors": "pt"}
+    inputs = tokenizer(arrived, **how).to(device)
+    labels = tokenizer(meant, **how).to(device)
     kind = torch.device(device).type
     # Not on a CPU: without AVX-512's bfloat16 it multiplies matrices ten to eighty times more slowly.
     with torch.autocast(kind, torch.bfloat16, enabled=kind != "cpu"):
         made = model(
             input_ids=inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
-            labels=labels.masked_fill(labels == _PAD, _IGNORED),
+            labels=labels["input_ids"].masked_fill(labels["attention_mask"] == 0, _IGNORED),
         )
     loss: torch.Tensor = made.loss
     return loss
@@ -197,9 +201,25 @@ def _save(model: Any, folder: Path, *, tokenizer: Any) -> None:
     tokenizer.save_pretrained(folder)
 
 
+def _read_tokenizer(folder: Path) -> Any:
+    """That of a BART in the hub's layout, with the length that the model can read."""
+    transformers = import_transformers()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True)
+    tokenizer.model_max_length = min(tokenizer.model_max_length, config.max_position_embeddings)
+    return tokenizer
+
+
+def _read_bart(folder: Path) -> Any:
+    library_class = import_transformers().BartForConditionalGeneration
+    return load_whole(library_class, folder, dtype=torch.float32, use_safetensors=uses_safetensors(folder))
+
+
 def corrector(
     folders: Sequence[Path],
     *,
+    base: Path | None = None,
+    link: TextLink | None = None,
     seed: int = 1,
     batch: int = 32,
     width: int = 256,
@@ -210,23 +230,29 @@ def corrector(
     scenes: float = 0.125,
     device: str = "cpu",
 ) -> Recipe:
-    """BART that corrects captions after uncoded QPSK.
+    """BART that corrects captions after a link.
 
     Parameters
     ----------
     folders:
         Where captions lie (`bridge.training.texts.captions.split_captions`).
+    base:
+        A BART in the hub's layout that goes on learning, with the tokeniser beside it, whose sizes it keeps;
+        None begins with a small one that copies.
+    link:
+        What garbles; uncoded QPSK by default.
     seed, batch, device:
         Of the training.
     width, layers, heads, positions:
-        Size of the model: dimensions, layers of encoder and decoder, heads, and most tokens of a text.
+        Size of a model without a base: dimensions, layers of encoder and decoder, heads, and most tokens of
+        a text.
     worst:
         Highest character error rate; drawn uniformly from 0 to it.
     scenes:
         Share of texts that describe procedural scenes.
     """
     data = split_captions(folders)
-    tokenizer = character_tokenizer(positions)
+    tokenizer = character_tokenizer(positions) if base is None else _read_tokenizer(base)
     loss = partial(
         _loss,
         data=data,
@@ -235,8 +261,11 @@ def corrector(
         seed=seed,
         worst=worst,
         scenes=scenes,
+        link=link or UncodedQpsk(),
         device=device,
     )
-    make = partial(make_bart, len(tokenizer), width, layers, heads, positions)
+    small = partial(make_bart, len(tokenizer), width, layers, heads, positions)
+    make = small if base is None else partial(_read_bart, base)
+    rate = 1e-3 if base is None else _RATE_OF_A_BASE
     save = partial(_save, tokenizer=tokenizer)
-    return Recipe("tiny-corrector", make, loss, save, rate=1e-3, warm_up=100, weight_decay=0.01)
+    return Recipe("tiny-corrector", make, loss, save, rate=rate, warm_up=100, weight_decay=0.01)

@@ -18,6 +18,7 @@ from bridge.training.recipes import RECIPES, find_data, prepare
 from semantic.models.correction import BartCorrector
 from semantic.zoo.presets import PRESETS
 from tests.tiny.imagenet import write_imagenet
+from tests.tiny.language import write_bart
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -154,7 +155,7 @@ def test_interrupted_training_goes_on(run: Run, data: Path, tmp_path: Path) -> N
         (["scenes-judge", "--device", "abacus"], ["abacus"]),
         (["scenes-judge", "--device", "meta"], ["meta", "does not work here"]),
         (["tiny-corrector", "--steps", "0"], ["--steps"]),
-        (["tiny-jscc", "--images", "a", "--captions", "b"], ["tiny-jscc takes no", "photo-captioner does"]),
+        (["tiny-jscc", "--images", "a", "--captions", "b"], ["tiny-jscc takes no", "photo-captioner do"]),
         (["photo-captioner", "--images", "a"], ["--images FOLDER and --captions FILE go together"]),
         (["photo-captioner", "--images", "a", "--captions", "b"], ["no file or folder 'a'"]),
     ],
@@ -228,6 +229,131 @@ def test_a_captioner_of_photographs_of_ones_own(run: Run, tmp_path: Path) -> Non
     status, out, err = run(*command, "--captions", str(captions), "--json")
     assert status == 0, err
     assert json.loads(out)["rows"][0]["images"] == 2
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight photographs of one's own, and captions of more."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "pictures").mkdir()
+    draw = np.random.default_rng(2)
+    for number in range(8):
+        small = Image.fromarray(draw.integers(0, 256, (6, 7, 3), dtype=np.uint8))
+        small.resize((80, 72), Image.Resampling.BICUBIC).save(folder / "pictures" / f"{number}.png")
+    lines = [f"{number}.png,A dog runs on the beach with ball {number}." for number in range(60)]
+    (folder / "captions.csv").write_text("\n".join(["image,caption", *lines]))
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("snr", "network", "level"), [("19", "DeepJSCC2019", "19"), ("0:20", "ADJSCC", "0:20")]
+)
+def test_deep_jscc_of_ones_own_is_compared_at_once(
+    run: Run, own: Path, tmp_path: Path, snr: str, network: str, level: str
+) -> None:
+    made = tmp_path / "jscc"
+    arguments = ("train", "jscc", "--c", "2", "--snr", snr, "--images", str(own / "pictures"), "--steps", "1")
+    status, _, err = run(*arguments, "--out", str(made))
+    assert status == 0, err
+    config = json.loads((made / "config.json").read_text())
+    assert (config["architectures"], config["c"]) == ([network], 2)
+    card = (made / "README.md").read_text()
+    assert f"`semphy train jscc --c 2 --snr {level} --steps 1 --seed 1` on cpu" in card
+    assert "license: unknown" in card
+    command = ("compare", "--systems", "deep-jscc", "--models", f"tiny,jscc={made}", "--snr", "10")
+    where = ("--images", str(own / "pictures"), "--max-sources", "1", "--cbr", "1/48", "--metrics", "psnr")
+    status, out, err = run(*command, *where, "--json")
+    assert status == 0, err
+    (row,) = json.loads(out)["rows"]
+    assert row["channel_uses"] == 80 * 72 * 3 // 48
+
+
+@pytest.mark.slow
+def test_corrector_goes_on_from_a_base(run: Run, own: Path, tmp_path: Path) -> None:
+    from bridge.models import load_models, parse_models
+
+    base = write_bart(tmp_path / "my-bart", positions=128)
+    captions = str(own / "captions.csv")
+    arguments = ("train", "corrector", "--base", str(base), "--captions", captions, "--steps", "2")
+    status, out, err = run(*arguments, "--link", "conv:1/2-qpsk", "--out", str(tmp_path / "made"), "--json")
+    assert status == 0, err
+    made = json.loads(out)
+    assert made["data"][1].startswith("my-bart (model, digest ")
+    card = (tmp_path / "made/README.md").read_text()
+    assert "`semphy train corrector --base my-bart --link conv:1/2-qpsk --steps 2" in card
+    assert "That of my-bart holds, too." in card and str(tmp_path) not in card
+    before, after = (load_file(folder / "model.safetensors") for folder in (base, tmp_path / "made"))
+    moved = [(after[name].float() - before[name].float()).abs().max() for name in before]
+    # Two steps of AdamW move a weight by at most their rates, of a warm-up over 100 steps to 1e-4.
+    assert 0 < max(moved) < 1e-2 and before.keys() == after.keys()
+    models = load_models(parse_models(f"tiny,corrector={tmp_path / 'made'}"))
+    assert models.check("corrector") == tmp_path / "made"
+    assert len(models.corrector.correct(["A dqg runs."])) == 1
+
+
+@pytest.mark.slow
+def test_text_codec_of_ones_own_captions(run: Run, own: Path, tmp_path: Path) -> None:
+    from bridge.models import load_models, parse_models
+
+    made = tmp_path / "codec"
+    arguments = ("train", "text-jscc", "--captions", str(own / "captions.csv"), "--steps", "2")
+    status, _, err = run(*arguments, "--snr", "0:10", "--out", str(made))
+    assert status == 0, err
+    codec = load_models(parse_models(f"tiny,text-jscc={made}")).text_jscc
+    (sent,) = codec.encode_text(["A dog runs on the beach with ball 3."], 10.0)
+    # What stands in every caption has become a token a word, and each token takes 16 uses of 2 reals.
+    assert sent.numel() <= 32 * 11
+    assert codec.tokenizer.decode(codec.tokenizer.encode("Äpfel, naïvely").ids) == "Äpfel, naïvely"
+    assert "--snr 0:10" in (made / "README.md").read_text()
+
+
+def test_a_changed_setting_is_another_run(run: Run, own: Path, tmp_path: Path) -> None:
+    from functools import partial
+
+    from bridge.training import recipes, trainer
+
+    places = find_data("jscc", None, images=own / "pictures").places
+    before, trainer.train = trainer.train, partial(trainer.train, until=1)
+    try:
+        recipes.prepare("jscc", places, 1, "cpu", {"c": 2, "snr": "19"})(2, tmp_path, True)
+    finally:
+        trainer.train = before
+    arguments = ("train", "jscc", "--images", str(own / "pictures"), "--out", str(tmp_path), "--steps", "2")
+    status, _, err = run(*arguments, "--c", "2", "--snr", "18")
+    assert status == 2 and "jscc --c 2 --snr 19" in err and len(err.splitlines()) == 1
+    status, out, _ = run(*arguments, "--c", "2", "--snr", "19", "--json")
+    assert status == 0 and json.loads(out)["resumed"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["jscc", "--snr", "19"], ["name a folder for it by --out"]),
+        (["jscc", "--snr", "high", "--out", "x"], ["'high'", "LOW:HIGH"]),
+        (["jscc", "--snr", "20:0", "--out", "x"], ["'20:0'"]),
+        (["jscc", "--link", "1-qpsk", "--out", "x"], ["jscc takes no --link", "corrector"]),
+        (["tiny-jscc", "--snr", "3"], ["tiny-jscc takes no --snr", "jscc, text-jscc"]),
+        (["corrector", "--link", "qpsk", "--out", "x"], ["'qpsk'", "1/2-qam16"]),
+        (["corrector", "--base", "tiny-jscc", "--out", "x"], ["NestedJSCC", "bart"]),
+        (["corrector", "--base", "/nowhere", "--out", "x"], ["/nowhere"]),
+        (["corrector", "--base", "bart-base", "--out", "x"], ["semphy fetch models:bart-base"]),
+        (["corrector", "--images", ".", "--out", "x"], ["takes no --images", "jscc"]),
+        (["text-jscc", "--captions", "/nowhere.csv", "--out", "x"], ["no file or folder '/nowhere.csv'"]),
+        (["photo-captioner", "--images", "."], ["--captions FILE", "together"]),
+    ],
+)
+def test_settings_that_do_not_fit_are_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setenv("SEMPHY_DATA", str(tmp_path / "none"))
+    status, out, err = run("train", *arguments)
+    assert (status, out) == (2, "")
+    assert len(err.splitlines()) == 1, err
+    assert all(word in err for word in words), err
+    assert not (tmp_path / "x").exists()
 
 
 def test_help_lists_what_there_is_to_train_and_to_evaluate(run: Run) -> None:

@@ -31,6 +31,9 @@ FEW = 4
 """Files of a folder: enough for crops to differ, and few enough to be read in no time."""
 
 OF_NO_ROLE: dict[str, Callable[[Path], object]] = {
+    "jscc": lambda folder: Models((("jscc", str(folder)),)).jscc,
+    "corrector": lambda folder: Models((("corrector", str(folder)),)).corrector,
+    "text-jscc": lambda folder: Models((("text-jscc", str(folder)),)).text_jscc,
     "jscc-2019-c8": lambda folder: Models((("jscc", str(folder)),)).jscc,
     "jscc-2019-c16": lambda folder: Models((("jscc", str(folder)),)).jscc,
     "tiny-generator-vae": frozen_vae,

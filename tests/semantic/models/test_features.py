@@ -11,17 +11,20 @@ import pytest
 import torch
 from diffusers import KandinskyV22Pipeline, StableDiffusionPipeline
 from tiny.diffusion import (
+    ADAPTER,
     CONTEXT,
     EMBEDDING,
     QUERIES,
     WIDTH,
     write_blip2,
     write_bridge,
+    write_ip_adapter,
     write_kandinsky,
     write_stable_diffusion,
 )
 from transformers import AutoProcessor, Blip2ForConditionalGeneration
 
+from semantic.models.feature_adapter import AdapterDecoder, adapter_file
 from semantic.models.features import (
     FeatureBridge,
     FeatureProjection,
@@ -30,6 +33,7 @@ from semantic.models.features import (
     VisionLanguageFeature,
     load_feature_image,
 )
+from semantic.models.projection import LinearBridge, load_bridge
 from semantic.networks.pixels import Picture
 from semantic.zoo.missing import WeightsMissing
 
@@ -239,6 +243,55 @@ def test_kandinsky_is_the_pipeline_fed_with_the_bridges_mean(kandinsky: Path) ->
         decoder.generate(features, seeds=[1, 2])
     with pytest.raises(ValueError, match="multiples of 4 pixels, got 18 x 16"):
         decoder.generate(features, seeds=SEEDS, size=(18, 16))
+
+
+@pytest.mark.slow
+def test_ip_adapter_is_the_pipeline_fed_with_the_bridges_embedding(tmp_path: Path) -> None:
+    folder = write_stable_diffusion(tmp_path / "vlf")
+    write_ip_adapter(folder / "ip-adapter")
+    bridge = LinearBridge(QUERIES, WIDTH, EMBEDDING)
+    bridge.save_pretrained(folder / "bridge")
+    decoder = load_feature_image(folder)
+    assert isinstance(decoder, AdapterDecoder)
+    assert (decoder.size, decoder.step) == ((16, 16), 8)
+    features = normal(2, QUERIES, WIDTH)
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.float32, safety_checker=None)
+    pipeline.load_ip_adapter(
+        str(folder / "ip-adapter"), subfolder="", weight_name=ADAPTER, image_encoder_folder=None
+    )
+    pipeline.set_ip_adapter_scale(1.0)
+    pipeline.set_progress_bar_config(disable=True)
+    weight, bias = bridge.map.weight.detach(), bridge.map.bias.detach()
+    expected = []
+    for seed, feature in zip(SEEDS, features, strict=False):
+        embedding = (weight @ feature.flatten() + bias)[None, None]
+        told = [torch.cat([torch.zeros_like(embedding), embedding])]
+        noise = torch.Generator("cpu").manual_seed(seed)
+        made = pipeline("", ip_adapter_image_embeds=told, num_inference_steps=2, generator=noise)
+        expected.append(np.array(made.images[0]))
+    assert same(decoder.generate(features, seeds=SEEDS[:2], steps=2), expected)
+    assert not same(expected[:1], expected[1:])
+    LinearBridge(QUERIES, WIDTH, EMBEDDING + 1).save_pretrained(folder / "bridge")
+    with pytest.raises(ValueError, match="reads tokens of 24 numbers, the bridge writes 25"):
+        AdapterDecoder.from_pretrained(folder)
+
+
+def test_the_published_adapter_is_taken_first(tmp_path: Path) -> None:
+    assert adapter_file(tmp_path) == "ip-adapter_sd15.safetensors"
+    for name in ("ip-adapter_a.safetensors", "ip-adapter_sd15.safetensors"):
+        (tmp_path / name).touch()
+        assert adapter_file(tmp_path) == name
+
+
+def test_a_linear_bridge_is_one_product(tmp_path: Path) -> None:
+    bridge, features = LinearBridge(QUERIES, WIDTH, 5), normal(2, QUERIES, WIDTH)
+    weight = bridge.map.weight.detach().numpy().reshape(5, QUERIES, WIDTH)
+    expected = np.einsum("ent,bnt->be", weight, features.numpy()) + bridge.map.bias.detach().numpy()
+    np.testing.assert_allclose(bridge(features)[:, 0].detach(), expected, atol=1e-5)
+    bridge.save_pretrained(tmp_path)
+    assert isinstance(load_bridge(tmp_path), LinearBridge)
+    with pytest.raises(ValueError, match=r"\[batch, 8, 16\] are needed, got \[2, 16\]"):
+        bridge(features[:, 0])
 
 
 def test_what_draws_is_told_by_its_folder(painter_folder: Path, kandinsky: Path, tmp_path: Path) -> None:

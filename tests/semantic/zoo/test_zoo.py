@@ -153,6 +153,16 @@ def test_a_bundled_model_that_was_not_trained_says_how_to(
     assert zoo.resolve("tiny-captioner") == tmp_path / "models" / "tiny-captioner"
 
 
+def test_what_is_fitted_lies_beside_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEMPHY_DATA", str(tmp_path))
+    with pytest.raises(WeightsMissing, match=r"make it with: semphy fit vlf-bridge --images FOLDER"):
+        zoo.resolve("vlf-bridge")
+    with pytest.raises(ValueError, match="not published; make it with: semphy fit"):
+        zoo.fetch("vlf-bridge")
+    fake(tmp_path / "vlf-bridge", zoo.PRESETS["vlf-bridge"])
+    assert zoo.resolve("vlf-bridge") == tmp_path / "vlf-bridge"
+
+
 def test_a_path_of_ones_own_comes_back_as_it_is(tmp_path: Path) -> None:
     assert zoo.resolve(tmp_path) == tmp_path
     assert zoo.resolve(str(tmp_path)) == tmp_path
@@ -164,6 +174,7 @@ def test_bundles_name_published_presets() -> None:
     assert set(zoo.BUNDLES) == {"multi-sc", "vlm-csc", "vlf-msc"}
     roles = {bundle: {preset.role for preset in zoo.members(bundle)} for bundle in zoo.BUNDLES}
     assert roles["multi-sc"] == {"captioner", "corrector", "segmenter", "generator"}
+    assert zoo.BUNDLES["vlf-msc"] == ("blip2-opt-2.7b", "kandinsky-2.2-decoder")  # the encoder is fit's
     assert all(preset.tier == "hub" for bundle in zoo.BUNDLES for preset in zoo.members(bundle))
     assert zoo.members("minilm") == (zoo.PRESETS["minilm"],)
     with pytest.raises(ValueError, match="no models under 'mini'.*multi-sc.*minilm"):
