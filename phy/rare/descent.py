@@ -105,7 +105,9 @@ def descend(failures: Failures, ladder: Ladder, stream: Stream) -> Descent:
         log_rate += _log_mean(log)
     weights, bler = np.exp(log - log.max()), math.exp(log_rate)
     wrong = float(weights @ population.wrong) / (weights.sum() * failures.code.k)
-    return Descent(bler, bler * wrong, effective(np.bincount(population.family, weights).astype(np.float64)), blocks)
+    return Descent(
+        bler, bler * wrong, effective(np.bincount(population.family, weights).astype(np.float64)), blocks
+    )
 
 
 def _log_mean(log: NDArray[np.float64]) -> float:

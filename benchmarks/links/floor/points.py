@@ -159,6 +159,4 @@ class FloorPoint:
         return self._of(self.stop)
 
     def _of(self, stop: str | None) -> FloorStats:
-        return FloorStats.of(
-            self.description, self.found, self.seconds, stop, self.chain.plan.confidence
-        )
+        return FloorStats.of(self.description, self.found, self.seconds, stop, self.chain.plan.confidence)
