@@ -51,7 +51,9 @@ __all__ = ["ber", "mcs"]
 @click.option(
     "--block-errors", metavar="COUNT", help="A point ends with so many block errors.  [default: 100]"
 )
-@click.option("--max-blocks", metavar="COUNT", help="A point ends with so many blocks.  [default: 1e6]")
+@click.option(
+    "--max-blocks", metavar="COUNT", help="A point ends with so many blocks.  [default: 1e6; --floor: 3e7]"
+)
 @click.option(
     "--seconds", type=float, help="A point ends after this time; counts then depend on the machine."
 )

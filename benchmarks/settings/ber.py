@@ -174,7 +174,7 @@ class BerSpec(Settings):
     floor:
         Blocks that walk at once where rates too low to be counted are estimated (`phy.rare.descent`); True
         is `CHAINS`, None counts errors. ``stop.block_errors`` is then how many errors would give such an
-        interval, ``stop.max_blocks``, 10^7 unless told otherwise, how many blocks are decoded.
+        interval, ``stop.max_blocks``, 3 10^7 unless told otherwise, how many blocks are decoded.
     engine:
         What simulates; ``auto`` is resolved before anything runs, and results name the one that ran.
     device:
@@ -385,7 +385,7 @@ _MOST_TRANSMISSIONS = 16
 CHAINS = 64
 """Blocks that walk at once under ``--floor``, unless told otherwise."""
 
-_MOST_DECODED = 10_000_000
+_MOST_DECODED = 30_000_000
 _FLOOR_RULES = 1
 """Version of the rules by which descents draw and ladders are chosen."""
 

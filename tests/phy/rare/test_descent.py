@@ -13,6 +13,7 @@ from benchmarks.runs.statistics import scattered_interval
 from phy.coding.code import Code, Decoded
 from phy.coding.decoding import Decoding
 from phy.coding.ldpc.matrix import matrix_code
+from phy.coding.polar.polar5g import Polar5G
 from phy.coding.repetition import Repetition
 from phy.coding.uncoded import Uncoded
 from phy.modulation import Modulation
@@ -147,3 +148,10 @@ def test_counted_errors_of_an_ldpc_code(data_dir: Path) -> None:
     errors, blocks = 152, 2_686_976
     code = matrix_code(f"alist:{data_dir}/reference/alist/CCSDS_64_128.alist", Decoding())
     _agree(_descents(code, EbN0(5.0).to_esn0(0.5), 8, 32, 128), errors, blocks)
+
+
+@pytest.mark.slow
+def test_counted_errors_of_a_polar_code() -> None:
+    # semphy ber --code polar5g --decoder sc --k 64 --n 128 --ebno 5 --max-blocks 6e4
+    errors, blocks = 102, 45_056
+    _agree(_descents(Polar5G(64, 128, "sc"), EbN0(5.0).to_esn0(0.5), 8, 16, 64), errors, blocks)

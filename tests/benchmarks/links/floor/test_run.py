@@ -60,7 +60,7 @@ def test_conditions_of_counted_runs_are_those_of_before() -> None:
     snr = {"kind": "esno", "values_db": [3.0]}
     assert "floor" not in BerSpec(snr=snr).condition()
     assert BerSpec(snr=snr, floor=True).floor == CHAINS
-    assert BerSpec(snr=snr, floor=True).stop.max_blocks == 10**7
+    assert BerSpec(snr=snr, floor=True).stop.max_blocks == 3 * 10**7
     assert BerSpec(snr=snr, floor=8, stop={"max_blocks": 500}).stop.max_blocks == 500
 
 
