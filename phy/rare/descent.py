@@ -30,6 +30,12 @@ class Descent:
         hangs on few.
     blocks:
         Blocks decoded.
+
+    Examples
+    --------
+    >>> found = [Descent(1e-9, 2e-10, 9.0, 5000), Descent(3e-9, 4e-10, 7.0, 5000)]
+    >>> sum(each.bler for each in found) / len(found)
+    2e-09
     """
 
     bler: float

@@ -52,6 +52,13 @@ class FloorRun(Result):
         As of `benchmarks.links.ber.BerRun`.
     points:
         In the order asked for; a point without a descent is absent.
+
+    Examples
+    --------
+    >>> from benchmarks import ber
+    >>> run = ber(code="none", k=4, esno=12, floor=8, max_blocks=1e4)
+    >>> run.points[0].doubt
+    'few descents'
     """
 
     spec: dict[str, Any]
