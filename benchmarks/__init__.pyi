@@ -7,6 +7,9 @@ from .commands import reproduce as reproduce
 from .links.ber import BerRun as BerRun
 from .links.ber import run_ber as run_ber
 from .links.collect import collect as collect
+from .links.floor.run import FloorRun as FloorRun
+from .links.floor.run import run_floor as run_floor
+from .links.floor.stats import FloorStats as FloorStats
 from .links.mcs import run_mcs as run_mcs
 from .links.results import PointStats as PointStats
 from .links.sweepable import Sweepable as Sweepable

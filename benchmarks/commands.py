@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
     from benchmarks.links.ber import BerRun
+    from benchmarks.links.floor.run import FloorRun
     from benchmarks.links.mcs import McsRun
     from benchmarks.papers.reproduce import Reproduction
     from benchmarks.systems.compare import CompareRun
@@ -24,20 +25,48 @@ __all__ = ["ber", "compare", "crossing", "mcs", "plot", "reproduce"]
 Place = str | Path
 
 
+@overload
 def ber(
     *,
     config: Place | None = None,
     out: Place | None = None,
     workers: int = 1,
     batch_size: int | None = None,
+    floor: None = None,
     **settings: Any,
-) -> BerRun:
+) -> BerRun: ...
+
+
+@overload
+def ber(
+    *,
+    config: Place | None = None,
+    out: Place | None = None,
+    workers: int = 1,
+    batch_size: int | None = None,
+    floor: int,
+    **settings: Any,
+) -> FloorRun: ...
+
+
+def ber(
+    *,
+    config: Place | None = None,
+    out: Place | None = None,
+    workers: int = 1,
+    batch_size: int | None = None,
+    floor: int | None = None,
+    **settings: Any,
+) -> BerRun | FloorRun:
     """BER and BLER against the SNR for one or several codes, as ``semphy ber`` finds them.
 
     Parameters
     ----------
     config, out, workers, batch_size:
         As for `run_ber`, and see the module.
+    floor:
+        Estimate rates too low to be counted by importance sampling, with so many chains, True for the usual
+        number; the result is then a `benchmarks.links.floor.run.FloorRun`, and ``batch_size`` has no part.
     **settings:
         ``code``, ``k``, ``n``, ``modulation``, ``channel``, ``ebno`` or ``esno``, ``decoder`` and so on:
         the options of ``semphy ber``. All but the SNR of these take lists: a curve for each combination.
@@ -53,11 +82,17 @@ def ber(
     >>> [point.block_errors for point in run.points]
     [64, 0]
     """
-    from benchmarks.links.ber import run_ber
     from benchmarks.settings.keywords import dotted
     from benchmarks.settings.reading import read_curves
 
-    return run_ber(read_curves(_config(config), (), dotted(settings)), _out(out), workers, batch_size)
+    specs = read_curves(_config(config), (), dotted({**settings, "floor": floor}))
+    if specs[0].floor is not None:
+        from benchmarks.links.floor.run import run_floor
+
+        return run_floor(specs, _out(out), workers)
+    from benchmarks.links.ber import run_ber
+
+    return run_ber(specs, _out(out), workers, batch_size)
 
 
 def mcs(

@@ -38,6 +38,10 @@ from .modulation import Modulation as Modulation
 from .quantization import Quantizer as Quantizer
 from .quantization import parse_quantizer as parse_quantizer
 from .random import Stream as Stream
+from .rare.descent import Descent as Descent
+from .rare.descent import descend as descend
+from .rare.failures import Failures as Failures
+from .rare.ladder import Ladder as Ladder
 from .source import AVIF as AVIF
 from .source import BPG as BPG
 from .source import HEIF as HEIF

@@ -14,6 +14,7 @@ from benchmarks.cli.options import say_interrupted, settings_options
 
 if TYPE_CHECKING:
     from benchmarks.links.ber import BerRun
+    from benchmarks.links.floor.run import FloorRun
 
 __all__ = ["ber", "mcs"]
 
@@ -50,12 +51,22 @@ __all__ = ["ber", "mcs"]
 @click.option(
     "--block-errors", metavar="COUNT", help="A point ends with so many block errors.  [default: 100]"
 )
-@click.option("--max-blocks", metavar="COUNT", help="A point ends with so many blocks.  [default: 1e6]")
+@click.option(
+    "--max-blocks", metavar="COUNT", help="A point ends with so many blocks.  [default: 1e6; --floor: 3e7]"
+)
 @click.option(
     "--seconds", type=float, help="A point ends after this time; counts then depend on the machine."
 )
 @click.option(
     "--stop-bler", type=float, help="Leave out the points behind the first whose BLER is below this."
+)
+@click.option(
+    "--floor",
+    metavar="[CHAINS]",
+    is_flag=False,
+    flag_value="true",
+    help="Estimate rates too low to be counted, to 1e-10 and below, by importance sampling (awgn, bpsk or "
+    "qpsk); more chains see rarer kinds of failure.  [default: 64]",
 )
 @click.option("--engine", help="auto, sionna, compiled or torch.  [default: auto]")
 @click.option("--device", help="cpu, cuda ...: where torch and sionna demap and decode.  [default: cpu]")
@@ -127,6 +138,7 @@ def ber(
     semphy ber --mcs 38.214:table1:10 --prb 20 --esno 4:8:0.5 --out runs/mcs10
     semphy ber --code conv --channel rayleigh:coherence=24 --interleaver block:24 --esno 0:12:2
     semphy ber --k 512 --channel bsc --p 0.02:0.1:0.01
+    semphy ber --code polar5g --k 64 --n 128 --floor --ebno 4:6:1 --out runs/floor
     semphy ber --link mine.py:link --ebno 0:4:1 --out runs/mine
     """  # noqa: D301 - click's mark for lines kept apart
     from benchmarks.runs.sweep import quiet_threads
@@ -142,7 +154,7 @@ def ber(
         say_interrupted(out)
 
 
-Sweep = Callable[[Path | None, int, int | None], "BerRun"]
+Sweep = Callable[[Path | None, int, int | None], "BerRun | FloorRun"]
 """Runs what settings describe into a folder, with so many workers, so many blocks at once."""
 
 
@@ -151,6 +163,10 @@ def _specified(config: Path | None, overrides: tuple[str, ...], flags: Mapping[s
     from benchmarks.settings.reading import read_curves
 
     specs = read_curves(config, overrides, flags)
+    if specs[0].floor is not None:
+        from benchmarks.links.floor.run import run_floor
+
+        return lambda out, workers, batch_size: run_floor(specs, out, workers)
     from benchmarks.links.ber import run_ber
 
     return partial(run_ber, specs)

@@ -33,7 +33,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["BerRun", "Outcome", "check_targets", "keep_points", "run_ber", "simulate"]
+__all__ = [
+    "BerRun",
+    "Outcome",
+    "check_targets",
+    "described_of",
+    "distinct",
+    "identity_of",
+    "keep_points",
+    "run_ber",
+    "simulate",
+]
 
 _SNR: tuple[Column[PointStats], ...] = (
     Column("Es/N0", lambda point: decibels(point.esno_db), 7),
@@ -225,9 +235,9 @@ def run_ber(
     >>> [(point.blocks, point.block_errors) for point in run_ber(spec).points]
     [(64, 64), (64, 0)]
     """
-    links = _distinct([SpecifiedLink.of(one) for one in ([spec] if isinstance(spec, BerSpec) else spec)])
+    links = distinct([SpecifiedLink.of(one) for one in ([spec] if isinstance(spec, BerSpec) else spec)])
     specs = [link.spec for link in links]
-    described, identity = _described(specs), _identity(specs)
+    described, identity = described_of(specs), identity_of(specs)
     names = labels_of([link.describe() for link in links])
     chains = [link.chain(name) for link, name in zip(links, names, strict=True)]
     check_targets(chains)
@@ -237,7 +247,7 @@ def run_ber(
     return BerRun(described, store.versions, points, outcome.targets, outcome.interrupted)
 
 
-def _distinct(links: Sequence[SpecifiedLink]) -> list[SpecifiedLink]:
+def distinct(links: Sequence[SpecifiedLink]) -> list[SpecifiedLink]:
     """Links without those that come to the same: qam16 and 16qam are two spellings, but one curve."""
     return list({condition_id(link.describe()): link for link in reversed(links)}.values())[::-1]
 
@@ -250,7 +260,7 @@ def keep_points(store: Store, outcome: Outcome, confidence: float) -> list[Point
     return [found[name] for name in outcome.conditions if name in found]
 
 
-def _identity(specs: Sequence[BerSpec]) -> dict[str, Any]:
+def identity_of(specs: Sequence[BerSpec]) -> dict[str, Any]:
     """What a run directory holds, whatever the codes; several modulations or channels as a sorted list.
 
     Raises
@@ -270,7 +280,7 @@ def _identity(specs: Sequence[BerSpec]) -> dict[str, Any]:
     return shared | {name: values if len(values) > 1 else values[0] for name, values in swept.items()}
 
 
-def _described(specs: Sequence[BerSpec]) -> dict[str, Any]:
+def described_of(specs: Sequence[BerSpec]) -> dict[str, Any]:
     """Settings that mean all curves of a run, as ``--config`` reads them again.
 
     Raises

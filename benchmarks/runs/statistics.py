@@ -7,6 +7,7 @@ wanted. Each question has its answer:
 - bit errors, which come in bursts of one block: `clustered_rate_interval`;
 - shares of what comes in groups of any size, such as the words of sentences: `ratio_interval`, or of their
   sums, such as the channel uses that brought something: `summed_ratio_interval`;
+- means of independent estimates that scatter over a scale of their own: `scattered_interval`;
 - means of a metric over pictures, and what follows from sums over them: `benchmarks.runs.resampling`.
 """
 
@@ -26,6 +27,7 @@ __all__ = [
     "clustered_rate_interval",
     "rate_interval",
     "ratio_interval",
+    "scattered_interval",
     "summed_ratio_interval",
 ]
 
@@ -315,3 +317,46 @@ def summed_ratio_interval(sums: Sums, confidence: float = 0.95) -> Interval:
     effective = groups if variance == 0.0 else min(float(trials), rate * (1.0 - rate) / variance)
     quantile = -float(stdtrit(groups - 1, (1.0 - confidence) / 2.0))
     return _wilson(rate, effective, quantile)
+
+
+def scattered_interval(estimates: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Two-sided interval for a rate of which there are independent unbiased estimates, none below 0.
+
+    Parameters
+    ----------
+    estimates:
+        ``[estimates]``.
+    confidence:
+        For example 0.95.
+
+    Returns
+    -------
+    Interval
+        Around the mean m with standard error s, m exp(-t s / m) and m exp(t s / m), at most 1; t is Student's
+        quantile. With fewer than two estimates, or where all are 0, nothing is known: (0, 1).
+
+    Raises
+    ------
+    ValueError
+        If the confidence is not between 0 and 1.
+
+    Notes
+    -----
+    This is Student's interval of the rate's logarithm (delta method), which suits estimates that are products
+    of many factors. Of lognormal estimates with a standard deviation of half (one) their mean, 8 give it a
+    coverage of 93 % (90 %) at 95 %, 16 of 94 % (91 %).
+
+    Examples
+    --------
+    >>> low, high = scattered_interval([1e-9, 2e-9, 1.5e-9, 1.5e-9])
+    >>> f"{low:.1e} {high:.1e}"
+    '9.7e-10 2.3e-09'
+    """
+    check_confidence(confidence)
+    found = np.asarray(estimates, dtype=np.float64)
+    if found.size < 2 or not found.any():
+        return Interval(0.0, 1.0)
+    mean = float(found.mean())
+    error = float(found.std(ddof=1)) / math.sqrt(found.size) / mean
+    factor = math.exp(-float(stdtrit(found.size - 1, (1.0 - confidence) / 2.0)) * error)
+    return Interval(mean / factor, min(1.0, mean * factor))

@@ -16,6 +16,7 @@ from phy.coding.catalog import CODES, code_kind
 from phy.coding.decoding import HARD, MIN_SUM
 
 __all__ = [
+    "CHAINS",
     "SEARCH_DB",
     "SNR_CURE",
     "SWEPT",
@@ -170,6 +171,10 @@ class BerSpec(Settings):
         Check sum by which the HARQ receiver knows a right block; None for one that is told.
     turns:
         Passes through demapper and decoder (`phy.links.iterative.IterativeLink`).
+    floor:
+        Blocks that walk at once where rates too low to be counted are estimated (`phy.rare.descent`); True
+        is `CHAINS`, None counts errors. ``stop.block_errors`` is then how many errors would give such an
+        interval, ``stop.max_blocks``, 3 10^7 unless told otherwise, how many blocks are decoded.
     engine:
         What simulates; ``auto`` is resolved before anything runs, and results name the one that ran.
     device:
@@ -201,6 +206,7 @@ class BerSpec(Settings):
     rv: tuple[Annotated[int, Field(ge=0, le=3)], ...] | None = None
     crc: str | None = None
     turns: Count = 1
+    floor: Count | None = None
     engine: Literal["auto", "sionna", "compiled", "torch"] = "auto"
     device: str = "cpu"
     seed: Annotated[int, Field(ge=0)] = 1
@@ -208,6 +214,36 @@ class BerSpec(Settings):
 
     _targets = field_validator("target_bler", mode="before")(read_targets)
     _search = model_validator(mode="after")(check_search)
+
+    @field_validator("floor", mode="before")
+    @classmethod
+    def _chains(cls, value: object) -> object:
+        if isinstance(value, bool) or value == "true":
+            return CHAINS if value else None
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _decoded(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or not data.get("floor"):
+            return data
+        stop = data.get("stop", {})
+        return {**data, "stop": {"max_blocks": _MOST_DECODED, **stop}} if isinstance(stop, Mapping) else data
+
+    @model_validator(mode="after")
+    def _estimated(self) -> BerSpec:
+        if self.floor is None:
+            return self
+        refused = {
+            "--harq and --turns": self.repeats,
+            "--target-bler": self.target_bler,
+            f"--channel {self.channel}": self.channel != "awgn",
+            f"--modulation {self.modulation}": self.modulation not in ("bpsk", "qpsk"),
+        }
+        for what, there in refused.items():
+            if there:
+                raise ValueError(f"--floor estimates points over awgn with bpsk or qpsk, without {what}")
+        return self
 
     @field_validator("interleaver")
     @classmethod
@@ -327,7 +363,7 @@ class BerSpec(Settings):
     def condition(self) -> dict[str, Any]:
         """What all points of one curve share."""
         left_out = {"snr", "stop", "confidence", "target_bler", "harq", "rv", "crc", "turns"}
-        left_out |= {"transport", "mcs", "resources", "interleaver"}
+        left_out |= {"transport", "mcs", "resources", "interleaver", "floor"}
         shared = self.model_dump(mode="json", exclude=left_out)
         own = self._around
         if self.snr.kind == "p":
@@ -336,6 +372,8 @@ class BerSpec(Settings):
             own["harq"] = {"rv": list(self.versions), "crc": self.crc}
         if self.turns > 1:
             own["turns"] = self.turns
+        if self.floor is not None:
+            own["floor"] = {"rules": _FLOOR_RULES, "chains": self.floor}
         return {**shared, **own, "code": self.code.identity()}
 
     def identity(self) -> dict[str, Any]:
@@ -344,6 +382,12 @@ class BerSpec(Settings):
 
 
 _MOST_TRANSMISSIONS = 16
+CHAINS = 64
+"""Blocks that walk at once under ``--floor``, unless told otherwise."""
+
+_MOST_DECODED = 30_000_000
+_FLOOR_RULES = 1
+"""Version of the rules by which descents draw and ladders are chosen."""
 
 
 def resolve_engine(spec: BerSpec) -> Literal["sionna", "compiled", "torch"]:

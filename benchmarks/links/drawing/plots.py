@@ -18,6 +18,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from benchmarks.links.drawing.imported import Imported
+from benchmarks.links.floor.stats import FloorStats, load_floor
 from benchmarks.links.results import PointStats, load_points
 from benchmarks.runs.figures import COLOURS, MARKERS, drawing, literal, percent
 from benchmarks.runs.store import Store
@@ -26,6 +27,9 @@ from phy import theory
 from phy.modulation import Modulation
 from phy.regions import position_error_rates
 from phy.units import EsN0
+
+Shown = PointStats | FloorStats
+"""What a point of a figure is: counted, or estimated by importance sampling."""
 
 __all__ = ["Curve", "curves_of", "load_curves", "plot_ber"]
 
@@ -51,7 +55,7 @@ class Curve:
     """
 
     kind: str
-    points: Sequence[PointStats]
+    points: Sequence[Shown]
 
     @property
     def condition(self) -> Mapping[str, Any]:
@@ -91,10 +95,11 @@ class Curve:
         if "turns" in self.condition:
             parts.append(f"{self.condition['turns']} turns")
         over = [self.condition[name] for name in ("modulation", "channel") if name in self.condition]
+        over += ["importance-sampled"] if "floor" in self.condition else []
         return ", ".join([*(parts or ["uncoded"]), *over])
 
 
-def _place(point: PointStats, kind: str) -> float:
+def _place(point: Shown, kind: str) -> float:
     """Where a point lies on the axis of a kind.
 
     Raises
@@ -108,9 +113,9 @@ def _place(point: PointStats, kind: str) -> float:
     return place
 
 
-def curves_of(points: Iterable[PointStats], kind: str) -> list[Curve]:
+def curves_of(points: Iterable[Shown], kind: str) -> list[Curve]:
     """Sort points into curves, in the order of their first points."""
-    groups: dict[str, list[PointStats]] = {}
+    groups: dict[str, list[Shown]] = {}
     for point in points:
         shared = {name: value for name, value in point.condition.items() if name not in ("esno_db", "p")}
         groups.setdefault(json.dumps(shared, sort_keys=True), []).append(point)
@@ -125,10 +130,12 @@ def load_curves(store: Store) -> list[Curve]:
     InputError
         If it is another kind of run, or has no point yet.
     """
-    if store.kind not in ("ber", "mcs"):
+    if store.kind not in ("ber", "mcs", "floor"):
         raise InputError(f"{str(store.folder)!r} holds a run of semphy {store.kind}, not of semphy ber")
     spec = store.spec
-    found = load_points(store, spec["confidence"])
+    found: Mapping[str, Shown] = (load_floor if store.kind == "floor" else load_points)(
+        store, spec["confidence"]
+    )
     if not found:
         raise InputError(f"{str(store.folder)!r} has no point yet")
     return curves_of(found.values(), spec["snr"]["kind"] if spec["snr"] else "esno")

@@ -1,0 +1,1 @@
+"""``semphy ber --floor``: error rates too low to be counted."""

@@ -1,0 +1,1 @@
+"""Failures too rare to be counted: their probability by a ladder of noise strengths."""
