@@ -131,7 +131,9 @@ def test_interrupted_run_says_so_and_keeps_what_is_done(
     tmp_path: Path, workers: str, name: str, times: int, status: int
 ) -> None:
     out = tmp_path / "run"
-    with started(out, "--max-blocks", "1e7", "--workers", workers, "--json") as process:
+    engine = "sionna" if workers == "2" else "compiled"  # whose workers are processes, not threads
+    options = ("--max-blocks", "1e7", "--workers", workers, "--engine", engine)
+    with started(out, *options, "--json") as process:
         wait_for_rows(out, 6, process)
         if workers == "2":  # one that somebody stopped hears of nothing but SIGKILL
             os.kill(children(process.pid)[-1], signal.SIGSTOP)

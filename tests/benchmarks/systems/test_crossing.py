@@ -201,7 +201,7 @@ def test_a_crossing_is_refined_by_the_runs_own_settings(run: Run, tmp_path: Path
     """Halving from 4 dB to 1: the points lie in the run itself, and a second time nothing is computed."""
     names = "text-uncoded[1-qpsk]", "text-ldpc[1/2-qpsk]"
     status, _, err = run(
-        *("compare", "--systems", "text-uncoded,text-ldpc", "--snr", "-4,0,4", "--max-sources", "8"),
+        *("compare", "--systems", "text-uncoded,text-ldpc", "--snr=-2,2,6", "--max-sources", "8"),
         *("--text-metrics", "cer", "--out", str(tmp_path / "run")),
     )
     assert status == 0, err
@@ -210,13 +210,13 @@ def test_a_crossing_is_refined_by_the_runs_own_settings(run: Run, tmp_path: Path
     status, out, err = run(*wanted)
     assert status == 0, err
     found = json.loads(out)
-    assert (before.before_db, before.after_db, before.high) == (-4.0, 0.0, 4.0)
-    assert -4.0 <= found["before_db"] < found["after_db"] <= 0.0
+    assert (before.before_db, before.after_db) == (-2.0, 2.0)
+    assert -2.0 <= found["before_db"] < found["after_db"] <= 2.0
     assert found["after_db"] - found["before_db"] == 1.0
-    assert found["after_db"] <= found["high"] < 4.0  # that end is refined, too
+    assert found["after_db"] <= found["high"] <= before.high  # that end is refined, too
     with Store.read(tmp_path / "run") as store:
         points, rows = store.spec["snr"], len(store.makers())
-    assert {-4.0, 0.0, 4.0, found["before_db"], found["after_db"]} <= {*points}
+    assert {-2.0, 2.0, 6.0, found["before_db"], found["after_db"]} <= {*points}
     assert rows == 2 * 8 * len(points)
     assert json.loads(run(*wanted)[1]) == found
     status, _, err = run(*wanted[:-3], "--refine", "0")

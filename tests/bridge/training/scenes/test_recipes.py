@@ -153,7 +153,7 @@ def test_saved_generator_predicts_what_was_trained(vae_folder: Path, tmp_path: P
     latents, steps = torch.randn(1, 4, 16, 16, generator=source), torch.tensor([500])
     picture = draw(SCENE)
     piece = generator_batches.main_slice(SCENE, picture)
-    context, embeds = found.encode_text([describe(SCENE)]), found.embed([piece])
+    context, embeds = found.encode_text([describe(SCENE)])[0][None], found.embed([piece])
     with torch.no_grad():
         core = scene_tokenizer(96).backend_tokenizer
         ids = torch.from_numpy(
