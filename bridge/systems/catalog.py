@@ -180,8 +180,10 @@ def make_semantic(name: str, context: Context, options: Mapping[str, Any] | None
     ValueError
         If there is no such system, file, class or option, or the class lacks something.
     """
-    base, at, _ = name.partition("@")
+    base, at, label = name.partition("@")
     if at and base in SEMANTIC:
+        if not label:
+            raise ValueError(f"a variant of {base} has a label, such as {base}@mine, got {name!r}")
         return make_semantic(base, context, {**(options or {}), "name": name})
     if name not in SEMANTIC and ":" not in name:
         raise ValueError(

@@ -43,7 +43,14 @@ def find_pictures(place: str) -> list[Path]:
     ValueError
         If the data set is not wholly on this machine, or there is no picture; says what to type.
     """
-    return named(place) if is_named(place) else picture_paths(place)
+    if is_named(place):
+        return named(place)
+    if not Path(place).exists():
+        raise ValueError(
+            f"there is no file or folder {place!r} to load pictures from; data sets by name are "
+            f"{', '.join(DATA_SETS)} (semphy fetch)"
+        )
+    return picture_paths(place)
 
 
 def named(name: str) -> list[Path]:

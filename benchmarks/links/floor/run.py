@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.links.ber import described_of, distinct, identity_of
 from benchmarks.links.chains import SpecifiedLink
+from benchmarks.links.curves import described_of, distinct, identity_of
 from benchmarks.links.floor.points import FloorPoint, perform
 from benchmarks.links.floor.stats import COLUMNS, FloorStats, load_floor
 from benchmarks.links.labels import labels_of

@@ -169,3 +169,8 @@ def test_learned_symbols_are_weighed_by_their_noise() -> None:
     estimate = values / (1 + told)
     found = (estimate - torch.view_as_real(sent).reshape(-1)).square().mean().item() * 2
     assert found == pytest.approx(error, rel=0.01)  # three standard deviations of 100,000 symbols
+
+
+def test_a_variant_without_a_label_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"has a label, such as text-only@mine, got 'text-only@'"):
+        build_semantic("text-only@", Context(AWGN()))

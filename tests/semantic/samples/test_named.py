@@ -92,3 +92,8 @@ def test_a_named_set_brings_its_captions(places: tuple[Path, Path]) -> None:
 
 def test_the_shared_kodak_photographs(data_dir: Path) -> None:
     assert [file.name for file in find_pictures("kodak24")] == KODAK
+
+
+def test_a_name_that_is_none_is_answered_by_those_that_are() -> None:
+    with pytest.raises(ValueError, match="no file or folder 'kodak42' .* data sets by name are kodak24, "):
+        find_pictures("kodak42")
